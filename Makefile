@@ -1,0 +1,53 @@
+# What a person types. Needs make and Python 3.11 or newer; everything else goes into .venv/.
+
+PYTHON ?= python3
+VENV := .venv
+IN_VENV := $(VENV)/bin/python
+PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/installed ## install, print the people's passwords and invite links, and serve
+	@$(IN_VENV) assets.py || echo "Going on without them: the page then needs its CDN." >&2
+	@$(IN_VENV) users.py
+	@exec $(IN_VENV) app.py
+
+test: lint ## install, make sure of a browser, and run every test (ARGS="-k queue" for some)
+	$(IN_VENV) assets.py
+	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) -m pytest $(ARGS)
+
+lint: $(VENV)/installed-tests ## check the code's form with ruff
+	$(IN_VENV) -m ruff check
+
+bench: $(VENV)/installed-tests ## measure how fast a message reaches everyone
+	$(IN_VENV) benchmarks/fanout.py $(ARGS)
+
+clean: ## remove what make made; instance/, with the rooms and the secret key, stays
+	rm -rf $(VENV) static/vendor tests/screenshots .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps are touched last, so what broke half-way is made again. `--no-deps` and `pip check` together hold
+# the lists to being complete: nothing is installed that they do not name.
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make a .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP_INSTALL) -r requirements.txt
+	$(IN_VENV) -m pip check
+	@touch $@
+
+$(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
+	$(PIP_INSTALL) -r tests/requirements.txt
+	$(IN_VENV) -m pip check
+	@touch $@
+
+# The Python that .venv/ was made with may be gone: an upgrade of the system, a folder moved elsewhere.
+ifneq ($(shell test -x $(IN_VENV) && echo there),there)
+.PHONY: $(VENV)/installed
+endif

@@ -1,0 +1,1035 @@
+"""Discuss Party: live discussion rooms in text, one topic each, thirty minutes.
+
+Anybody signed in may watch a room in silence; who wants to speak asks, and the host lets them in; when the time is up
+the room closes. Run it with `make run`, or `python app.py` once the requirements are installed.
+
+The whole product stands here, from top to bottom: settings, state, refusals, who may do what, rules, the one door to
+the state, who is here, views, announcements, time, reading input, pages, events, run. An event becomes a command;
+`submit` puts it into the log and applies it; only then is it acknowledged and announced.
+
+    event     payload                    who may            what it does
+    host      topic, minutes?            anyone signed in   opens a room; this tab goes in
+    watch     room, after?               anyone signed in   goes in, silently; gives the feed
+    history   room, before               inside             gives earlier messages
+    leave     room                       inside             goes out; a speaker's seat is kept
+    request   room, pitch?               watcher            joins the queue to speak
+    withdraw  room                       waiting            leaves the queue
+    approve   room, user                 host               the waiting person becomes a speaker
+    deny      room, user                 host               out of the queue
+    remove    room, user                 host               a speaker becomes a watcher again
+    message   room, text, key            host, speakers     adds to the feed
+    extend    room                       host               ten more minutes
+    close     room                       host               ends the discussion
+"""
+
+import transport  # first: it makes the standard library cooperative
+
+import functools
+import hmac
+import logging
+import os
+import re
+import secrets
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field
+
+from flask import Flask, redirect, render_template, request, session
+from flask.sessions import SecureCookieSessionInterface
+from flask_socketio import SocketIO, join_room, leave_room
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import assets
+import users as the_people
+from journal import open_journal
+from limits import TokenBuckets, WrongTries
+
+log = logging.getLogger("party")
+
+# --- Settings and constants -------------------------------------------------------------------------------------------
+
+MAX_TOPIC, MAX_PITCH, MAX_TEXT = 120, 140, 2_000  # characters
+MAX_NAME, MAX_ID, MAX_KEY = 40, 40, 64
+FEED_PAGE = 200  # messages given at once: a few screens, and a frame that a phone takes in one breath
+
+MINUTE = 60_000  # milliseconds, as all times are
+EXTENSION = 10 * MINUTE
+LONGEST_ROOM = 120 * MINUTE
+# Long enough for a lift or a tunnel, short enough that a room is not left without a host.
+HOST_GRACE = 1 * MINUTE
+# Long enough to come back from a train's dead stretch, short enough that the lobby shows rooms with people in them.
+EMPTY_GRACE = 5 * MINUTE
+# An evening: whoever signs in before it starts is still signed in when it ends.
+SIGN_IN_LIFE = 12 * 60 * MINUTE
+
+# A room at its limits holds 20 MB of text, so these two bound the memory to some 2 GB at the very worst, and an
+# ordinary evening (a hundred messages a room) to a few MB.
+LIVE_ROOMS = 64
+CLOSED_ROOMS = 32  # kept for reading; the one closed first goes first
+CLOSED_LIFE = LONGEST_ROOM  # as long again as the longest discussion
+LIVE_ROOMS_EACH = 3  # enough for one that drags on, one that runs and one that was a mistake
+TABS_EACH = 20
+SIGN_INS_EACH = 50
+KEYS_EACH = 256  # a page sends again within minutes; at the full pace these are the last fifty seconds
+
+BURST = 4  # times PARTY_PACE
+REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a script does
+WRONG_TRIES, WRONG_TRIES_WITHIN = 10, 3 * MINUTE
+TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
+ACTIVITY_STEP = 10_000  # a lively room moves its card at most every ten seconds, not with every message
+
+app = Flask(__name__)
+app.config.from_prefixed_env("PARTY")
+
+
+def setting(name, default, makes_sense, wish):
+    """The setting PARTY_<name>. One that makes no sense stops the start with a sentence that names it."""
+    value = app.config.get(name, default)
+    if not makes_sense(value):
+        raise SystemExit(f"PARTY_{name} must be {wish}, not {value!r}.")
+    return value
+
+
+def is_number(value, low, high, kinds=(int,)):
+    return type(value) in kinds and low <= value <= high
+
+
+def is_origin(value):
+    return re.fullmatch(r"https?://[^/?#\s]+", value) is not None
+
+
+ROOM_MINUTES = setting("ROOM_MINUTES", 30, lambda v: is_number(v, 0.001, 120, (int, float)), "a number up to 120")
+ROOM_MESSAGES = setting("ROOM_MESSAGES", 10_000, lambda v: is_number(v, 1, 1_000_000), "a whole number from 1")
+PACE = setting("PACE", 5, lambda v: is_number(v, 0, 1_000_000, (int, float)), "a number of commands a second, or 0")
+GUESTS = setting("GUESTS", 0, lambda v: is_number(v, 0, 100_000), "a whole number from 0")
+ASSETS = setting("ASSETS", "cdn", lambda v: v in ("cdn", "local"), "cdn or local")
+PROXIES = setting("PROXIES", 0, lambda v: is_number(v, 0, 10), "a whole number from 0 to 10")
+ORIGINS = [origin.strip() for origin in str(app.config.get("ORIGINS", "")).split(",") if origin.strip()]
+if not all(map(is_origin, ORIGINS)):
+    raise SystemExit("PARTY_ORIGINS must be origins like https://blog.example, separated by commas.")
+if ASSETS == "local" and assets.missing():
+    raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
+PEOPLE = the_people.people(GUESTS)
+try:
+    journal = open_journal(app.config.get("JOURNAL", "memory:"))
+except ValueError as error:
+    raise SystemExit(f"PARTY_JOURNAL {error}.") from None
+app.config.update(
+    SECRET_KEY=the_people.secret_key(),
+    SESSION_COOKIE_NAME="party",
+    SESSION_COOKIE_HTTPONLY=True,
+    SESSION_COOKIE_SAMESITE="Lax",
+    PERMANENT_SESSION_LIFETIME=SIGN_IN_LIFE // 1000,
+    MAX_CONTENT_LENGTH=16_000,
+)
+socketio = SocketIO(app, **transport.OPTIONS)
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        # Vue compiles our templates with `new Function`: the README's trust model says why that is no way in.
+        "script-src 'self' 'unsafe-eval' " + " ".join(library.address for library in assets.LIBRARIES),
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = [
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+]
+
+# --- State ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Room:
+    """One discussion. Only the rules below change it."""
+
+    id: str
+    topic: str
+    host: str
+    opened_at: int
+    closes_at: int
+    active_at: int
+    speakers: list = field(default_factory=list)  # names, the longest-standing first
+    waiting: dict = field(default_factory=dict)  # name → what the host sees of the request, in the queue's order
+    visitors: set = field(default_factory=set)  # names of all who have been inside: they may read it after closing
+    messages: list = field(default_factory=list)  # message n has seq n, and is kept as it is sent
+    closed: str | None = None  # why: "host", "time" or "abandoned"
+    closed_at: int | None = None
+
+
+@dataclass
+class SignIn:
+    """One sign-in of a person: all tabs of one browser."""
+
+    since: int
+    number: int  # the person's number at that time; raising it ends the sign-in
+    ended: bool = False
+
+
+@dataclass
+class User:
+    """What the log says of a person."""
+
+    sign_ins: dict = field(default_factory=dict)  # id → SignIn
+    outcomes: dict = field(default_factory=dict)  # key → (the command's body, its first outcome), the oldest first
+
+
+rooms = {}  # id → Room: the live ones, and closed ones kept for reading
+users = {}  # name → User
+door = threading.RLock()  # one command at a time: the log's order is the state's order
+
+# --- Refusals ---------------------------------------------------------------------------------------------------------
+
+
+class Refused(Exception):
+    """The one way to say no: a code of the contract, and a sentence for a person."""
+
+    def __init__(self, code, error, **more):
+        super().__init__(error)
+        self.ack = {"ok": False, "code": code, "error": error, **more}
+
+
+# --- Who may do what: guards, which refuse or return ------------------------------------------------------------------
+
+
+def anyone(room, command):
+    pass
+
+
+def readers(room, command):
+    if room.closed and command["user"] not in room.visitors:
+        raise Refused("closed", "That room has closed. Only those who were inside can still read it.")
+
+
+def those_inside(room, command):
+    if not command["inside"]:
+        raise Refused("forbidden", "You are not in that room.")
+
+
+def while_live(room, command):
+    if room.closed or command["at"] >= room.closes_at:
+        raise Refused("closed", "That room has closed.")
+
+
+def watchers(room, command):
+    while_live(room, command)
+    if may_speak(room, command["user"]):
+        raise Refused("forbidden", "You can already speak here.")
+
+
+def those_waiting(room, command):
+    while_live(room, command)
+    if command["user"] not in room.waiting:
+        raise Refused("forbidden", "You are not in the queue.")
+
+
+def the_host(room, command):
+    while_live(room, command)
+    if room.host != command["user"]:
+        raise Refused("forbidden", "Only the host can do that.")
+
+
+def host_and_speakers(room, command):
+    while_live(room, command)
+    if not may_speak(room, command["user"]):
+        raise Refused("forbidden", "Only the host and the speakers can write. Ask to speak first.")
+
+
+def may_speak(room, user):
+    return user == room.host or user in room.speakers
+
+
+# --- Rules: what happens. They know no web, no clock and no chance; what they return goes into the acknowledgement ----
+
+
+def open_room(_, command):
+    live = [room for room in rooms.values() if not room.closed]
+    if len(live) >= LIVE_ROOMS:
+        raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
+    if sum(room.host == command["user"] for room in live) >= LIVE_ROOMS_EACH:
+        raise Refused("limit", f"You host {LIVE_ROOMS_EACH} rooms already. Close one first.")
+    at = command["at"]
+    room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at)
+    room.visitors.add(room.host)
+    rooms[room.id] = room
+    return {"room": room.id}
+
+
+def enter(room, command):
+    room.visitors.add(command["user"])
+
+
+def change_nothing(room, command):
+    pass
+
+
+def ask_to_speak(room, command):
+    user = command["user"]
+    if user in room.waiting:
+        raise Refused("conflict", "You are in the queue already.")
+    room.waiting[user] = {"user": user, "pitch": command["pitch"], "at": command["at"]}
+    return {"place": len(room.waiting)}
+
+
+def withdraw(room, command):
+    del room.waiting[command["user"]]
+
+
+def admit(room, command):
+    turn_away(room, command)
+    room.speakers.append(command["who"])
+
+
+def turn_away(room, command):
+    if command["who"] not in room.waiting:
+        raise Refused("not_found", "They are not waiting.")
+    del room.waiting[command["who"]]
+
+
+def unseat(room, command):
+    if command["who"] not in room.speakers:
+        raise Refused("not_found", "They are not a speaker here.")
+    room.speakers.remove(command["who"])
+
+
+def say(room, command):
+    if len(room.messages) >= ROOM_MESSAGES:
+        raise Refused("limit", "This room is full of words: it takes no more messages.")
+    message = {
+        "room": room.id,
+        "seq": len(room.messages) + 1,
+        "user": command["user"],
+        "text": command["text"],
+        "at": command["at"],
+        "key": command["key"],
+    }
+    room.messages.append(message)
+    room.active_at = command["at"]
+    return {"message": message}
+
+
+def extend(room, command):
+    latest = room.opened_at + LONGEST_ROOM
+    if room.closes_at >= latest:
+        raise Refused("limit", "Two hours is the longest that a room can be open.")
+    room.closes_at = min(room.closes_at + EXTENSION, latest)
+    return {"room": room.id}
+
+
+def hand_over(room, command):
+    """The host becomes the speaker who joined last, and `who` the host."""
+    room.speakers.remove(command["who"])
+    room.speakers.append(room.host)
+    room.host = command["who"]
+
+
+def close(room, command):
+    room.closed, room.closed_at = command["reason"], command["at"]
+    room.waiting.clear()
+    closed = [room for room in rooms.values() if room.closed]
+    if len(closed) > CLOSED_ROOMS:
+        del rooms[min(closed, key=lambda room: room.closed_at).id]
+
+
+def forget(room, command):
+    del rooms[room.id]
+
+
+def sign_in(_, command):
+    sign_ins = users.setdefault(command["user"], User()).sign_ins
+    for id in [id for id, sign_in in sign_ins.items() if sign_in.since + SIGN_IN_LIFE <= command["at"]]:
+        del sign_ins[id]
+    if len(sign_ins) >= SIGN_INS_EACH:
+        del sign_ins[next(iter(sign_ins))]
+    sign_ins[command["sign_in"]] = SignIn(command["since"], command["number"])
+
+
+def sign_out(_, command):
+    users[command["user"]].sign_ins[command["sign_in"]].ended = True
+
+
+# kind of command: (who may, what happens)
+RULES = {
+    "host": (anyone, open_room),
+    "watch": (readers, enter),
+    "history": (those_inside, change_nothing),
+    "leave": (those_inside, change_nothing),
+    "request": (watchers, ask_to_speak),
+    "withdraw": (those_waiting, withdraw),
+    "approve": (the_host, admit),
+    "deny": (the_host, turn_away),
+    "remove": (the_host, unseat),
+    "message": (host_and_speakers, say),
+    "extend": (the_host, extend),
+    "close": (the_host, close),
+    # What the party itself does, and the pages.
+    "end": (anyone, close),
+    "hand_over": (anyone, hand_over),
+    "forget": (anyone, forget),
+    "sign_in": (anyone, sign_in),
+    "sign_out": (anyone, sign_out),
+}
+
+# --- The one door to the state ----------------------------------------------------------------------------------------
+
+
+def submit(kind, user=None, **body):
+    """Put a command into the log, apply it, announce it; gives its outcome. The one way in for everything.
+
+    Raises Refused. What is refused by a guard never reaches the log; what a rule refuses is in it, and refused again
+    whenever the log is read. With a `key` that the user gave before, gives the first outcome and changes nothing.
+    """
+    with door:
+        command = {"id": secrets.token_urlsafe(9), "at": now(), "kind": kind, "user": user, "key": None} | body
+        outcome = first_outcome(command)
+        if outcome is None:
+            RULES[kind][0](room_of(command), command)
+            if only_reads(command):
+                return {}
+            journal.append(command)
+            outcome = apply(command)
+            announce(command, outcome)
+    if not outcome["ok"]:
+        raise Refused(outcome["code"], outcome["error"])
+    return outcome
+
+
+def apply(command):
+    """Change `rooms` and `users` as `command` says; gives its outcome, which is what the acknowledgement will say.
+
+    Pure but for these two: the same commands in the same order give the same dicts, here and on any machine.
+    """
+    guard, rule = RULES[command["kind"]]
+    try:
+        outcome = first_outcome(command)
+        if outcome is None:
+            room = room_of(command)
+            guard(room, command)
+            outcome = {"ok": True, **(rule(room, command) or {})}
+            remember(command, outcome)
+    except Refused as refusal:
+        outcome = refusal.ack
+        remember(command, outcome)
+    return outcome
+
+
+def room_of(command):
+    """The room that the command is about, None for one that is about no room. Refuses an unknown one."""
+    if "room" not in command:
+        return None
+    if command["room"] not in rooms:
+        raise Refused("not_found", "There is no such room. It may be gone by now.")
+    return rooms[command["room"]]
+
+
+def only_reads(command):
+    """Whether there is nothing to log: reading, and coming back, unless a key must be remembered."""
+    if command["key"]:
+        return False
+    visited = command["kind"] == "watch" and command["user"] in rooms[command["room"]].visitors
+    return visited or command["kind"] in ("history", "leave")
+
+
+def body_of(command):
+    """What the person asked for, without what the server added."""
+    return {name: value for name, value in command.items() if name not in ("id", "at", "inside", "key")}
+
+
+def first_outcome(command):
+    """What this user's key led to the first time, or None. Refuses the same key with another body."""
+    known = users[command["user"]].outcomes.get(command["key"]) if command["user"] in users else None
+    if known and known[0] != body_of(command):
+        raise Refused("conflict", "That key was used for something else.")
+    return known and known[1]
+
+
+def remember(command, outcome):
+    """Keep the first outcome of a key, for as long as a page may send it again."""
+    if command["key"]:
+        outcomes = users[command["user"]].outcomes
+        outcomes.setdefault(command["key"], (body_of(command), outcome))
+        if len(outcomes) > KEYS_EACH:
+            del outcomes[next(iter(outcomes))]
+
+
+# --- Who is here: what the wire knows; the browsers rebuild it after a restart ----------------------------------------
+
+
+@dataclass
+class Tab:
+    """One connection of a signed-in person."""
+
+    sid: str
+    user: str
+    sign_in: str
+    inside: set = field(default_factory=set)  # ids of rooms
+
+
+@dataclass
+class Presence:
+    """Who is inside a room, and since when somebody is missed there."""
+
+    tabs: Counter = field(default_factory=Counter)  # name → how many tabs
+    empty_since: int | None = None
+    host_gone_since: int | None = None
+
+
+tabs = {}  # sid → Tab
+tabs_of = defaultdict(set)  # name → sids
+presence = defaultdict(Presence)  # room id → Presence
+departed = deque()  # sids whose connection ended: noted there, let go at the next tick
+paces = TokenBuckets(PACE, PACE * BURST)  # by name: a person has one over all tabs
+
+
+def go_in(tab, room):
+    """Let the tab hear the room."""
+    if room.id not in tab.inside:
+        tab.inside.add(room.id)
+        presence[room.id].tabs[tab.user] += 1
+        join_room(inside(room.id), tab.sid, "/")
+        stale_rooms.add(room.id)
+    tell(tab.sid, "room", room_view(room))
+    if tab.user in room.waiting:
+        tell(tab.sid, "place", {"room": room.id, "place": list(room.waiting).index(tab.user) + 1})
+
+
+def go_out(tab, room_id):
+    """The tab hears the room no more."""
+    if room_id in tab.inside:
+        tab.inside.remove(room_id)
+        people = presence[room_id].tabs
+        people[tab.user] -= 1
+        if not people[tab.user]:
+            del people[tab.user]
+        leave_room(inside(room_id), tab.sid, "/")
+        stale_rooms.add(room_id)
+
+
+def let_go(sid):
+    """Forget a tab whose connection has ended."""
+    if tab := tabs.pop(sid, None):
+        for room_id in list(tab.inside):
+            go_out(tab, room_id)
+        tabs_of[tab.user].discard(sid)
+
+
+def sign_in_holds(user, id):
+    """Whether the sign-in `id` of `user` is known, not ended, not revoked and not too old."""
+    known = users[user].sign_ins.get(id) if user in users else None
+    return bool(known and not known.ended and known.number == PEOPLE.get(user) and now() < known.since + SIGN_IN_LIFE)
+
+
+def keep_pace(tab):
+    """Refuse who is too fast; hang up on who goes on all the same."""
+    if wait := paces.take(tab.user, now()):
+        if paces.refusals(tab.user) > REFUSALS_BEFORE_CLOSING:
+            transport.hang_up(socketio, tab.sid)
+        raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
+
+
+# --- Views: they choose what leaves -----------------------------------------------------------------------------------
+
+
+def room_view(room):
+    """The room as everyone inside may see it."""
+    people = presence[room.id].tabs
+    return {
+        "id": room.id,
+        "topic": room.topic,
+        "host": room.host,
+        "speakers": list(room.speakers),
+        "watching": len(people) - sum(name in people for name in (room.host, *room.speakers)),
+        "waiting": len(room.waiting),
+        "opened_at": room.opened_at,
+        "closes_at": room.closes_at,
+        "seq": len(room.messages),
+        "closed": room.closed,
+    }
+
+
+def card(room):
+    """The room as everyone in the lobby may see it."""
+    view = room_view(room)
+    shown = ("id", "topic", "host", "speakers", "watching", "opened_at", "closes_at")
+    return {name: view[name] for name in shown} | {"active_at": room.active_at // ACTIVITY_STEP * ACTIVITY_STEP}
+
+
+def queue(room):
+    """The queue as the host alone may see it."""
+    return list(room.waiting.values())
+
+
+def feed(room, first, last):
+    """The messages with a `seq` from `first` to `last`, and whether there are earlier ones."""
+    first = max(first, 1)
+    return {"messages": room.messages[first - 1 : last], "earlier": first > 1 and len(room.messages) > 0}
+
+
+# --- Announcements ----------------------------------------------------------------------------------------------------
+
+EVERYONE = "everyone"
+TO_THE_PERSON = {"approve": "approved", "deny": "denied", "remove": "removed"}
+
+stale_rooms = set()  # ids of rooms whose people may have something new to hear at the next tick
+stale_cards = set()  # the same for the lobby
+told = defaultdict(dict)  # room id → {what: the payload that was told last}
+told_cards = {}  # room id → the card that the lobby was told last
+
+
+def inside(room_id):
+    return f"inside:{room_id}"
+
+
+def person(user):
+    return f"person:{user}"
+
+
+def tell(audience, event, payload):
+    """Send to an audience: a tab's sid, `inside(room)`, `person(user)` or EVERYONE. Socket.IO would take an empty
+    one for everyone, so here that is an error."""
+    if not audience:
+        raise ValueError("nobody to tell")
+    socketio.emit(event, payload, to=audience)
+
+
+def announce(command, outcome):
+    """Tell at once what cannot wait, and note the room for the next tick."""
+    kind = command["kind"]
+    if kind == "sign_out":
+        for sid in list(tabs_of[command["user"]]):
+            if tabs[sid].sign_in == command["sign_in"]:
+                transport.hang_up(socketio, sid)
+    if not outcome["ok"] or kind in ("sign_in", "sign_out", "forget"):
+        return
+    room_id = outcome["room"] if kind == "host" else command["room"]
+    stale_cards.add(room_id)
+    if kind == "message":
+        return tell(inside(room_id), "message", outcome["message"])
+    stale_rooms.add(room_id)
+    if kind in TO_THE_PERSON:
+        tell(person(command["who"]), TO_THE_PERSON[kind], {"room": room_id})
+    elif kind in ("close", "end"):
+        tell(inside(room_id), "closed", {"room": room_id, "reason": command["reason"], "by": command["user"]})
+
+
+def refresh_room(room):
+    """Tell those inside, the host and those who wait what is new since they were told last."""
+    last = told[room.id]
+    if last.get("room") != (view := room_view(room)):
+        tell(inside(room.id), "room", view)
+    if last.get("waiting") != (waiting := (room.host, queue(room))):
+        tell(person(room.host), "waiting", {"room": room.id, "waiting": waiting[1]})
+    places = {user: place for place, user in enumerate(room.waiting, start=1)}
+    for user, place in places.items():
+        if last.get("places", {}).get(user) != place:
+            tell(person(user), "place", {"room": room.id, "place": place})
+    told[room.id] = {"room": view, "waiting": waiting, "places": places}
+
+
+def refresh_lobby():
+    """Tell everyone which cards changed and which are gone."""
+    live = {id: card(rooms[id]) for id in stale_cards if id in rooms and not rooms[id].closed}
+    changed = [card for id, card in live.items() if told_cards.get(id) != card]
+    gone = [id for id in stale_cards if id in told_cards and id not in live]
+    stale_cards.clear()
+    told_cards.update((card["id"], card) for card in changed)
+    for id in gone:
+        del told_cards[id]
+    if changed or gone:
+        tell(EVERYONE, "lobby", {"now": now(), "rooms": changed, "gone": gone})
+
+
+# --- Time -------------------------------------------------------------------------------------------------------------
+
+# A clock that nobody sets: it starts from the wall clock and then only runs on, through sleep as well where the
+# system has such a clock (Linux).
+STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+STARTED = time.time_ns() - time.clock_gettime_ns(STEADY)
+
+
+def now():
+    """Milliseconds UTC."""
+    return (STARTED + time.clock_gettime_ns(STEADY)) // 1_000_000
+
+
+def tick():
+    """What happens by itself, four times a second: people go, time runs out, news is told."""
+    with door:
+        while departed:
+            let_go(departed.popleft())
+        for room in list(rooms.values()):
+            sweep(room)
+        for room_id in presence.keys() - rooms.keys():
+            clear_out(room_id)
+        stale_cards.update(stale_rooms)
+        for room_id in list(stale_rooms):
+            stale_rooms.discard(room_id)
+            if room_id in rooms:
+                refresh_room(rooms[room_id])
+        refresh_lobby()
+
+
+def sweep(room):
+    """Do what time has decided for this room."""
+    at, here = now(), presence[room.id]
+    here.empty_since = None if here.tabs else here.empty_since or at
+    here.host_gone_since = None if room.host in here.tabs else here.host_gone_since or at
+    heir = next((speaker for speaker in room.speakers if speaker in here.tabs), None)
+    if room.closed:
+        if at >= room.closed_at + CLOSED_LIFE:
+            submit("forget", room=room.id)
+    elif at >= room.closes_at:
+        submit("end", room=room.id, reason="time")
+    elif here.empty_since and at >= here.empty_since + EMPTY_GRACE:
+        submit("end", room=room.id, reason="abandoned")
+    elif heir and here.host_gone_since and at >= here.host_gone_since + HOST_GRACE:
+        submit("hand_over", room=room.id, who=heir)
+
+
+def clear_out(room_id):
+    """Nobody is inside a room that is forgotten."""
+    for tab in [tab for tab in tabs.values() if room_id in tab.inside]:
+        go_out(tab, room_id)
+    del presence[room_id]
+    told.pop(room_id, None)
+
+
+def tick_forever():
+    while True:
+        socketio.sleep(TICK_SECONDS)
+        try:
+            tick()
+        except Exception:
+            log.exception("A tick failed; the next one goes on.")
+
+
+# --- Reading input: distrusted here, once -----------------------------------------------------------------------------
+
+
+def wanted(data, key, limit):
+    """The text under `key`, stripped. Refuses what is missing, not text, without anything to see, or longer than
+    `limit` characters."""
+    value = data.get(key)
+    if not isinstance(value, str) or not any(char.isprintable() and not char.isspace() for char in value):
+        raise Refused("bad_input", f"Please give a {key}.")
+    if len(value) > limit:
+        raise Refused("bad_input", f"That {key} is longer than {limit:,} characters.")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise Refused("bad_input", f"That {key} is not proper text.")
+    return value.strip()
+
+
+def one_line(data, key, limit):
+    """The text under `key` like `wanted`, with each run of white space made one space."""
+    return " ".join(wanted(data, key, limit).split())
+
+
+def whole(data, key, low, high):
+    """The whole number under `key`, or None where there is none. Refuses anything else."""
+    value = data.get(key)
+    if value is not None and not is_number(value, low, high):
+        raise Refused("bad_input", f"Please give a whole number from {low:,} to {high:,} as {key}.")
+    return value
+
+
+def ask(kind, data, **body):
+    """Submit what the tab's person asks for. Refuses with `bad_input` a key that is not one."""
+    tab, key = tabs[request.sid], data.get("key")
+    if key is not None:
+        wanted(data, "key", MAX_KEY)
+    return submit(kind, tab.user, key=key, inside=body.get("room") in tab.inside, **body)
+
+
+def the_room(data):
+    return wanted(data, "room", MAX_ID)
+
+
+# --- Pages ------------------------------------------------------------------------------------------------------------
+
+
+class SessionCookie(SecureCookieSessionInterface):
+    """Flask's signed cookie, for https alone where the visitor came by https."""
+
+    def get_cookie_secure(self, app):
+        return request.is_secure
+
+
+app.session_interface = SessionCookie()
+wrong_tries = WrongTries(WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
+
+
+def form_token():
+    """The token that a form must bring back: another site cannot read it."""
+    return session.setdefault("token", secrets.token_urlsafe(18))
+
+
+def is_our_form():
+    return hmac.compare_digest(form_token().encode(), request.form.get("token", "").encode())
+
+
+def signed_in():
+    """(name, sign-in) of whoever sent this request, or None.
+
+    A sign-in from before this log began, as after a restart with `memory:`, is entered into it: its signed cookie
+    says as much as the log would, but for a sign-out.
+    """
+    mine = session.get("sign_in")
+    if not mine:
+        return None
+    user, id = mine["user"], mine["id"]
+    known = user in users and id in users[user].sign_ins
+    if not known and mine["since"] < journal.began:
+        submit("sign_in", user, sign_in=id, since=mine["since"], number=mine["number"])
+    return (user, id) if sign_in_holds(user, id) else None
+
+
+def admit_line(environ):
+    """For the gate: None to let a handshake through, else the status and a sentence."""
+    with app.request_context(environ), door:
+        who = signed_in()
+    if not who:
+        return "401 Unauthorized", "Please sign in first."
+    if len(tabs_of[who[0]]) >= TABS_EACH:
+        return "429 Too Many Requests", f"You have {TABS_EACH} tabs open already."
+    return None
+
+
+@app.after_request
+def keep_pages_out_of_caches(response):
+    """A page carries a name and a token: after signing out, the back button must not show it."""
+    if response.mimetype == "text/html":
+        response.cache_control.no_store = True
+    return response
+
+
+@app.get("/")
+def index():
+    """The page: the lobby and its rooms."""
+    who = signed_in()
+    if not who:
+        return redirect("sign-in")
+    libraries = [
+        {
+            "name": library.name,
+            "cdn": library.address if ASSETS == "cdn" else None,
+            "integrity": library.integrity,
+            "own": f"static/{assets.VENDOR.name}/{library.file}",
+        }
+        for library in assets.LIBRARIES
+    ]
+    return render_template("index.html", user=who[0], token=form_token(), libraries=libraries)
+
+
+@app.get("/sign-in")
+def sign_in_page(error=None, status=200, headers=None):
+    """The form, which works without JavaScript as well."""
+    name = request.form.get("name", "")[:MAX_NAME]
+    return render_template("sign_in.html", token=form_token(), name=name, error=error), status, headers or {}
+
+
+@app.post("/sign-in")
+def on_sign_in():
+    """Sign in with a name and its password."""
+    if not is_our_form():
+        return sign_in_page("That form was too old. Please try again.", 400)
+    name = request.form.get("name", "").strip().lower()
+    address, known_name = ("address", request.remote_addr), ("name", name if name in PEOPLE else None)
+    right = the_people.is_password(app.secret_key, name, PEOPLE, request.form.get("password", ""))
+    # Too many wrong tries of others do not lock a name out: the right password still opens it.
+    if wait := wrong_tries.wait(now(), address, *(() if right else (known_name,))):
+        sentence = "That was wrong too often. Please wait a few minutes and try again."
+        return sign_in_page(sentence, 429, {"Retry-After": str(wait)})
+    if not right:
+        wrong_tries.note(now(), address, known_name)
+        return sign_in_page("That name and password do not go together.", 401)
+    mine = {"id": secrets.token_urlsafe(9), "since": now(), "number": PEOPLE[name]}
+    submit("sign_in", name, sign_in=mine["id"], since=mine["since"], number=mine["number"])
+    session.clear()
+    session.permanent = True
+    session["sign_in"] = {"user": name, **mine}
+    return redirect("./", 303)
+
+
+@app.post("/sign-out")
+def on_sign_out():
+    """Sign out: this browser, all its tabs."""
+    if not is_our_form():
+        return sign_in_page("That form was too old. Please try again.", 400)
+    if who := signed_in():
+        submit("sign_out", who[0], sign_in=who[1])
+    session.clear()
+    return redirect("sign-in", 303)
+
+
+# --- Events -----------------------------------------------------------------------------------------------------------
+
+transport.guard(socketio)
+app.wsgi_app = transport.Gate(app.wsgi_app, "/socket.io/", ORIGINS, HEADERS, admit_line)
+if PROXIES:
+    app.wsgi_app = ProxyFix(app.wsgi_app, PROXIES, PROXIES, PROXIES, PROXIES, PROXIES)
+
+
+@socketio.on("connect")
+def on_connect(auth=None):
+    """A tab of somebody signed in: tell it what is live. Catches everything, or it would be called twice."""
+    try:
+        with door:
+            user, sign_in = signed_in() or (None, None)
+            if user is None:
+                return False
+            tabs[request.sid] = Tab(request.sid, user, sign_in)
+            tabs_of[user].add(request.sid)
+            join_room(EVERYONE)
+            join_room(person(user))
+            live = [card(room) for room in rooms.values() if not room.closed]
+            tell(request.sid, "lobby", {"now": now(), "rooms": live, "gone": []})
+    except Exception:
+        log.exception("A connection could not be taken.")
+        return False
+
+
+@socketio.on("disconnect")
+def on_disconnect(reason=None):
+    """Only takes note: this may run in the middle of an announcement."""
+    departed.append(request.sid)
+
+
+def event(handler):
+    """Make `on_<event>` answer that event: the sign-in and the pace checked before it, everything acknowledged."""
+
+    @socketio.on(handler.__name__.removeprefix("on_"))
+    @functools.wraps(handler)
+    def answer(*payload):
+        try:
+            with door:
+                tab = tabs.get(request.sid)
+                if not tab or not sign_in_holds(tab.user, tab.sign_in):
+                    raise Refused("signed_out", "You are signed out. Please sign in again.")
+                keep_pace(tab)
+                if len(payload) != 1 or not isinstance(payload[0], dict):
+                    raise Refused("bad_input", "Please send one object.")
+                return {"ok": True, **handler(payload[0])}
+        except Refused as refusal:
+            return refusal.ack
+
+    return answer
+
+
+@event
+def on_host(data):
+    minutes = whole(data, "minutes", 1, 30) or ROOM_MINUTES
+    outcome = ask("host", data, topic=one_line(data, "topic", MAX_TOPIC), lasts=int(minutes * MINUTE))
+    go_in(tabs[request.sid], rooms[outcome["room"]])
+    return outcome
+
+
+@event
+def on_watch(data):
+    id, after = the_room(data), whole(data, "after", 0, ROOM_MESSAGES)
+    ask("watch", data, room=id, after=after)
+    room, tab = rooms[id], tabs[request.sid]
+    go_in(tab, room)
+    newest = len(room.messages)
+    waiting = {"waiting": queue(room)} if tab.user == room.host else {}
+    return {"room": id, **feed(room, newest - FEED_PAGE + 1 if after is None else after + 1, newest), **waiting}
+
+
+@event
+def on_history(data):
+    id, before = the_room(data), whole(data, "before", 1, ROOM_MESSAGES + 1)
+    if before is None:
+        raise Refused("bad_input", "Please give a whole number as before.")
+    ask("history", data, room=id, before=before)
+    return feed(rooms[id], before - FEED_PAGE, before - 1)
+
+
+@event
+def on_leave(data):
+    id = the_room(data)
+    outcome = ask("leave", data, room=id)
+    go_out(tabs[request.sid], id)
+    return outcome
+
+
+@event
+def on_request(data):
+    pitch = one_line(data, "pitch", MAX_PITCH) if data.get("pitch") else ""
+    return ask("request", data, room=the_room(data), pitch=pitch)
+
+
+@event
+def on_withdraw(data):
+    return ask("withdraw", data, room=the_room(data))
+
+
+@event
+def on_approve(data):
+    return ask("approve", data, room=the_room(data), who=wanted(data, "user", MAX_NAME))
+
+
+@event
+def on_deny(data):
+    return ask("deny", data, room=the_room(data), who=wanted(data, "user", MAX_NAME))
+
+
+@event
+def on_remove(data):
+    return ask("remove", data, room=the_room(data), who=wanted(data, "user", MAX_NAME))
+
+
+@event
+def on_message(data):
+    wanted(data, "key", MAX_KEY)  # here it is a must: a message that may be sent again must not appear twice
+    return ask("message", data, room=the_room(data), text=wanted(data, "text", MAX_TEXT))
+
+
+@event
+def on_extend(data):
+    return ask("extend", data, room=the_room(data))
+
+
+@event
+def on_close(data):
+    return ask("close", data, room=the_room(data), reason="host")
+
+
+@socketio.on("*")
+def on_anything_else(event, *payload):
+    """Every event answers, whatever was sent."""
+    return Refused("bad_input", "There is no such event.").ack
+
+
+@socketio.on_error_default
+def on_error(error):
+    """Our own mistake: in the log for us, a sentence for them."""
+    log.error("An event failed.", exc_info=error)
+    return Refused("unavailable", "Something went wrong here. Please try again.").ack
+
+
+# --- Run --------------------------------------------------------------------------------------------------------------
+
+
+def main():
+    """Listen on HOST and PORT until told to stop."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "5000"
+    if not port.isdecimal() or int(port) > 65_535:
+        raise SystemExit(f"PORT must be a number from 0 to 65535, not {port!r}.")
+    if missing := assets.missing():
+        log.warning("Without a CDN the page will not work: %s", missing)
+    socketio.start_background_task(tick_forever)
+    try:
+        transport.serve(socketio, app, host, int(port), lambda port: print(f"http://{host}:{port}/", flush=True))
+    except OSError as error:
+        raise SystemExit(f"HOST {host}, PORT {port}: {error.strerror}.") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The page's copies of Vue and the Socket.IO client: which, from where, with which hash.
+
+No third-party code stands in this repository. The page takes both files from a CDN, and from the server's
+own copies in `static/vendor/` when the CDN fails. `python assets.py` makes those copies: it takes the files
+out of a wheel that carries both unmodified, so pip is all that it needs, and trusts only the hashes below.
+"""
+
+import base64
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Library(NamedTuple):
+    """A file of somebody else's that the page runs."""
+
+    name: str
+    file: str  # its name in VENDOR and in the wheel
+    address: str  # at the CDN
+    integrity: str  # as browsers check it; the same for the CDN's copy and for ours
+    licence: str
+
+
+LIBRARIES = (
+    Library(
+        name="vue",
+        file="vue.esm-browser.prod.js",
+        address="https://cdn.jsdelivr.net/npm/vue@3.5.22/dist/vue.esm-browser.prod.js",
+        integrity="sha384-PEZhz27BK33mMUPP3bGcFAc1WvX8nSZGS0vAfWXwGhENgs3dMAxz9K207h50yx4j",
+        licence="MIT, (c) 2018-present Yuxi (Evan) You and Vue contributors",
+    ),
+    Library(
+        name="socket.io",
+        file="socket.io.min.js",
+        address="https://cdn.jsdelivr.net/npm/socket.io-client@4.8.1/dist/socket.io.min.js",
+        integrity="sha384-mkQ3/7FUtcGyoppY6bz/PORYoGqOl7/aSUMn2ymDOJcapfS6PHqxhRTMh1RR0Q6+",
+        licence="MIT, (c) 2014-2024 Guillermo Rauch",
+    ),
+)
+VENDOR = Path(__file__).resolve().parent / "static" / "vendor"
+LICENCES = "LICENCES.txt"
+
+WHEEL = "nicegui==3.18.0"
+WHEEL_HASH = "sha256:a2bd51642312d98aab6d8b641245d796ff1b89da5829777170bcc488140c3dcd"
+WHEEL_FOLDER = "nicegui/static/"
+WHEEL_LICENCE = "nicegui-3.18.0.dist-info/licenses/LICENSE"
+
+
+class NotFetched(Exception):
+    """The own copies could not be made; the text is a sentence that says why."""
+
+
+def missing():
+    """One sentence about own copies that are not there or not the right bytes; None when all is well."""
+    wrong = [library.file for library in LIBRARIES if not has_own_copy(library)]
+    if not wrong:
+        return None
+    return f"static/vendor/ has no right copy of {' and '.join(wrong)}: `python assets.py` fetches it."
+
+
+def has_own_copy(library):
+    """Whether the file in VENDOR is there and is, byte for byte, the one that `library` names."""
+    try:
+        return integrity_of((VENDOR / library.file).read_bytes()) == library.integrity
+    except OSError:
+        return False
+
+
+def integrity_of(data):
+    """The bytes' hash in the form that an `integrity` attribute wants."""
+    return "sha384-" + base64.b64encode(hashlib.sha384(data).digest()).decode()
+
+
+def fetch():
+    """Put every library and a note of the licences into VENDOR, replacing what is there.
+
+    A file appears there whole and checked, or not at all. Raises NotFetched, or OSError when VENDOR cannot
+    be written.
+    """
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(download_wheel(Path(folder))) as wheel:
+        files = {library.file: wheel.read(WHEEL_FOLDER + library.file) for library in LIBRARIES}
+        note = licences(wheel.read(WHEEL_LICENCE).decode())
+    for library in LIBRARIES:
+        if integrity_of(files[library.file]) != library.integrity:
+            raise NotFetched(f"{library.file} in {WHEEL} is not the file that the page expects.")
+    VENDOR.mkdir(parents=True, exist_ok=True)
+    # The note comes first: no file stands there without its licence.
+    for name, data in {LICENCES: note.encode(), **files}.items():
+        part = VENDOR / f"{name}.part"
+        part.write_bytes(data)
+        part.replace(VENDOR / name)
+
+
+def download_wheel(folder):
+    """The path of the wheel, in `folder`: unpacked by us, never installed, so none of its code runs."""
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{WHEEL} --hash={WHEEL_HASH}\n")
+    pip = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "--retries", "1"]
+    download = ["download", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    if subprocess.run([*pip, *download, "--dest", folder, "--requirement", wanted], check=False).returncode:
+        raise NotFetched(f"pip could not fetch {WHEEL}, which carries Vue and the Socket.IO client.")
+    return next(folder.glob("*.whl"))
+
+
+def licences(wheel_licence):
+    """The text that says which file is under which licence, and where it comes from."""
+    lines = [f"{library.file}: {library.licence}\n  {library.address}" for library in LIBRARIES]
+    lines.append(f"\nBoth were taken, unmodified, out of {WHEEL}, whose licence is:\n\n{wheel_licence}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if missing():
+        try:
+            fetch()
+        except (NotFetched, OSError) as error:
+            sys.exit(f"No own copies of the page's libraries: {error}")

@@ -1,0 +1,219 @@
+"""A person at the party, for tests: one verb per event, over the in-process client and over a real socket alike."""
+
+import itertools
+import json
+import re
+import threading
+import time
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
+
+import websocket
+
+PATIENCE = 5  # seconds that a test waits for what must come
+
+
+class Person:
+    """Somebody signed in, in one tab. Every verb gives the acknowledgement."""
+
+    keys = itertools.count(1)
+
+    def __init__(self, name, line):
+        self.name, self.line = name, line
+
+    def ask(self, event, *payload):
+        return self.line.ask(event, *payload)
+
+    def host(self, topic="Tea", **more):
+        """Opens a room; gives its id."""
+        ack = self.ask("host", {"topic": topic, **more})
+        assert ack["ok"], ack
+        return ack["room"]
+
+    def watch(self, room, **more):
+        return self.ask("watch", {"room": room, **more})
+
+    def history(self, room, before, **more):
+        return self.ask("history", {"room": room, "before": before, **more})
+
+    def leave(self, room, **more):
+        return self.ask("leave", {"room": room, **more})
+
+    def request(self, room, **more):
+        return self.ask("request", {"room": room, **more})
+
+    def withdraw(self, room, **more):
+        return self.ask("withdraw", {"room": room, **more})
+
+    def approve(self, room, user, **more):
+        return self.ask("approve", {"room": room, "user": user, **more})
+
+    def deny(self, room, user, **more):
+        return self.ask("deny", {"room": room, "user": user, **more})
+
+    def remove(self, room, user, **more):
+        return self.ask("remove", {"room": room, "user": user, **more})
+
+    def message(self, room, text="Hello", key=None, **more):
+        return self.ask("message", {"room": room, "text": text, "key": key or self.new_key(), **more})
+
+    def extend(self, room, **more):
+        return self.ask("extend", {"room": room, **more})
+
+    def close(self, room, **more):
+        return self.ask("close", {"room": room, **more})
+
+    def new_key(self):
+        return f"{self.name}-{next(self.keys)}"
+
+    def heard(self, event):
+        """The payloads of all such events that have come so far."""
+        return [payload for name, payload in self.line.events() if name == event]
+
+    def hears(self, event, such_that=lambda payload: True):
+        """Waits until such an event has come; gives the newest that fits."""
+        self.line.wait_until(lambda: any(map(such_that, self.heard(event))), f"{self.name} hears {event}")
+        return [payload for payload in self.heard(event) if such_that(payload)][-1]
+
+    def sees(self, room):
+        """The room as it was told last, once everything that is on its way has come."""
+        self.line.settle()
+        return [view for view in self.heard("room") if view["id"] == room][-1]
+
+    def sees_waiting(self, room):
+        """The names in the queue, as the host was told last."""
+        self.line.settle()
+        told = [payload["waiting"] for payload in self.heard("waiting") if payload["room"] == room]
+        return [waiting["user"] for waiting in told[-1]] if told else []
+
+    def reads(self, room):
+        """The texts of the feed as `message` events brought them."""
+        self.line.settle()
+        return [message["text"] for message in self.heard("message") if message["room"] == room]
+
+
+def assert_ok(ack):
+    assert ack["ok"], ack
+    return ack
+
+
+def assert_refused(ack, code):
+    assert ack["ok"] is False, f"should have been refused: {ack}"
+    assert ack["code"] == code, ack
+    assert re.fullmatch(r"[A-Z].*\.", ack["error"]), "a refusal is a sentence for a person"
+
+
+class InProcessLine:
+    """A tab on the application in this process; time passes when it is asked to settle."""
+
+    def __init__(self, party, browser):
+        """`party` is the app module, `browser` a Flask test client that is signed in."""
+        self.party, self.browser = party, browser
+        self.client = party.socketio.test_client(party.app, flask_test_client=browser)
+        self._events = []
+
+    def ask(self, event, *payload):
+        return self.client.emit(event, *payload, callback=True)
+
+    def events(self):
+        for packet in self.client.get_received() if self.client.is_connected() else []:
+            # The test client keeps the payload of events named "message" bare, and all others in a list.
+            payload = packet["args"] if packet["name"] == "message" else packet["args"][0]
+            self._events.append((packet["name"], payload))
+        return self._events
+
+    def settle(self):
+        self.party.tick()
+
+    def wait_until(self, fulfilled, promise):
+        self.settle()
+        assert fulfilled(), f"should be true by now: {promise}"
+
+    def hang_up(self):
+        self.client.disconnect()
+
+
+class SocketLine:
+    """A tab on a real server: a WebSocket that keeps every frame it was sent."""
+
+    def __init__(self, address, cookies, origin=None):
+        self.frames = []  # as they came
+        self._acks, self._ids, self._news = {}, itertools.count(), threading.Condition()
+        self.closed = None  # the WebSocket close code, once there is one (1006: without a goodbye)
+        self.socket = websocket.create_connection(
+            address.replace("http", "ws") + "socket.io/?EIO=4&transport=websocket",
+            cookie=cookies,
+            origin=origin or address.rstrip("/"),
+            timeout=PATIENCE,
+        )
+        self.socket.settimeout(None)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.socket.send("40")
+        self.wait_until(lambda: any(name == "lobby" for name, _ in self.events()), "the lobby comes first")
+
+    def _read(self):
+        code = 1006
+        try:
+            while True:
+                opcode, data = self.socket.recv_data()
+                if opcode == websocket.ABNF.OPCODE_CLOSE:
+                    code = int.from_bytes(data[:2], "big") if data else 1005
+                    break
+                frame = data.decode()
+                if frame == "2":
+                    self.socket.send("3")
+                with self._news:
+                    if frame.startswith("43"):
+                        id, ack = re.fullmatch(r"43(\d+)(.*)", frame, re.DOTALL).groups()
+                        self._acks[int(id)] = json.loads(ack)[0]
+                    self.frames.append(frame)
+                    self._news.notify_all()
+        except (OSError, websocket.WebSocketException):
+            pass
+        with self._news:
+            self.closed = code
+            self._news.notify_all()
+
+    def ask(self, event, *payload):
+        id = next(self._ids)
+        self.socket.send(f"42{id}" + json.dumps([event, *payload]))
+        self.wait_until(lambda: id in self._acks, f"{event} is acknowledged")
+        return self._acks.pop(id)
+
+    def send(self, frame):
+        """Sends a raw packet."""
+        self.socket.send(frame)
+
+    def events(self):
+        return [tuple(json.loads(frame[2:])) for frame in list(self.frames) if frame.startswith("42")]
+
+    def settle(self):
+        """Waits until a tick of the server has passed: the lobby hears of every room that is opened."""
+        topic = f"A tick {time.monotonic_ns()}"
+        room = self.ask("host", {"topic": topic})["room"]
+        told = lambda: any(topic == card["topic"] for name, lobby in self.events() if name == "lobby" for card in lobby["rooms"])
+        self.wait_until(told, "a tick passes")
+        self.ask("close", {"room": room})
+
+    def wait_until(self, fulfilled, promise):
+        with self._news:
+            assert self._news.wait_for(fulfilled, PATIENCE), f"did not come true in {PATIENCE} s: {promise}"
+
+    def hang_up(self):
+        self.socket.close()
+
+
+def sign_in_over_http(address, name, password):
+    """Signs in like a browser; gives the value of a Cookie header."""
+    jar = CookieJar()
+    browser = build_opener(HTTPCookieProcessor(jar))
+    token = form_token(browser.open(address + "sign-in").read().decode())
+    form = urlencode({"name": name, "password": password, "token": token}).encode()
+    browser.open(address + "sign-in", form)
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def form_token(html):
+    return re.search(r'name="token"\s+value="([^"]+)"', html).group(1)

@@ -1,0 +1,309 @@
+"""The wire: everything that knows eventlet or the insides of Engine.IO, and nothing of rooms.
+
+Around a Flask-SocketIO application it puts a server loop with limits, a gate that turns strangers away before a
+socket exists, and lines (connections) that distrust what comes in and do not wait for those who do not read.
+
+Import it before anything else: with eventlet it makes the standard library cooperative, and a `sleep` imported
+earlier would stop everybody. `PARTY_ASYNC_MODE=threading` runs the same party on plain threads: the day eventlet
+ends, one word changes.
+"""
+
+import os
+import warnings
+
+ASYNC_MODE = os.environ.get("PARTY_ASYNC_MODE") or "eventlet"
+
+if ASYNC_MODE == "eventlet":
+    warnings.filterwarnings("ignore", message="[\\s]*Eventlet is deprecated")  # known, and the reason for ASYNC_MODE
+    import eventlet
+
+    eventlet.monkey_patch()
+
+    import eventlet.websocket
+    import eventlet.wsgi
+
+import base64
+import binascii
+import contextlib
+import logging
+import re
+import signal
+import socket
+import time
+from types import SimpleNamespace
+
+import engineio.base_socket
+import engineio.socket
+import socketio.packet
+import werkzeug.serving
+
+log = logging.getLogger("party.transport")
+
+MAX_CONNECTIONS = 20_000  # the library's own 1,024 makes the next visitor, page or socket, hang without an answer
+HEADERS_SECONDS = 10  # a request half sent is given up; an open WebSocket has its pings instead
+KEEPALIVE_SECONDS = 15
+MAX_FRAME_BYTES = 16_000  # 2,000 characters take 8,000 at most; unmasking is pure Python, 4 ms for this many
+MAX_ATTACHMENTS = 4  # no event takes binary: enough to refuse one politely, no more to hold in memory
+PING_SECONDS = 15  # whole numbers: a fraction is announced to the browser as 0
+PING_TIMEOUT_SECONDS = 10
+PATIENCE_SECONDS = 10  # how long a line may stay unfinished: not yet connected, or attachments missing
+MAX_QUEUED_PACKETS = 2_000  # what may wait for a reader: seconds of the liveliest room, not minutes
+GOODBYE_SECONDS = 3  # to hand out the goodbyes before the process ends; supervisors kill after 5 to 10
+
+# WebSocket close codes: RFC 6455 section 7.4.1, and IANA's registry for 1012.
+UNSUPPORTED, POLICY, RESTARTING = 1003, 1008, 1012
+
+
+class Packet(socketio.packet.Packet):
+    """A Socket.IO packet that may come from outside: default namespace, known kinds, an event with a proper name."""
+
+    INCOMING = {
+        socketio.packet.CONNECT,
+        socketio.packet.DISCONNECT,
+        socketio.packet.EVENT,
+        socketio.packet.BINARY_EVENT,
+    }
+    RESERVED = {"connect", "connect_error", "disconnect"}  # the library would run our handlers for these
+
+    def decode(self, encoded_packet):
+        """Raises ValueError (also RecursionError, from JSON) for anything that no honest page sends."""
+        attachments = super().decode(encoded_packet)
+        if self.packet_type not in self.INCOMING or self.namespace not in (None, "/") or attachments > MAX_ATTACHMENTS:
+            raise ValueError("not a packet for this party")
+        if self.packet_type in (socketio.packet.EVENT, socketio.packet.BINARY_EVENT):
+            name = self.data[0] if isinstance(self.data, list) and self.data else None
+            if not isinstance(name, str) or name in self.RESERVED:
+                raise ValueError("not an event")
+        return attachments
+
+
+# What the party gives to SocketIO(app, **OPTIONS).
+OPTIONS = {
+    "async_mode": ASYNC_MODE,
+    "transports": ["websocket"],  # long-polling loses packets, and whoever holds its sid is the user
+    "async_handlers": False,  # True answers one person's events in another order than they were sent
+    "always_connect": True,  # so that what a connect handler emits comes after the connection is confirmed
+    "max_http_buffer_size": MAX_FRAME_BYTES,
+    "ping_interval": PING_SECONDS,
+    "ping_timeout": PING_TIMEOUT_SECONDS,
+    "cors_allowed_origins": [],  # switched off here: the gate asks for the exact origin, also where none is sent
+    "serializer": Packet,
+}
+
+
+class Gate:
+    """WSGI in front of the application: lets a WebSocket handshake through only when it is proper, from an allowed
+    origin and of somebody whom `admit(environ)` lets in; and puts `headers` on every response.
+
+    `admit` gives None to let in, or (status, sentence) to refuse.
+    """
+
+    closed = False
+
+    def __init__(self, app, path, origins, headers, admit):
+        self.app, self.path, self.origins, self.headers, self.admit = app, path, origins, headers, admit
+
+    def __call__(self, environ, start_response):
+        def start(status, headers, exc_info=None):
+            return start_response(status, headers + self.headers_for(environ), exc_info)
+
+        if refusal := self.refuse(environ):
+            status, sentence = refusal
+            start(status, [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")])
+            return [sentence.encode()]
+        # Compression costs every connection 100 KiB, and each recipient's copy would be compressed anew.
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        return self.app(environ, start)
+
+    def headers_for(self, environ):
+        secure = environ["wsgi.url_scheme"] == "https"
+        return self.headers + ([("Strict-Transport-Security", "max-age=31536000")] if secure else [])
+
+    def refuse(self, environ):
+        if self.closed:
+            return "503 Service Unavailable", "The party is restarting. Please try again in a moment."
+        if not environ["PATH_INFO"].startswith(self.path):
+            return None
+        if not is_handshake(environ):
+            return "400 Bad Request", "Only WebSocket connections are taken here."
+        own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST')}"
+        if environ.get("HTTP_ORIGIN") not in (self.origins or [own]):
+            return "403 Forbidden", "That origin may not connect."
+        return self.admit(environ)
+
+
+def is_handshake(environ):
+    """Whether this is a well-formed WebSocket handshake (RFC 6455 section 4.1) for a new Engine.IO 4 connection."""
+    query = set(environ.get("QUERY_STRING", "").split("&"))
+    try:
+        key = base64.b64decode(environ.get("HTTP_SEC_WEBSOCKET_KEY", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return (
+        environ["REQUEST_METHOD"] == "GET"
+        and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        and "upgrade" in environ.get("HTTP_CONNECTION", "").lower()
+        and environ.get("HTTP_SEC_WEBSOCKET_VERSION") == "13"
+        and len(key) == 16
+        and {"EIO=4", "transport=websocket"} <= query
+        and not any(part.startswith(("sid=", "j=")) for part in query)
+    )
+
+
+class WholeMessage:
+    """Mixed into eventlet's WebSocket messages: refuses fragments, whose sum no limit of the library bounds.
+
+    Browsers do not fragment frames of this size.
+    """
+
+    def push(self, data, final=False):
+        if not final:
+            raise eventlet.websocket.FailedConnectionError(UNSUPPORTED, "Fragments are not taken here.")
+        super().push(data, final)
+
+
+class Line(engineio.socket.Socket):
+    """One connection that distrusts its other end."""
+
+    # What an honest client sends, before Socket.IO looks at it: pong, close, message. The digit behind the 4 keeps
+    # Engine.IO from parsing it as JSON on its own account.
+    PROPER = re.compile(r"3|1|4[0-6].*", re.DOTALL)
+
+    def __init__(self, server, sid):
+        super().__init__(server, sid)
+        self.ws = None
+        self.patience_ends = time.monotonic() + PATIENCE_SECONDS
+
+    def _websocket_handler(self, ws):
+        self.ws = ws
+        wait = ws.wait
+        ws.wait = lambda: self.checked(wait())
+        if ASYNC_MODE == "eventlet":
+            ws.Message = type("Message", (WholeMessage, ws.Message), {})
+        return super()._websocket_handler(ws)
+
+    def checked(self, packet):
+        """`packet`, when it is one that Engine.IO can take. Otherwise raises ValueError, which ends the line."""
+        if isinstance(packet, str) and not self.PROPER.fullmatch(packet):
+            raise ValueError("not a packet")
+        return packet
+
+    def send(self, packet):
+        if self.queue.qsize() >= MAX_QUEUED_PACKETS:
+            log.warning("A line that does not read was cut.")
+            self.cut()
+        else:
+            super().send(packet)
+
+    def hang_up(self, code, reason):
+        """Say goodbye with a WebSocket close code, then cut. Returns at once."""
+        self.server.start_background_task(self._hang_up, code, reason)
+
+    def _hang_up(self, code, reason):
+        with contextlib.suppress(OSError):
+            if ASYNC_MODE == "eventlet":
+                with eventlet.Timeout(1, False):  # a reader that does not read gets no goodbye
+                    self.ws._send_closing_frame(True, close_data=(code, reason))
+            else:
+                self.ws.ws.close(code, reason)
+        self.cut()
+
+    def cut(self):
+        """End the line now: whoever waits to read from it or to write to it is woken."""
+        sock = self.ws.socket if ASYNC_MODE == "eventlet" else self.ws.ws.sock
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+def guard(party):
+    """Make every connection of the SocketIO extension `party` a `Line`, ended by the first malformed packet."""
+    server = party.server
+    engineio.socket.Socket = Line
+    # Pings by a clock that nobody sets: a step of the wall clock would drop healthy lines.
+    engineio.socket.time = engineio.base_socket.time = SimpleNamespace(time=time.monotonic)
+
+    def on_message(line_id, data):
+        line = server.eio.sockets[line_id]
+        try:
+            server._handle_eio_message(line_id, data)
+        except Exception as error:  # whatever a stranger's bytes provoke ends the line, without a traceback
+            log.info("A line was ended for a malformed packet (%s).", type(error).__name__)
+            return line.hang_up(POLICY, "malformed packet")
+        finished = server.manager.sid_from_eio_sid(line_id, "/") and line_id not in server._binary_packet
+        line.patience_ends = None if finished else line.patience_ends or time.monotonic() + PATIENCE_SECONDS
+
+    server.eio.on("message", on_message)
+
+
+def lines(party):
+    """The connections that stand now."""
+    return [line for line in party.server.eio.sockets.values() if line.ws and not line.closed]
+
+
+def hang_up(party, sid, code=POLICY, reason=""):
+    """Close the whole connection of `sid`: Socket.IO's own disconnect would leave it open for another try."""
+    line = party.server.eio.sockets.get(party.server.manager.eio_sid_from_sid(sid, "/"))
+    if line and line.ws:
+        line.hang_up(code, reason)
+
+
+def serve(party, app, host, port, ready):
+    """Serve until SIGTERM or SIGINT; then take nothing new, close every line with `RESTARTING`, and return.
+
+    Calls `ready(port)` once it listens. Raises OSError when it cannot: two servers never share a port.
+    """
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.create_server(address[:2], family=family, backlog=1024)  # never SO_REUSEPORT
+    party.start_background_task(_serve_eventlet if ASYNC_MODE == "eventlet" else _serve_threading, listener, app)
+    party.start_background_task(_end_the_unfinished, party)
+    ready(listener.getsockname()[1])
+    _wait_for_a_signal()
+    Gate.closed = True
+    for line in lines(party):
+        line.hang_up(RESTARTING, "restarting")
+    deadline = time.monotonic() + GOODBYE_SECONDS
+    while lines(party) and time.monotonic() < deadline:
+        party.sleep(0.02)
+
+
+def _serve_eventlet(listener, app):
+    eventlet.wsgi.server(
+        listener,
+        app,
+        max_size=MAX_CONNECTIONS,
+        socket_timeout=HEADERS_SECONDS,
+        keepalive=KEEPALIVE_SECONDS,
+        debug=False,  # True shows a stranger our tracebacks
+        log_output=False,  # its lines hold addresses; the gate logs what goes wrong
+    )
+
+
+def _serve_threading(listener, app):
+    class QuietHandler(werkzeug.serving.WSGIRequestHandler):
+        timeout = HEADERS_SECONDS
+
+        def log(self, *_):
+            pass  # its lines hold addresses
+
+    host, port = listener.getsockname()[:2]
+    werkzeug.serving.make_server(
+        host, port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
+    ).serve_forever()
+
+
+def _wait_for_a_signal():
+    """Wait until somebody asks this process to end. A signal interrupts no wait of eventlet's; a byte does."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer.fileno())
+    reader.recv(1)
+
+
+def _end_the_unfinished(party):
+    while True:
+        party.sleep(1)
+        for line in lines(party):
+            if line.patience_ends and line.patience_ends < time.monotonic():
+                line.hang_up(POLICY, "unfinished")

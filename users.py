@@ -1,0 +1,84 @@
+"""The people of the party, hard-coded, and their passwords, which stand nowhere.
+
+A password is derived from the secret key, the name and the person's number. To change somebody's password, raise
+their number and restart: it also ends their sign-ins everywhere. `python users.py [ADDRESS]` prints a line for each
+person: name, password, invite link.
+"""
+
+import contextlib
+import hmac
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+# name → number. The first is the owner. Names are lower case: nobody should have to guess.
+PEOPLE = {"asha": 1, "bilal": 1, "chen": 1, "dana": 1, "emeka": 1, "farida": 1}
+OWNER = next(iter(PEOPLE))
+
+INSTANCE = Path(__file__).parent / "instance"
+PASSWORD_BITS = 64  # four words; at the pace that sign-in allows an address, trying half takes longer than the sun has
+CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
+
+
+def people(guests=0):
+    """Everybody who may sign in, as {name: number}: the hard-coded ones, then `guest1` to `guest<guests>`."""
+    return PEOPLE | {f"guest{n}": 1 for n in range(1, guests + 1)}
+
+
+def password(secret, name, number):
+    """The password of `name`: 64 bits as four words that can be read aloud ("lusab-babad-gutih-tugad").
+
+    The words are proquints (arxiv.org/abs/0901.4016): consonants carry four bits each, vowels two.
+    """
+    digest = hmac.digest(secret.encode(), f"password:{name}:{number}".encode(), "sha256")
+    bits = int.from_bytes(digest[: PASSWORD_BITS // 8], "big")
+    return "-".join(_word(bits >> shift & 0xFFFF) for shift in range(PASSWORD_BITS - 16, -1, -16))
+
+
+def _word(bits):
+    return "".join(
+        letters[bits >> shift & len(letters) - 1]
+        for letters, shift in ((CONSONANTS, 12), (VOWELS, 10), (CONSONANTS, 6), (VOWELS, 4), (CONSONANTS, 0))
+    )
+
+
+def is_password(secret, name, numbers, given):
+    """Whether `given` is the password of `name`, one of `numbers` ({name: number}).
+
+    An unknown name takes the same path and time as a wrong password. Capitals, and spaces between the words, are
+    forgiven: the password may have been read aloud.
+    """
+    right = password(secret, name, numbers.get(name, 0))
+    alike = hmac.compare_digest(right.encode(), "-".join(given.lower().replace("-", " ").split()).encode())
+    return alike and name in numbers
+
+
+def secret_key():
+    """The key that signs sessions and makes passwords: the setting, else one made once and kept for the owner alone."""
+    if key := os.environ.get("PARTY_SECRET_KEY"):
+        return key
+    INSTANCE.mkdir(mode=0o700, exist_ok=True)
+    path = INSTANCE / "secret_key"
+    if not path.exists():
+        handle, draft = tempfile.mkstemp(dir=INSTANCE)  # mode 0600
+        os.write(handle, secrets.token_urlsafe(32).encode())
+        os.close(handle)
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+            os.link(draft, path)
+        os.unlink(draft)
+    return path.read_text()
+
+
+def main(address):
+    secret, numbers = secret_key(), people(int(os.environ.get("PARTY_GUESTS") or 0))
+    for name, number in numbers.items():
+        word = password(secret, name, number)
+        # Behind the #, where no server and no proxy ever sees it.
+        print(f"{name:<10} {word}   {address}sign-in#name={name}&password={word}")
+
+
+if __name__ == "__main__":
+    here = f"http://{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or 5000}/"
+    main(sys.argv[1].rstrip("/") + "/" if len(sys.argv) > 1 else here)
