@@ -37,7 +37,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask, redirect, render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
-from flask_socketio import SocketIO, join_room, leave_room
+from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import assets
@@ -493,7 +493,7 @@ def go_in(tab, room):
     if room.id not in tab.inside:
         tab.inside.add(room.id)
         presence[room.id].tabs[tab.user] += 1
-        join_room(inside(room.id), tab.sid, "/")
+        socketio.server.enter_room(tab.sid, inside(room.id))
         stale_rooms.add(room.id)
     tell(tab.sid, "room", room_view(room))
     if tab.user in room.waiting:
@@ -508,7 +508,7 @@ def go_out(tab, room_id):
         people[tab.user] -= 1
         if not people[tab.user]:
             del people[tab.user]
-        leave_room(inside(room_id), tab.sid, "/")
+        socketio.server.leave_room(tab.sid, inside(room_id))
         stale_rooms.add(room_id)
 
 
@@ -602,10 +602,6 @@ def tell(audience, event, payload):
 def announce(command, outcome):
     """Tell at once what cannot wait, and note the room for the next tick."""
     kind = command["kind"]
-    if kind == "sign_out":
-        for sid in list(tabs_of[command["user"]]):
-            if tabs[sid].sign_in == command["sign_in"]:
-                transport.hang_up(socketio, sid)
     if not outcome["ok"] or kind in ("sign_in", "sign_out", "forget"):
         return
     room_id = outcome["room"] if kind == "host" else command["room"]
@@ -660,10 +656,13 @@ def now():
 
 
 def tick():
-    """What happens by itself, four times a second: people go, time runs out, news is told."""
+    """What happens by itself, four times a second: people go, sign-ins end, time runs out, news is told."""
     with door:
         while departed:
             let_go(departed.popleft())
+        for tab in list(tabs.values()):
+            if not sign_in_holds(tab.user, tab.sign_in):
+                transport.hang_up(socketio, tab.sid)
         for room in list(rooms.values()):
             sweep(room)
         for room_id in presence.keys() - rooms.keys():
@@ -886,8 +885,8 @@ def on_connect(auth=None):
                 return False
             tabs[request.sid] = Tab(request.sid, user, sign_in)
             tabs_of[user].add(request.sid)
-            join_room(EVERYONE)
-            join_room(person(user))
+            for audience in (EVERYONE, person(user)):
+                socketio.server.enter_room(request.sid, audience)
             live = [card(room) for room in rooms.values() if not room.closed]
             tell(request.sid, "lobby", {"now": now(), "rooms": live, "gone": []})
     except Exception:

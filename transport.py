@@ -12,6 +12,8 @@ import os
 import warnings
 
 ASYNC_MODE = os.environ.get("PARTY_ASYNC_MODE") or "eventlet"
+if ASYNC_MODE not in ("eventlet", "threading"):
+    raise SystemExit(f"PARTY_ASYNC_MODE must be eventlet or threading, not {ASYNC_MODE!r}.")
 
 if ASYNC_MODE == "eventlet":
     warnings.filterwarnings("ignore", message="[\\s]*Eventlet is deprecated")  # known, and the reason for ASYNC_MODE
@@ -180,6 +182,8 @@ class Line(engineio.socket.Socket):
         ws.wait = lambda: self.checked(wait())
         if ASYNC_MODE == "eventlet":
             ws.Message = type("Message", (WholeMessage, ws.Message), {})
+        else:
+            ws.ws.sock.settimeout(None)  # with a timeout, simple-websocket sends the beginning of a long frame alone
         return super()._websocket_handler(ws)
 
     def checked(self, packet):
@@ -254,6 +258,8 @@ def serve(party, app, host, port, ready):
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.create_server(address[:2], family=family, backlog=1024)  # never SO_REUSEPORT
+    # A message and its acknowledgement are two small frames: without this, the second waits 40 ms for the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     party.start_background_task(_serve_eventlet if ASYNC_MODE == "eventlet" else _serve_threading, listener, app)
     party.start_background_task(_end_the_unfinished, party)
     ready(listener.getsockname()[1])

@@ -72,7 +72,11 @@ def secret_key():
 
 
 def main(address):
-    secret, numbers = secret_key(), people(int(os.environ.get("PARTY_GUESTS") or 0))
+    """Print everybody's name, password and invite link to the party at `address`."""
+    guests = os.environ.get("PARTY_GUESTS") or "0"
+    if not guests.isdecimal():
+        raise SystemExit(f"PARTY_GUESTS must be a whole number from 0, not {guests!r}.")
+    secret, numbers = secret_key(), people(int(guests))
     for name, number in numbers.items():
         word = password(secret, name, number)
         # Behind the #, where no server and no proxy ever sees it.

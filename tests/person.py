@@ -178,7 +178,9 @@ class SocketLine:
 
     def ask(self, event, *payload):
         id = next(self._ids)
-        self.socket.send(f"42{id}" + json.dumps([event, *payload]))
+        # Text as browsers send it, unescaped; a lone surrogate, which has no bytes, keeps its escape.
+        data = json.dumps([event, *payload], ensure_ascii=False).encode(errors="backslashreplace")
+        self.socket.send(f"42{id}".encode() + data, opcode=websocket.ABNF.OPCODE_TEXT)
         self.wait_until(lambda: id in self._acks, f"{event} is acknowledged")
         return self._acks.pop(id)
 
@@ -193,7 +195,11 @@ class SocketLine:
         """Waits until a tick of the server has passed: the lobby hears of every room that is opened."""
         topic = f"A tick {time.monotonic_ns()}"
         room = self.ask("host", {"topic": topic})["room"]
-        told = lambda: any(topic == card["topic"] for name, lobby in self.events() if name == "lobby" for card in lobby["rooms"])
+
+        def told():
+            lobbies = [lobby for name, lobby in self.events() if name == "lobby"]
+            return any(card["topic"] == topic for lobby in lobbies for card in lobby["rooms"])
+
         self.wait_until(told, "a tick passes")
         self.ask("close", {"room": room})
 
@@ -202,7 +208,8 @@ class SocketLine:
             assert self._news.wait_for(fulfilled, PATIENCE), f"did not come true in {PATIENCE} s: {promise}"
 
     def hang_up(self):
-        self.socket.close()
+        self.socket.send_close()
+        self._reader.join(PATIENCE)
 
 
 def sign_in_over_http(address, name, password):

@@ -1,0 +1,306 @@
+"""The contract's events, one promise after the other: in this process, on eventlet and on threads."""
+
+import pytest
+from person import assert_ok, assert_refused
+
+
+def test_the_whole_story(asha, bilal, chen):
+    room = asha.host("Should tea have milk?", minutes=20)
+    assert asha.hears("lobby", lambda lobby: lobby["rooms"])["rooms"][0]["topic"] == "Should tea have milk?"
+    bilal.watch(room)
+    chen.watch(room)
+    assert assert_ok(bilal.request(room, pitch="I brew  for a living"))["place"] == 1
+    waiting = asha.hears("waiting", lambda told: told["waiting"])["waiting"]
+    assert [(one["user"], one["pitch"]) for one in waiting] == [("bilal", "I brew for a living")]
+    assert_ok(asha.approve(room, "bilal"))
+    bilal.hears("approved", lambda told: told == {"room": room})
+    sent = assert_ok(bilal.message(room, "Milk goes last.", key="milk-1"))["message"]
+    assert {name: sent[name] for name in ("room", "seq", "user", "text", "key")} == {
+        "room": room, "seq": 1, "user": "bilal", "text": "Milk goes last.", "key": "milk-1"
+    }  # fmt: skip
+    assert chen.hears("message") == sent
+    assert_refused(chen.message(room, "First!"), "forbidden")
+    assert_ok(asha.close(room))
+    assert chen.hears("closed") == {"room": room, "reason": "host", "by": "asha"}
+    assert_refused(bilal.message(room, "One more thing"), "closed")
+    chen.hears("lobby", lambda lobby: room in lobby["gone"])
+
+
+def test_a_tab_that_goes_in_hears_the_room_first(asha, bilal):
+    room = asha.host("Tea")
+    assert_ok(bilal.watch(room))
+    view = bilal.hears("room")
+    assert view.pop("closes_at") - view.pop("opened_at") == 30 * 60_000
+    assert view == {
+        "id": room, "topic": "Tea", "host": "asha", "speakers": [], "watching": 1, "waiting": 0, "seq": 0,
+        "closed": None,
+    }  # fmt: skip
+
+
+def test_watching_gives_the_feed_and_the_queue_to_the_host_alone(asha, bilal, chen):
+    room = asha.host()
+    asha.message(room, "One")
+    chen.request(room)
+    ack = assert_ok(bilal.watch(room))
+    assert [message["text"] for message in ack["messages"]] == ["One"]
+    assert ack["earlier"] is False
+    assert "waiting" not in ack
+    assert [one["user"] for one in asha.watch(room)["waiting"]] == ["chen"]
+
+
+def test_a_feed_has_no_gap_and_every_page_of_it_can_be_had(asha, bilal):
+    room = asha.host()
+    for n in range(1, 451):
+        asha.message(room, f"Message {n}")
+    newest = assert_ok(bilal.watch(room))
+    assert [message["seq"] for message in newest["messages"]] == list(range(251, 451))
+    assert newest["earlier"] is True
+    middle = assert_ok(bilal.history(room, before=251))
+    assert [message["seq"] for message in middle["messages"]] == list(range(51, 251))
+    first = assert_ok(bilal.history(room, before=51))
+    assert [message["seq"] for message in first["messages"]] == list(range(1, 51))
+    assert (middle["earlier"], first["earlier"]) == (True, False)
+    missed = assert_ok(bilal.watch(room, after=100))
+    assert [message["seq"] for message in missed["messages"]] == list(range(101, 451))
+    assert bilal.watch(room, after=450)["messages"] == []
+
+
+def test_history_is_for_those_inside(asha, bilal):
+    room = asha.host()
+    assert_refused(bilal.history(room, before=1), "forbidden")
+    bilal.watch(room)
+    bilal.leave(room)
+    assert_refused(bilal.history(room, before=1), "forbidden")
+    assert_refused(bilal.leave(room), "forbidden")
+
+
+def test_who_has_left_hears_no_more_and_comes_back_to_everything(asha, bilal):
+    room = asha.host()
+    bilal.watch(room)
+    bilal.leave(room)
+    asha.message(room, "While you were out")
+    assert bilal.reads(room) == []
+    assert [message["text"] for message in bilal.watch(room, after=0)["messages"]] == ["While you were out"]
+
+
+def test_the_queue_keeps_its_order_and_everybody_knows_their_place(asha, bilal, chen):
+    room = asha.host()
+    assert bilal.request(room)["place"] == 1
+    assert chen.request(room)["place"] == 2
+    assert asha.sees_waiting(room) == ["bilal", "chen"]
+    bilal.withdraw(room)
+    assert chen.hears("place", lambda told: told["place"] == 1)["room"] == room
+    assert asha.sees_waiting(room) == ["chen"]
+
+
+def test_asking_twice_is_a_conflict_and_changes_nothing(asha, bilal):
+    room = asha.host()
+    bilal.request(room)
+    assert_refused(bilal.request(room), "conflict")
+    assert asha.sees_waiting(room) == ["bilal"]
+
+
+def test_a_denied_person_is_told_and_may_ask_again(asha, bilal):
+    room = asha.host()
+    bilal.request(room)
+    assert_ok(asha.deny(room, "bilal"))
+    assert bilal.hears("denied") == {"room": room}
+    assert_refused(bilal.message(room), "forbidden")
+    assert bilal.request(room)["place"] == 1
+
+
+def test_a_removed_speaker_watches_again(asha, bilal):
+    room = asha.host()
+    bilal.watch(room)
+    bilal.request(room)
+    asha.approve(room, "bilal")
+    assert asha.sees(room)["speakers"] == ["bilal"]
+    assert_ok(asha.remove(room, "bilal"))
+    assert bilal.hears("removed") == {"room": room}
+    assert_refused(bilal.message(room), "forbidden")
+    assert bilal.sees(room)["speakers"] == []
+    assert bilal.sees(room)["watching"] == 1
+
+
+def test_a_speaker_keeps_the_seat_while_away(asha, bilal):
+    room = asha.host()
+    bilal.watch(room)
+    bilal.request(room)
+    asha.approve(room, "bilal")
+    bilal.leave(room)
+    assert asha.sees(room)["speakers"] == ["bilal"]
+    bilal.watch(room)
+    assert_ok(bilal.message(room, "Back"))
+
+
+def test_two_tabs_are_one_person(join_anywhere, asha, bilal):
+    room = asha.host()
+    other_tab = join_anywhere("bilal")
+    bilal.watch(room)
+    other_tab.watch(room)
+    assert asha.sees(room)["watching"] == 1, "a person is counted once"
+    bilal.request(room)
+    asha.approve(room, "bilal")
+    assert other_tab.hears("approved") == {"room": room}
+    other_tab.message(room, "From the other tab")
+    assert bilal.reads(room) == other_tab.reads(room) == ["From the other tab"]
+    bilal.line.hang_up()
+    other_tab.message(room, "Still here")
+    assert asha.sees(room)["speakers"] == ["bilal"]
+    assert asha.reads(room) == ["From the other tab", "Still here"]
+
+
+def test_a_waiting_person_who_reloads_is_told_the_place(join_anywhere, asha, bilal):
+    room = asha.host()
+    bilal.request(room)
+    bilal.line.hang_up()
+    reloaded = join_anywhere("bilal")
+    reloaded.watch(room)
+    assert reloaded.hears("place") == {"room": room, "place": 1}
+
+
+def test_extending_adds_ten_minutes_and_ends_at_two_hours(asha):
+    room = asha.host()
+    before = asha.sees(room)["closes_at"]
+    assert_ok(asha.extend(room))
+    assert asha.sees(room)["closes_at"] == before + 10 * 60_000
+    for _ in range(8):
+        assert_ok(asha.extend(room))
+    assert_refused(asha.extend(room), "limit")
+    view = asha.sees(room)
+    assert view["closes_at"] - view["opened_at"] == 120 * 60_000
+
+
+def test_the_lobby_greets_with_all_live_cards(join_anywhere, asha):
+    room = asha.host("Coffee", minutes=15)
+    lobby = join_anywhere("dana").hears("lobby")
+    card = next(card for card in lobby["rooms"] if card["id"] == room)
+    assert (card["topic"], card["host"], card["speakers"]) == ("Coffee", "asha", [])
+    assert card["closes_at"] - card["opened_at"] == 15 * 60_000
+    assert 0 <= lobby["now"] - card["opened_at"] < 60_000
+    assert lobby["gone"] == []
+
+
+@pytest.mark.parametrize("event", ["host", "request", "withdraw", "approve", "message", "extend", "close", "leave"])
+def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, bilal):
+    room = asha.host("Tea")
+    bilal.watch(room)
+    if event in ("withdraw", "approve"):
+        bilal.request(room)
+    person = bilal if event in ("request", "withdraw", "leave") else asha
+    payload = {
+        "host": {"topic": "Once"},
+        "approve": {"room": room, "user": "bilal"},
+        "message": {"room": room, "text": "Once"},
+    }.get(event, {"room": room}) | {"key": person.new_key()}
+    first = assert_ok(person.ask(event, payload))
+    before = asha.sees(room)
+    assert person.ask(event, payload) == first
+    assert asha.sees(room) == before
+    assert asha.reads(room) == (["Once"] if event == "message" else [])
+    other = payload | ({"topic": "Twice"} if event == "host" else {"room": "another", "user": "x", "text": "Twice"})
+    assert_refused(person.ask(event, other), "conflict")
+
+
+@pytest.mark.parametrize("event", ["watch", "history"])
+def test_reading_again_with_the_same_key_reads_again(event, asha, bilal):
+    room = asha.host("Tea")
+    asha.message(room, "One")
+    bilal.watch(room)
+    payload = {"room": room, "before": 2, "key": bilal.new_key()}
+    first = assert_ok(bilal.ask(event, payload))
+    assert [message["text"] for message in first["messages"]] == ["One"]
+    assert bilal.ask(event, payload) == first
+    assert_refused(bilal.ask(event, payload | {"before": 1, "room": "another"}), "conflict")
+
+
+def test_a_refusal_is_remembered_with_its_key_too(asha, bilal):
+    room = asha.host()
+    key = asha.new_key()
+    assert_refused(asha.approve(room, "bilal", key=key), "not_found")
+    bilal.request(room)
+    assert_refused(asha.approve(room, "bilal", key=key), "not_found")
+    assert_ok(asha.approve(room, "bilal", key=asha.new_key()))
+
+
+def test_two_people_may_use_the_same_key(asha, bilal):
+    room = asha.host()
+    bilal.request(room)
+    asha.approve(room, "bilal")
+    assert assert_ok(asha.message(room, "Mine", key="k"))["message"]["seq"] == 1
+    assert assert_ok(bilal.message(room, "Mine", key="k"))["message"]["seq"] == 2
+
+
+BAD_PAYLOADS = [
+    [], [None], [[]], [7], ["room"], [{}], [{}, {}], [{"room": None}], [{"room": 7}], [{"room": ["x"]}], [{"room": {}}],
+    [{"room": ""}], [{"room": "   "}], [{"room": "\ud800"}], [{"room": "x" * 41}],
+]  # fmt: skip
+ROOM_EVENTS = (
+    "watch", "history", "leave", "request", "withdraw", "approve", "deny", "remove", "message", "extend", "close",
+)  # fmt: skip
+
+
+def test_nonsense_gets_a_clear_sentence(asha):
+    for event in ("host", *ROOM_EVENTS):
+        for payload in BAD_PAYLOADS:
+            assert_refused(asha.ask(event, *payload), "bad_input")
+    assert_refused(asha.ask("dance", {}), "bad_input")
+
+
+@pytest.mark.parametrize(
+    "event, wrong",
+    [
+        ("host", {"topic": "x" * 121}),
+        ("host", {"topic": " \n\u200b"}),
+        ("host", {"topic": "Tea", "minutes": 0}),
+        ("host", {"topic": "Tea", "minutes": 31}),
+        ("host", {"topic": "Tea", "minutes": 1.5}),
+        ("host", {"topic": "Tea", "minutes": True}),
+        ("host", {"topic": "Tea", "minutes": "10"}),
+        ("host", {"topic": "Tea", "minutes": float("inf")}),
+        ("host", {"topic": "Tea", "key": ""}),
+        ("host", {"topic": "Tea", "key": 7}),
+        ("host", {"topic": "Tea", "key": "x" * 65}),
+        ("watch", {"after": -1}),
+        ("watch", {"after": "1"}),
+        ("watch", {"after": float("inf")}),
+        ("history", {}),
+        ("history", {"before": 0}),
+        ("request", {"pitch": "x" * 141}),
+        ("request", {"pitch": 7}),
+        ("approve", {}),
+        ("approve", {"user": ["bilal"]}),
+        ("message", {"text": "Hello"}),
+        ("message", {"text": "", "key": "k"}),
+        ("message", {"text": " \n ", "key": "k"}),
+        ("message", {"text": "x" * 2001, "key": "k"}),
+        ("message", {"text": "lone \udc00", "key": "k"}),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_and_changes_nothing(event, wrong, asha):
+    room = asha.host()
+    before = asha.sees(room)
+    assert_refused(asha.ask(event, {"room": room, **wrong}), "bad_input")
+    assert asha.sees(room) == before
+
+
+def test_the_longest_values_are_taken(asha, bilal):
+    room = asha.host("x" * 120, minutes=1)
+    assert asha.sees(room)["topic"] == "x" * 120
+    assert_ok(bilal.request(room, pitch="x" * 140))
+    assert assert_ok(asha.message(room, "🫖" * 2000, key="x" * 64))["message"]["text"] == "🫖" * 2000
+
+
+def test_text_is_kept_as_it_was_written(asha):
+    room = asha.host("  Tea   or\ncoffee ")
+    assert asha.sees(room)["topic"] == "Tea or coffee"
+    text = "<b>bold</b> {{ 7 * 7 }}\n\n  indented\ttoo 👩‍👩‍👧"
+    assert asha.message(room, f"\n{text}  ")["message"]["text"] == text
+
+
+def test_nobody_hosts_more_than_three_rooms(asha, bilal):
+    rooms = [asha.host() for _ in range(3)]
+    assert_refused(asha.ask("host", {"topic": "A fourth"}), "limit")
+    assert_ok(bilal.ask("host", {"topic": "Mine"}))
+    asha.close(rooms[0])
+    assert_ok(asha.ask("host", {"topic": "A fourth"}))

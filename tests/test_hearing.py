@@ -1,0 +1,127 @@
+"""Who hears what: every frame that a real server sends to each part, against what that part may see."""
+
+import json
+
+import pytest
+
+CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at"}
+VIEW = {"id", "topic", "host", "speakers", "watching", "waiting", "opened_at", "closes_at", "seq", "closed"}
+MESSAGE = {"room", "seq", "user", "text", "at", "key"}
+
+# event → its fields; what each part may hear of a room, besides the lobby's cards.
+FIELDS = {
+    "lobby": {"now", "rooms", "gone"},
+    "room": VIEW,
+    "message": MESSAGE,
+    "waiting": {"room", "waiting"},
+    "place": {"room", "place"},
+    "approved": {"room"},
+    "denied": {"room"},
+    "removed": {"room"},
+    "closed": {"room", "reason", "by"},
+}
+INSIDE = {"lobby", "room", "message", "closed"}
+MAY_HEAR = {
+    "asha": INSIDE | {"waiting"},  # the host
+    "bilal": INSIDE | {"place", "approved"},  # asks, is let in, speaks
+    "chen": INSIDE | {"place", "denied"},  # asks, is denied
+    "dana": INSIDE - {"closed"},  # watches in silence, and leaves before the end
+    "emeka": {"lobby", "place"},  # asks from outside
+    "farida": {"lobby"},  # stays in the lobby
+}
+
+
+@pytest.fixture(scope="module")
+def after_the_story(eventlet_server):
+    """Everybody, each with all the frames of a discussion with secrets in it; and the room."""
+    people = {name: eventlet_server.person(name) for name in MAY_HEAR}
+    asha, bilal, chen, dana, emeka, _ = people.values()
+    room = asha.host("Open to all")
+    acks = {name: [] for name in people}
+    for person in (bilal, chen, dana):
+        acks[person.name].append(person.watch(room))
+    bilal.request(room, pitch="the pitch of bilal")
+    chen.request(room, pitch="the pitch of chen")
+    emeka.request(room, pitch="the pitch of emeka")
+    asha.line.settle()
+    asha.approve(room, "bilal")
+    asha.deny(room, "chen")
+    bilal.message(room, "words for those inside")
+    dana.leave(room)
+    bilal.message(room, "words after dana left")
+    acks["emeka"].append(emeka.history(room, before=2))
+    acks["chen"].append(chen.history(room, before=3))
+    asha.line.settle()
+    asha.close(room)
+    for person in people.values():
+        person.hears("lobby", lambda lobby: room in lobby["gone"])
+        person.line.hang_up()
+    return people, acks, room
+
+
+def test_each_part_hears_its_events_and_no_other(after_the_story):
+    people, _, _ = after_the_story
+    for name, person in people.items():
+        assert {event for event, _ in person.line.events()} == MAY_HEAR[name], name
+
+
+def test_each_event_has_its_fields_and_no_other(after_the_story):
+    people, _, _ = after_the_story
+    for person in people.values():
+        for event, payload in person.line.events():
+            assert set(payload) == FIELDS[event], event
+            for card in payload.get("rooms", []):
+                assert set(card) == CARD
+            if event == "waiting":
+                assert all(set(one) == {"user", "pitch", "at"} for one in payload["waiting"])
+
+
+def test_the_queue_and_the_pitches_reach_the_host_alone(after_the_story):
+    people, acks, _ = after_the_story
+    for name, person in people.items():
+        everything = " ".join(person.line.frames) + json.dumps(acks[name])
+        assert ("the pitch of" in everything) is (name == "asha"), name
+
+
+def test_the_feed_reaches_those_inside_alone(after_the_story):
+    people, acks, _ = after_the_story
+    for name, person in people.items():
+        everything = " ".join(person.line.frames) + json.dumps(acks[name])
+        assert ("words for those inside" in everything) is (name in ("asha", "bilal", "chen", "dana")), name
+        assert ("words after dana left" in everything) is (name in ("asha", "bilal", "chen")), name
+
+
+def test_messages_come_once_each_in_order(after_the_story):
+    people, _, _ = after_the_story
+    for name in ("asha", "bilal", "chen"):
+        assert [message["seq"] for message in people[name].heard("message")] == [1, 2]
+
+
+def test_the_sign_in_and_the_password_are_in_no_frame(after_the_story, eventlet_server):
+    people, _, _ = after_the_story
+    cookie = eventlet_server.cookies_of("asha").split("=", 1)[1]
+    for person in people.values():
+        assert not any(secret in frame for frame in person.line.frames for secret in (cookie, "sign_in", "number"))
+
+
+def test_a_thousand_people_walking_in_cost_each_of_them_a_few_frames(join, clean_party, clock):
+    """Presence is gathered: what everybody is told grows with time, not with the crowd."""
+    room = join("asha").host()
+    people = [join("bilal") for _ in range(15)] + [join("chen") for _ in range(15)]
+    first = people[0]
+    first.watch(room)
+    clean_party.tick()
+    before = len(first.line.events())
+    for person in people[1:]:
+        person.watch(room)
+    clean_party.tick()
+    assert len(first.line.events()) - before <= 2, "one view of the room, one of the lobby"
+
+
+def test_telling_nobody_is_an_error_and_not_a_broadcast(join, clean_party):
+    asha = join("asha")
+    before = len(asha.line.events())
+    for nobody in ("", None, [], ()):
+        with pytest.raises(ValueError):
+            clean_party.tell(nobody, "room", {"secret": True})
+    assert len(asha.line.events()) == before

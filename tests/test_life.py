@@ -1,0 +1,198 @@
+"""The life of a room, by a clock that the test moves."""
+
+import pytest
+from person import assert_ok, assert_refused
+
+
+@pytest.fixture
+def asha(join, clock):
+    return join("asha")
+
+
+@pytest.fixture
+def bilal(join, clock):
+    return join("bilal")
+
+
+@pytest.fixture
+def chen(join, clock):
+    return join("chen")
+
+
+def seat(host, person, room):
+    person.watch(room)
+    person.request(room)
+    assert_ok(host.approve(room, person.name))
+
+
+def test_the_room_closes_when_its_time_is_up_and_says_so_once(asha, bilal, clock, clean_party):
+    room = asha.host(minutes=10)
+    bilal.watch(room)
+    clock.passes(minutes=9, seconds=59)
+    clean_party.tick()
+    assert bilal.heard("closed") == []
+    clock.passes(seconds=1)
+    for _ in range(3):
+        clean_party.tick()
+    assert bilal.heard("closed") == [{"room": room, "reason": "time", "by": None}]
+    assert bilal.sees(room)["closed"] == "time"
+
+
+def test_a_message_is_late_at_the_very_millisecond(asha, clock):
+    room = asha.host(minutes=1)
+    clock.at += 59_999
+    assert_ok(asha.message(room, "In time"))
+    clock.at += 1
+    assert_refused(asha.message(room, "Late"), "closed")
+
+
+def test_extending_is_more_time(asha, clock, clean_party):
+    room = asha.host(minutes=10)
+    asha.extend(room)
+    clock.passes(minutes=19)
+    clean_party.tick()
+    assert asha.heard("closed") == []
+    clock.passes(minutes=1)
+    assert asha.hears("closed")["reason"] == "time"
+
+
+def test_a_room_that_everybody_left_closes_after_five_minutes(asha, bilal, clock, clean_party):
+    room = asha.host()
+    bilal.watch(room)
+    bilal.leave(room)
+    asha.leave(room)
+    clean_party.tick()
+    clock.passes(minutes=4, seconds=59)
+    clean_party.tick()
+    assert clean_party.rooms[room].closed is None
+    clock.passes(seconds=1)
+    clean_party.tick()
+    assert clean_party.rooms[room].closed == "abandoned"
+    assert bilal.heard("closed") == [], "who left hears no more"
+
+
+def test_coming_back_in_time_keeps_the_room(asha, clock, clean_party):
+    room = asha.host()
+    asha.leave(room)
+    clean_party.tick()
+    clock.passes(minutes=4)
+    asha.watch(room)
+    clean_party.tick()
+    asha.leave(room)
+    clean_party.tick()
+    clock.passes(minutes=4)
+    clean_party.tick()
+    assert clean_party.rooms[room].closed is None
+
+
+def test_a_host_gone_for_a_minute_is_followed_by_the_longest_standing_speaker_present(
+    asha, bilal, chen, join, clock, clean_party
+):
+    room, dana = asha.host(), join("dana")
+    for person in (bilal, chen, dana):
+        seat(asha, person, room)
+    bilal.leave(room)
+    asha.line.hang_up()
+    clean_party.tick()
+    clock.passes(seconds=59)
+    assert chen.sees(room)["host"] == "asha"
+    clock.passes(seconds=1)
+    view = chen.sees(room)
+    assert (view["host"], view["speakers"]) == ("chen", ["bilal", "dana", "asha"])
+    assert_ok(chen.extend(room))
+
+
+def test_the_new_host_gets_the_queue_and_the_old_one_keeps_a_seat(asha, bilal, chen, join, clock, clean_party):
+    room = asha.host()
+    seat(asha, bilal, room)
+    chen.request(room, pitch="Me too")
+    asha.line.hang_up()
+    clean_party.tick()
+    clock.passes(minutes=1)
+    assert bilal.sees_waiting(room) == ["chen"]
+    asha = join("asha")
+    asha.watch(room)
+    assert_refused(asha.approve(room, "chen"), "forbidden")
+    assert_ok(asha.message(room, "I am back"))
+
+
+def test_a_host_who_is_back_within_a_minute_stays_host(asha, bilal, chen, join, clock, clean_party):
+    room = asha.host()
+    seat(asha, bilal, room)
+    chen.request(room)
+    asha.line.hang_up()
+    clean_party.tick()
+    clock.passes(seconds=59)
+    asha = join("asha")
+    assert [one["user"] for one in asha.watch(room)["waiting"]] == ["chen"], "requests are kept"
+    clean_party.tick()
+    clock.passes(minutes=1)
+    assert bilal.sees(room)["host"] == "asha"
+
+
+def test_a_host_with_another_tab_inside_is_not_gone(asha, bilal, join, clock, clean_party):
+    room, other_tab = asha.host(), join("asha")
+    other_tab.watch(room)
+    seat(asha, bilal, room)
+    asha.line.hang_up()
+    clean_party.tick()
+    clock.passes(minutes=2)
+    assert bilal.sees(room)["host"] == "asha"
+
+
+def test_with_no_speaker_present_the_room_waits_for_its_host(asha, bilal, clock, clean_party):
+    room = asha.host()
+    bilal.watch(room)
+    asha.line.hang_up()
+    clean_party.tick()
+    clock.passes(minutes=10)
+    assert bilal.sees(room)["host"] == "asha"
+    assert clean_party.rooms[room].closed is None
+
+
+def test_a_closed_room_is_read_by_those_who_were_inside_alone(asha, bilal, chen, join, clock):
+    room = asha.host()
+    bilal.watch(room)
+    asha.message(room, "Words to keep")
+    asha.close(room)
+    bilal.line.hang_up()
+    ack = assert_ok(join("bilal").watch(room))
+    assert [message["text"] for message in ack["messages"]] == ["Words to keep"]
+    assert_refused(chen.watch(room), "closed")
+
+
+def test_a_closed_room_is_forgotten_after_two_hours(asha, clock, clean_party):
+    room = asha.host()
+    asha.close(room)
+    clean_party.tick()
+    clock.passes(minutes=119)
+    clean_party.tick()
+    assert_ok(asha.watch(room))
+    clock.passes(minutes=1)
+    clean_party.tick()
+    assert_refused(asha.watch(room), "not_found")
+    assert clean_party.rooms == clean_party.presence == clean_party.told == {}, "nothing of it is left"
+
+
+def test_the_room_closed_first_is_forgotten_first(asha, clock, clean_party, monkeypatch):
+    monkeypatch.setattr(clean_party, "CLOSED_ROOMS", 2)
+    closed = []
+    for n in range(3):
+        closed.append(asha.host(f"Room {n}"))
+        clock.passes(seconds=1)
+        asha.close(closed[-1])
+    assert_refused(asha.watch(closed[0]), "not_found")
+    assert_ok(asha.watch(closed[1]))
+
+
+def test_the_longest_room_is_gone_with_everything_by_the_end_of_the_day(asha, bilal, clock, clean_party):
+    """Nothing that a room needs is left behind when it is gone."""
+    room = asha.host()
+    bilal.watch(room)
+    bilal.request(room)
+    for _ in range(60):
+        clock.passes(minutes=5)
+        clean_party.tick()
+    for part in ("rooms", "presence", "told", "told_cards", "stale_rooms", "stale_cards"):
+        assert not getattr(clean_party, part), part
+    assert not any(tab.inside for tab in clean_party.tabs.values())

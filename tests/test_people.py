@@ -1,0 +1,276 @@
+"""Who gets in: passwords, the sign-in page, sign-ins and their end, and what every page carries."""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT, SECRET, browser_of, password_of, running_server
+from person import SocketLine, form_token, sign_in_over_http
+
+import users
+
+
+def try_to_sign_in(browser, name="asha", password=None, address="127.0.0.1", **fields):
+    token = form_token(browser.get("/sign-in").text)
+    form = {"name": name, "password": password_of(name) if password is None else password, "token": token} | fields
+    return browser.post("/sign-in", data=form, environ_base={"REMOTE_ADDR": address})
+
+
+@pytest.fixture
+def browser(clean_party):
+    return clean_party.app.test_client()
+
+
+def test_a_password_is_four_words_of_64_bits_that_can_be_read_aloud():
+    word = users.password("secret", "asha", 1)
+    assert re.fullmatch(r"([bdfghjklmnprstvz][aiou][bdfghjklmnprstvz][aiou][bdfghjklmnprstvz]-?){4}", word)
+    # The reference vectors of the proquint paper, for the sixteen bits of a word.
+    assert [users._word(bits) for bits in (0x7F00, 0x0001, 0xFFFF)] == ["lusab", "babad", "zuzuz"]
+
+
+def test_a_password_depends_on_the_secret_the_name_and_the_number():
+    passwords = {
+        users.password(secret, name, number)
+        for secret in ("one", "two")
+        for name in ("asha", "bilal")
+        for number in (1, 2)
+    }
+    assert len(passwords) == 8
+    assert users.password("one", "asha", 1) == users.password("one", "asha", 1)
+
+
+def test_the_list_shows_a_line_for_each_person_with_a_link_that_works():
+    env = {**os.environ, "PARTY_GUESTS": "2", "HOST": "127.0.0.1", "PORT": "5000"}
+    lines = subprocess.check_output([sys.executable, "users.py"], cwd=ROOT, env=env, text=True).splitlines()
+    assert [line.split()[0] for line in lines] == [*users.PEOPLE, "guest1", "guest2"]
+    name, password, link = lines[0].split()
+    assert password == password_of("asha")
+    assert link == f"http://127.0.0.1:5000/sign-in#name=asha&password={password}"
+    there = subprocess.check_output(
+        [sys.executable, "users.py", "https://blog.example/party"], cwd=ROOT, env=env, text=True
+    )
+    assert f"https://blog.example/party/sign-in#name=asha&password={password}" in there
+
+
+def test_the_secret_key_is_made_once_and_kept_for_the_owner_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("PARTY_SECRET_KEY")
+    monkeypatch.setattr(users, "INSTANCE", tmp_path / "instance")
+    key = users.secret_key()
+    assert len(key) >= 40
+    assert users.secret_key() == key
+    assert (tmp_path / "instance").stat().st_mode & 0o777 == 0o700
+    assert [file.name for file in (tmp_path / "instance").iterdir()] == ["secret_key"]
+    assert (tmp_path / "instance" / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_right_password_signs_in_also_when_it_was_read_aloud(browser):
+    assert try_to_sign_in(browser).headers["Location"] == "./"
+    assert try_to_sign_in(browser, " Asha ", password_of("asha").upper().replace("-", "  ")).status_code == 303
+    assert browser.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name, password", [("asha", "wrong"), ("nobody", "wrong"), ("", ""), ("asha", ""), ("asha", "é")]
+)
+def test_a_wrong_name_or_password_is_refused_with_the_same_sentence(name, password, browser):
+    answer = try_to_sign_in(browser, name, password)
+    assert answer.status_code == 401
+    assert "That name and password do not go together." in answer.text
+    assert browser.get("/").status_code == 302
+
+
+def test_the_password_of_nobody_lets_nobody_in(browser):
+    assert try_to_sign_in(browser, "nobody", users.password(SECRET, "nobody", 0)).status_code == 401
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password():
+    def median(name):
+        times = []
+        for _ in range(2_000):
+            began = time.perf_counter()
+            users.is_password(SECRET, name, users.PEOPLE, "lusab-babad-gutih-tugad")
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
+
+    ratios = [median("asha") / median("nobody") for _ in range(5)]
+    assert 0.9 < statistics.median(ratios) < 1.1, ratios
+
+
+def test_the_eleventh_wrong_try_waits_and_nobody_else_does(browser, clock):
+    for _ in range(10):
+        assert try_to_sign_in(browser, password="wrong", address="10.0.0.1").status_code == 401
+        clock.passes(seconds=1)
+    blocked = try_to_sign_in(browser, address="10.0.0.1")
+    assert (blocked.status_code, blocked.headers["Retry-After"]) == (429, "170")
+    assert try_to_sign_in(browser, password="wrong", address="10.0.0.2").status_code == 429, "the name is guarded too"
+    assert try_to_sign_in(browser, address="10.0.0.2").status_code == 303, "the right password opens it elsewhere"
+    assert try_to_sign_in(browser, "bilal", address="10.0.0.3").status_code == 303
+    clock.passes(minutes=3)
+    assert try_to_sign_in(browser, address="10.0.0.1").status_code == 303, "nobody is locked out for good"
+
+
+def test_a_form_from_elsewhere_is_refused(browser):
+    answer = try_to_sign_in(browser, token="forged")
+    assert answer.status_code == 400
+    assert browser.get("/").status_code == 302
+    browser = browser_of("asha")
+    assert browser.post("/sign-out", data={}).status_code == 400
+    assert browser.get("/").status_code == 200, "still signed in"
+
+
+def test_signing_in_makes_a_new_sign_in_each_time(browser, clean_party):
+    try_to_sign_in(browser)
+    first = browser.get_cookie("party").value
+    try_to_sign_in(browser)
+    assert browser.get_cookie("party").value != first
+    assert len(clean_party.users["asha"].sign_ins) == 2
+
+
+def test_signing_out_ends_the_sign_in_on_the_server(join, clean_party):
+    browser = browser_of("asha")
+    tab, stolen = join("asha", browser), browser.get_cookie("party").value
+    answer = browser.post("/sign-out", data={"token": form_token(browser.get("/").text)})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "sign-in")
+    assert tab.ask("host", {"topic": "Tea"})["code"] == "signed_out"
+    browser.set_cookie("party", stolen)
+    assert browser.get("/").status_code == 302
+
+
+def test_a_raised_number_ends_a_persons_sign_ins_everywhere(join, clean_party, monkeypatch):
+    browser = browser_of("asha")
+    tab, other = join("asha", browser), join("bilal")
+    monkeypatch.setitem(clean_party.PEOPLE, "asha", 2)
+    assert tab.ask("host", {"topic": "Tea"})["code"] == "signed_out"
+    assert browser.get("/").status_code == 302
+    assert try_to_sign_in(browser, password=users.password(SECRET, "asha", 1)).status_code == 401
+    assert try_to_sign_in(browser, password=users.password(SECRET, "asha", 2)).status_code == 303
+    assert other.ask("host", {"topic": "Tea"})["ok"]
+
+
+def test_a_sign_in_ends_after_twelve_hours(join, clock):
+    browser = browser_of("asha")
+    tab = join("asha", browser)
+    clock.passes(minutes=12 * 60 - 1)
+    assert browser.get("/").status_code == 200
+    clock.passes(minutes=1)
+    assert tab.ask("host", {"topic": "Tea"})["code"] == "signed_out"
+    assert browser.get("/").status_code == 302
+
+
+def test_a_forged_cookie_is_nobody(browser):
+    browser.set_cookie("party", "eyJzaWduX2luIjp7InVzZXIiOiJhc2hhIn19.aaaaaa.bbbbbbbbbbb")
+    assert browser.get("/").status_code == 302
+
+
+def test_a_restart_signs_nobody_out():
+    with running_server() as server:
+        port, cookies = str(server.port), server.cookies_of("asha")
+        server.person("asha", cookies).line.hang_up()
+    with running_server(PORT=port) as server:
+        assert server.person("asha", cookies).host("Tea")
+    with running_server(PORT=port, PARTY_SECRET_KEY="another") as server, pytest.raises(Exception, match="401"):
+        SocketLine(server.address, cookies)
+
+
+def test_every_answer_carries_the_headers(browser):
+    for path in ("/", "/sign-in", "/static/style.css", "/nowhere", "/socket.io/"):
+        headers = browser.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe-inline" not in policy
+        assert re.findall(r"https://\S+?(?=[ ;])", policy) == [
+            "https://cdn.jsdelivr.net/npm/vue@3.5.22/dist/vue.esm-browser.prod.js",
+            "https://cdn.jsdelivr.net/npm/socket.io-client@4.8.1/dist/socket.io.min.js",
+        ], "two exact files, never a whole CDN"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert "Strict-Transport-Security" not in headers, "not without TLS"
+
+
+def test_pages_with_a_name_or_a_token_stay_out_of_caches(clean_party):
+    browser = browser_of("asha")
+    for path in ("/", "/sign-in"):
+        assert browser.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser):
+    cookie = try_to_sign_in(browser).headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie, "not without TLS"
+
+
+def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone():
+    with running_server(PARTY_PROXIES="1", PARTY_ORIGINS="https://blog.example") as server:
+        from urllib.request import Request, urlopen
+
+        forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "blog.example", "X-Forwarded-For": "192.0.2.1"}
+        answer = urlopen(Request(server.address + "sign-in", headers=forwarded))
+        assert "; Secure" in answer.headers["Set-Cookie"]
+        assert "Strict-Transport-Security" in answer.headers
+
+
+def test_a_page_that_is_not_there_shows_nothing_of_the_inside(browser, clean_party, monkeypatch):
+    assert browser.get("/nowhere").status_code == 404
+    assert browser.post("/").status_code == 405
+    assert browser.post("/sign-in", data={"name": "x" * 20_000}).status_code == 413
+    monkeypatch.setattr(clean_party, "render_template", lambda *_, **__: 1 / 0)
+    clean_party.app.testing = False
+    answer = browser.get("/sign-in")
+    assert answer.status_code == 500
+    assert "ZeroDivisionError" not in answer.text
+
+
+def test_markup_in_a_name_stays_text(browser):
+    answer = try_to_sign_in(browser, '"><script>alert(1)</script>', "wrong")
+    assert "<script>alert" not in answer.text
+
+
+def test_nothing_secret_is_logged():
+    with running_server() as server:
+        cookies = sign_in_over_http(server.address, "asha", password_of("asha"))
+        asha = server.person("asha", cookies)
+        room = asha.host("A private topic")
+        asha.message(room, "Private words")
+        asha.line.send("42" + "[" * 50)
+        asha.line.wait_until(lambda: asha.line.closed, "a malformed packet ends the line")
+        status, said = server.stop()
+    assert status == 0
+    for secret in (SECRET, password_of("asha"), cookies, "127.0.0.1:", "Private", "A private topic", "asha"):
+        assert secret not in said, said
+
+
+@pytest.mark.parametrize(
+    "setting, value",
+    [
+        ("PARTY_ROOM_MINUTES", "soon"),
+        ("PARTY_ROOM_MINUTES", "0"),
+        ("PARTY_ROOM_MESSAGES", "-1"),
+        ("PARTY_PACE", "fast"),
+        ("PARTY_GUESTS", "1.5"),
+        ("PARTY_ASSETS", "both"),
+        ("PARTY_ORIGINS", "blog.example"),
+        ("PARTY_PROXIES", "yes"),
+        ("PARTY_JOURNAL", "postgres://"),
+        ("PARTY_ASYNC_MODE", "asyncio"),
+        ("HOST", "no such host"),
+        ("PORT", "http"),
+        ("PORT", "70000"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_stops_the_start_with_a_sentence(setting, value):
+    ended = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, "PARTY_ASYNC_MODE": "eventlet", "PORT": "0", setting: value},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert ended.returncode == 1
+    assert re.fullmatch(rf".*{setting} .*\.\n", ended.stderr), ended.stderr

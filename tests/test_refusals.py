@@ -1,0 +1,147 @@
+"""Who may do what: every event × everybody who might send it × every state of a room, cell by cell."""
+
+import copy
+
+import pytest
+from person import assert_refused
+
+# Who sends, as seen from the room. An outsider has never been inside; a stranger has signed out.
+CALLERS = ["stranger", "outsider", "watcher", "waiting", "speaker", "host"]
+STATES = ["live", "overdue", "closed", "unknown"]  # overdue: the time is up, and no sweep has come by yet
+
+# event → {caller: code of the refusal, None where it is allowed}, for a live room.
+LIVE = {
+    "host": dict.fromkeys(CALLERS[1:]),
+    "watch": dict.fromkeys(CALLERS[1:]),
+    "history": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:]),
+    "leave": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:]),
+    "request": {"outsider": None, "watcher": None, "waiting": "conflict", "speaker": "forbidden", "host": "forbidden"},
+    "withdraw": dict.fromkeys(CALLERS[1:], "forbidden") | {"waiting": None},
+    "approve": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "deny": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "remove": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "message": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None, "host": None},
+    "extend": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "close": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+}
+READS = ("watch", "history", "leave")
+
+
+def expected(event, caller, state):
+    if caller == "stranger":
+        return "signed_out"
+    if event == "host":
+        return None
+    if state == "unknown":
+        return "not_found"
+    if event in READS:
+        return "closed" if (event, caller, state) == ("watch", "outsider", "closed") else LIVE[event][caller]
+    return LIVE[event][caller] if state == "live" else "closed"
+
+
+@pytest.fixture
+def cast(join, clock):
+    """A room with somebody in every part, everyone in it by the events alone."""
+    names = {"host": "asha", "speaker": "bilal", "waiting": "chen", "watcher": "dana", "outsider": "emeka"}
+    people = {part: join(name) for part, name in names.items()} | {"stranger": join("farida")}
+    room = people["host"].host("Tea")
+    for part in ("speaker", "waiting", "watcher"):
+        people[part].watch(room)
+    people["speaker"].request(room)
+    people["host"].approve(room, "bilal")
+    people["waiting"].request(room)
+    stranger = people["stranger"].line
+    token = stranger.browser.get("/").text.split('name="token"')[1].split('value="')[1].split('"')[0]
+    assert stranger.browser.post("/sign-out", data={"token": token}).status_code == 303
+    return people, room
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("event", LIVE)
+def test_every_cell(event, caller, state, cast, clock, clean_party):
+    people, room = cast
+    if state == "closed":
+        people["host"].close(room)
+    elif state == "overdue":
+        clock.passes(minutes=31)
+    named = "no-such-room" if state == "unknown" else room
+    whom = "bilal" if event == "remove" else "chen"
+    payload = {"room": named, "topic": "Coffee", "text": "Hi", "key": "k", "user": whom, "before": 1}
+    before, logged = copy.deepcopy(clean_party.rooms), last_position(clean_party)
+    ack = people[caller].ask(event, payload)
+    code = expected(event, caller, state)
+    if code is None:
+        assert ack["ok"], ack
+        return
+    assert_refused(ack, code)
+    assert clean_party.rooms == before, "a refused command changes nothing"
+    if code != "conflict":  # a rule's refusal is in the log, and refused again whenever the log is read
+        assert last_position(clean_party) == logged, "what is not allowed is not logged"
+
+
+def last_position(party):
+    return max((position for position, _ in party.journal.replay()), default=0)
+
+
+@pytest.mark.parametrize("event", ["approve", "deny", "remove"])
+@pytest.mark.parametrize("whom", ["dana", "asha", "nobody"])
+def test_the_host_can_act_only_on_those_it_is_about(event, whom, cast):
+    people, room = cast
+    assert_refused(people["host"].ask(event, {"room": room, "user": whom}), "not_found")
+
+
+def test_who_you_are_comes_from_the_sign_in_alone(cast, clean_party):
+    people, room = cast
+    claims = {"user": "asha", "host": "asha", "name": "asha", "kind": "end", "inside": True, "at": 0, "id": "x"}
+    assert_refused(people["watcher"].ask("message", {"room": room, "text": "Hi", "key": "k", **claims}), "forbidden")
+    assert_refused(people["outsider"].ask("history", {"room": room, "before": 1, **claims}), "forbidden")
+    sent = people["speaker"].ask("message", {"room": room, "text": "Hi", "key": "k", **claims})["message"]
+    assert sent["user"] == "bilal"
+    assert sent["at"] > 0
+
+
+@pytest.mark.parametrize("kind", ["end", "hand_over", "forget", "sign_in", "sign_out"])
+def test_what_the_party_itself_does_nobody_can_send(kind, cast):
+    people, room = cast
+    assert_refused(people["host"].ask(kind, {"room": room, "reason": "time", "who": "bilal"}), "bad_input")
+
+
+def test_a_full_room_takes_no_more_messages(join, clean_party, monkeypatch):
+    monkeypatch.setattr(clean_party, "ROOM_MESSAGES", 2)
+    asha = join("asha")
+    room = asha.host()
+    asha.message(room)
+    asha.message(room)
+    assert_refused(asha.message(room), "limit")
+
+
+def test_a_full_party_takes_no_more_rooms(join, clean_party, monkeypatch):
+    monkeypatch.setattr(clean_party, "LIVE_ROOMS", 1)
+    room = join("asha").host()
+    bilal = join("bilal")
+    assert_refused(bilal.ask("host", {"topic": "Coffee"}), "limit")
+    clean_party.submit("end", room=room, reason="time")
+    assert bilal.ask("host", {"topic": "Coffee"})["ok"]
+
+
+def test_who_is_too_fast_is_told_how_long_to_wait(join, clean_party, clock, monkeypatch):
+    monkeypatch.setattr(clean_party, "paces", clean_party.TokenBuckets(pace=5, burst=20))
+    asha, other_tab = join("asha"), join("asha")
+    room = asha.host()
+    for _ in range(19):
+        assert asha.message(room)["ok"]
+    ack = other_tab.message(room, "Too much", key="again")
+    assert_refused(ack, "slow_down")
+    assert ack["retry_after"] == 1
+    clock.passes(seconds=1)
+    assert other_tab.message(room, "Too much", key="again")["message"]["seq"] == 20, "nothing of it was remembered"
+
+
+def test_a_failure_of_ours_is_a_sentence_for_them_and_a_traceback_for_us(join, clean_party, monkeypatch, caplog):
+    asha = join("asha")
+    monkeypatch.setattr(clean_party.journal, "append", lambda command: 1 / 0)
+    assert_refused(asha.ask("host", {"topic": "A secret topic"}), "unavailable")
+    assert "ZeroDivisionError" in caplog.text
+    assert "A secret topic" not in caplog.text
+    assert clean_party.rooms == {}
