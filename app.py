@@ -32,6 +32,7 @@ import re
 import secrets
 import threading
 import time
+import unicodedata
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 
@@ -213,9 +214,15 @@ def those_inside(room, command):
         raise Refused("forbidden", "You are not in that room.")
 
 
-def while_live(room, command):
-    if room.closed or command["at"] >= room.closes_at:
+def until_closed(room, command):
+    if room.closed:
         raise Refused("closed", "That room has closed.")
+
+
+def while_live(room, command):
+    until_closed(room, command)
+    if command["at"] >= room.closes_at:
+        raise Refused("closed", "The time of that room is up.")
 
 
 def watchers(room, command):
@@ -325,7 +332,7 @@ def extend(room, command):
 
 def hand_over(room, command):
     """The host becomes the speaker who joined last, and `who` the host."""
-    room.speakers.remove(command["who"])
+    unseat(room, command)
     room.speakers.append(room.host)
     room.host = command["who"]
 
@@ -344,7 +351,7 @@ def forget(room, command):
 
 def sign_in(_, command):
     sign_ins = users.setdefault(command["user"], User()).sign_ins
-    for id in [id for id, sign_in in sign_ins.items() if sign_in.since + SIGN_IN_LIFE <= command["at"]]:
+    for id in [id for id, known in sign_ins.items() if known.since + SIGN_IN_LIFE <= command["at"]]:
         del sign_ins[id]
     if len(sign_ins) >= SIGN_INS_EACH:
         del sign_ins[next(iter(sign_ins))]
@@ -352,7 +359,8 @@ def sign_in(_, command):
 
 
 def sign_out(_, command):
-    users[command["user"]].sign_ins[command["sign_in"]].ended = True
+    if known := users[command["user"]].sign_ins.get(command["sign_in"]):
+        known.ended = True
 
 
 # kind of command: (who may, what happens)
@@ -370,8 +378,8 @@ RULES = {
     "extend": (the_host, extend),
     "close": (the_host, close),
     # What the party itself does, and the pages.
-    "end": (anyone, close),
-    "hand_over": (anyone, hand_over),
+    "end": (until_closed, close),
+    "hand_over": (until_closed, hand_over),
     "forget": (anyone, forget),
     "sign_in": (anyone, sign_in),
     "sign_out": (anyone, sign_out),
@@ -488,6 +496,22 @@ departed = deque()  # sids whose connection ended: noted there, let go at the ne
 paces = TokenBuckets(PACE, PACE * BURST)  # by name: a person has one over all tabs
 
 
+def greet(sid, user):
+    """Tell a new tab what is live, and what of it waits for its person."""
+    live = [room for room in rooms.values() if not room.closed]
+    tell(sid, "lobby", {"now": now(), "rooms": [card(room) for room in live], "gone": []})
+    for room in live:
+        tell_place(sid, room, user)
+        if user == room.host:
+            tell(sid, "waiting", {"room": room.id, "waiting": queue(room)})
+
+
+def tell_place(sid, room, user):
+    """Tell a tab its person's place in the queue, when they wait."""
+    if user in room.waiting:
+        tell(sid, "place", {"room": room.id, "place": list(room.waiting).index(user) + 1})
+
+
 def go_in(tab, room):
     """Let the tab hear the room."""
     if room.id not in tab.inside:
@@ -496,8 +520,7 @@ def go_in(tab, room):
         socketio.server.enter_room(tab.sid, inside(room.id))
         stale_rooms.add(room.id)
     tell(tab.sid, "room", room_view(room))
-    if tab.user in room.waiting:
-        tell(tab.sid, "place", {"room": room.id, "place": list(room.waiting).index(tab.user) + 1})
+    tell_place(tab.sid, room, tab.user)
 
 
 def go_out(tab, room_id):
@@ -712,11 +735,14 @@ def tick_forever():
 # --- Reading input: distrusted here, once -----------------------------------------------------------------------------
 
 
+INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}  # Unicode's categories of control, format and white space
+
+
 def wanted(data, key, limit):
     """The text under `key`, stripped. Refuses what is missing, not text, without anything to see, or longer than
     `limit` characters."""
     value = data.get(key)
-    if not isinstance(value, str) or not any(char.isprintable() and not char.isspace() for char in value):
+    if not isinstance(value, str) or all(unicodedata.category(char) in INVISIBLE for char in value):
         raise Refused("bad_input", f"Please give a {key}.")
     if len(value) > limit:
         raise Refused("bad_input", f"That {key} is longer than {limit:,} characters.")
@@ -887,8 +913,7 @@ def on_connect(auth=None):
             tabs_of[user].add(request.sid)
             for audience in (EVERYONE, person(user)):
                 socketio.server.enter_room(request.sid, audience)
-            live = [card(room) for room in rooms.values() if not room.closed]
-            tell(request.sid, "lobby", {"now": now(), "rooms": live, "gone": []})
+            greet(request.sid, user)
     except Exception:
         log.exception("A connection could not be taken.")
         return False

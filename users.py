@@ -13,9 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-# name → number. The first is the owner. Names are lower case: nobody should have to guess.
+# name → number. The first is the owner, who so far has no more rights than the others.
 PEOPLE = {"asha": 1, "bilal": 1, "chen": 1, "dana": 1, "emeka": 1, "farida": 1}
-OWNER = next(iter(PEOPLE))
 
 INSTANCE = Path(__file__).parent / "instance"
 PASSWORD_BITS = 64  # four words; at the pace that sign-in allows an address, trying half takes longer than the sun has

@@ -150,9 +150,18 @@ def test_two_tabs_are_one_person(join_anywhere, asha, bilal):
     assert asha.reads(room) == ["From the other tab", "Still here"]
 
 
-def test_a_waiting_person_who_reloads_is_told_the_place(join_anywhere, asha, bilal):
+def test_a_new_tab_is_told_what_waits_for_its_person(join_anywhere, asha, bilal):
+    room = asha.host()
+    bilal.request(room, pitch="Me")
+    assert asha.sees_waiting(room) == ["bilal"]
+    assert [one["pitch"] for one in join_anywhere("asha").hears("waiting")["waiting"]] == ["Me"]
+    assert join_anywhere("bilal").hears("place") == {"room": room, "place": 1}
+
+
+def test_a_waiting_person_who_comes_back_is_told_the_place(join_anywhere, asha, bilal):
     room = asha.host()
     bilal.request(room)
+    assert bilal.hears("place")["place"] == 1, "the place must have been told before"
     bilal.line.hang_up()
     reloaded = join_anywhere("bilal")
     reloaded.watch(room)
@@ -167,6 +176,14 @@ def test_extending_adds_ten_minutes_and_ends_at_two_hours(asha):
     for _ in range(8):
         assert_ok(asha.extend(room))
     assert_refused(asha.extend(room), "limit")
+    view = asha.sees(room)
+    assert view["closes_at"] - view["opened_at"] == 120 * 60_000
+
+
+def test_the_last_extension_ends_at_two_hours_too(asha):
+    room = asha.host(minutes=25)
+    for _ in range(10):
+        assert_ok(asha.extend(room))
     view = asha.sees(room)
     assert view["closes_at"] - view["opened_at"] == 120 * 60_000
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from conftest import running_server
 
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at"}
 VIEW = {"id", "topic", "host", "speakers", "watching", "waiting", "opened_at", "closes_at", "seq", "closed"}
@@ -32,9 +33,15 @@ MAY_HEAR = {
 
 
 @pytest.fixture(scope="module")
-def after_the_story(eventlet_server):
+def server_of_its_own():
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def after_the_story(server_of_its_own):
     """Everybody, each with all the frames of a discussion with secrets in it; and the room."""
-    people = {name: eventlet_server.person(name) for name in MAY_HEAR}
+    people = {name: server_of_its_own.person(name) for name in MAY_HEAR}
     asha, bilal, chen, dana, emeka, _ = people.values()
     room = asha.host("Open to all")
     acks = {name: [] for name in people}
@@ -97,9 +104,9 @@ def test_messages_come_once_each_in_order(after_the_story):
         assert [message["seq"] for message in people[name].heard("message")] == [1, 2]
 
 
-def test_the_sign_in_and_the_password_are_in_no_frame(after_the_story, eventlet_server):
+def test_the_sign_in_and_the_password_are_in_no_frame(after_the_story, server_of_its_own):
     people, _, _ = after_the_story
-    cookie = eventlet_server.cookies_of("asha").split("=", 1)[1]
+    cookie = server_of_its_own.cookies_of("asha").split("=", 1)[1]
     for person in people.values():
         assert not any(secret in frame for frame in person.line.frames for secret in (cookie, "sign_in", "number"))
 
@@ -116,6 +123,19 @@ def test_a_thousand_people_walking_in_cost_each_of_them_a_few_frames(join, clean
         person.watch(room)
     clean_party.tick()
     assert len(first.line.events()) - before <= 2, "one view of the room, one of the lobby"
+
+
+def test_what_has_not_changed_is_not_told_again(join, clean_party):
+    asha, bilal, chen = join("asha"), join("bilal"), join("chen")
+    room = asha.host()
+    for person in (bilal, chen):
+        person.watch(room)
+        person.request(room)
+    clean_party.tick()
+    before = [len(person.line.events()) for person in (asha, bilal, chen)]
+    clean_party.stale_rooms.add(room)
+    clean_party.tick()
+    assert [len(person.line.events()) for person in (asha, bilal, chen)] == before
 
 
 def test_telling_nobody_is_an_error_and_not_a_broadcast(join, clean_party):

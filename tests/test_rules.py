@@ -86,7 +86,7 @@ def random_commands(seed, length):
         yield command("sign_in", name, 0, sign_in=name, since=0, number=1)
     for n in range(length):
         kind = dice.choice(["host", "watch", "request", "withdraw", "approve", "deny", "remove", "message", "message",
-                            "extend", "close", "end", "forget"])  # fmt: skip
+                            "extend", "close", "end", "hand_over", "forget"])  # fmt: skip
         if kind == "host" or not rooms:
             rooms.append(f"room-{n}")
             yield command("host", dice.choice(people), n * 500, id=rooms[-1], topic="Tea", lasts=60_000)

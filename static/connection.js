@@ -1,0 +1,131 @@
+/**
+ * The one door to the server: a socket that comes back by itself, and questions that always get an answer.
+ */
+
+const REPLY_MS = 8000;
+// A shorter absence is not worth a word.
+const QUIET_MS = 2500;
+const RETRY_MS = 1500;
+const ATTEMPTS = 4;
+// The WebSocket close code of a server that is restarted on purpose.
+const SERVICE_RESTART = 1012;
+
+const NO_ANSWER = { ok: false, code: 'unavailable', error: 'The party is not answering.' };
+// After these refusals the same words may well be accepted a little later.
+const PASSING = ['unavailable', 'slow_down', 'signed_out'];
+
+const running = new Map(); // a command as text → the promise of its answer
+
+let socket;
+
+/**
+ * Connects, and comes back for ever. Calls `onState` with "online", "away" (too short to speak of),
+ * "reconnecting", "restarting" or "signed-out".
+ */
+export function connect(onState) {
+  let quiet;
+
+  function report(state) {
+    clearTimeout(quiet);
+    onState(state);
+  }
+
+  function reportAway() {
+    report('away');
+    quiet = setTimeout(onState, QUIET_MS, 'reconnecting');
+  }
+
+  async function comeBack() {
+    if (await isSignedOut()) {
+      socket.disconnect();
+      report('signed-out');
+    } else if (!socket.active) {
+      // The server said no; Socket.IO takes that as final, a page that is still signed in does not.
+      setTimeout(() => socket.connect(), RETRY_MS);
+    }
+  }
+
+  // A phone that wakes up should not wait for the next attempt; nor a tab that was signed in again elsewhere.
+  function hurry() {
+    if (!socket.connected && document.visibilityState === 'visible') socket.disconnect().connect();
+  }
+
+  socket = globalThis.io({
+    path: new URL('socket.io/', document.baseURI).pathname,
+    transports: ['websocket'],
+    reconnectionDelay: 500,
+    reconnectionDelayMax: 3000,
+    timeout: REPLY_MS,
+  });
+  socket.on('connect', () => report('online'));
+  socket.on('connect_error', comeBack);
+  socket.on('disconnect', (reason, details) => {
+    if (details?.context?.code === SERVICE_RESTART) report('restarting');
+    else reportAway();
+    if (!socket.active) comeBack();
+  });
+  addEventListener('online', hurry);
+  document.addEventListener('visibilitychange', hurry);
+  reportAway();
+}
+
+/** The handshake's refusal tells the page nothing, the redirect of the page itself does. */
+async function isSignedOut() {
+  try {
+    const page = await fetch('./', { method: 'HEAD', redirect: 'manual', cache: 'no-store' });
+    return page.type === 'opaqueredirect';
+  } catch {
+    return false;
+  }
+}
+
+/** Calls `handler` on each `event`. Returns how to stop that. */
+export function on(event, handler) {
+  socket.on(event, handler);
+  return () => socket.off(event, handler);
+}
+
+/** The server's answer: {ok: true, …} or {ok: false, code, error}. Never throws, never waits for a connection. */
+export async function ask(event, payload) {
+  if (!socket.connected) return NO_ANSWER;
+  try {
+    const answer = await socket.timeout(REPLY_MS).emitWithAck(event, payload);
+    if (answer.code === 'signed_out') socket.disconnect();
+    return answer;
+  } catch {
+    return NO_ANSWER;
+  }
+}
+
+/** Like `ask`, but asks a few times when the answer got lost or was "not now". */
+export async function insist(event, payload) {
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await ask(event, payload);
+    if (answer.ok || !isPassing(answer) || attempt === ATTEMPTS) return answer;
+    await wait(answer);
+  }
+}
+
+/** Insists on what should happen once: every attempt carries the same key, and a double tap is one command. */
+export function command(event, payload) {
+  const name = JSON.stringify([event, payload]);
+  if (!running.has(name)) {
+    const answer = insist(event, { ...payload, key: newKey() });
+    running.set(name, answer.finally(() => running.delete(name)));
+  }
+  return running.get(name);
+}
+
+export function isPassing(refusal) {
+  return PASSING.includes(refusal.code);
+}
+
+/** Waits as long as the refusal asks for. */
+export function wait(refusal) {
+  return new Promise((resolve) => setTimeout(resolve, refusal.retry_after * 1000 || RETRY_MS));
+}
+
+/** A key for one intention. (`crypto.randomUUID` is missing where the page is served without TLS.) */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

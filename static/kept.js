@@ -1,0 +1,27 @@
+/**
+ * What this tab keeps over a reload: drafts, unsent messages, where to go after signing in.
+ * In sessionStorage, so that nothing stays behind on a borrowed computer, and two tabs do not overwrite each other.
+ */
+
+export const draftName = (user, room) => `draft ${user} ${room}`;
+
+export const unsentName = (user, room) => `unsent ${user} ${room}`;
+
+/** Keeps `value` under `name`; forgets the name when the value is empty or null. */
+export function keep(name, value) {
+  try {
+    if (value === null || value.length === 0) sessionStorage.removeItem(name);
+    else sessionStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // Storage can be forbidden or full: the page works on, it only forgets on reload.
+  }
+}
+
+/** What is kept under `name`, else `otherwise`. */
+export function kept(name, otherwise = null) {
+  try {
+    return JSON.parse(sessionStorage.getItem(name)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}

@@ -1,0 +1,21 @@
+/** The link to a room: the page's own address with `#room=ID`. */
+
+export function linkTo(room) {
+  return new URL(`#room=${encodeURIComponent(room)}`, document.baseURI).href;
+}
+
+export function roomInAddress() {
+  return new URLSearchParams(location.hash.slice(1)).get('room');
+}
+
+/** Copies the link, or shows it where there is no clipboard (a page served without TLS). */
+export async function shareLink(room) {
+  const link = linkTo(room);
+  try {
+    await navigator.clipboard.writeText(link);
+    return 'Link copied.';
+  } catch {
+    prompt('The link to this room:', link);
+    return '';
+  }
+}

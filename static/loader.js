@@ -1,0 +1,45 @@
+/**
+ * Loads Vue and the Socket.IO client, from the CDN or else the server's own copy, then starts the page.
+ */
+
+import { keep, kept } from './kept.js';
+
+// Somebody waits for this: long enough for a slow phone, short enough not to look dead.
+const CDN_MS = 1800;
+
+/** The module at the CDN. The script element comes first because import() alone cannot check the integrity. */
+async function loadFromCdn({ cdn, integrity }) {
+  const script = document.createElement('script');
+  Object.assign(script, { type: 'module', crossOrigin: 'anonymous', integrity, src: cdn });
+  await new Promise((resolve, reject) => {
+    script.onload = resolve;
+    script.onerror = reject;
+    setTimeout(reject, CDN_MS);
+    document.head.append(script);
+  });
+  return import(cdn);
+}
+
+async function load(library) {
+  if (library.cdn && !kept('cdn failed')) {
+    try {
+      return await loadFromCdn(library);
+    } catch {
+      keep('cdn failed', 'yes');
+    }
+  }
+  return import(new URL(library.own, document.baseURI));
+}
+
+async function start() {
+  const libraries = JSON.parse(document.getElementById('libraries').textContent);
+  const loaded = await Promise.all(libraries.map(load));
+  const vue = loaded[libraries.findIndex(({ name }) => name === 'vue')];
+  const { startParty } = await import('./party.js');
+  startParty(vue);
+}
+
+start().catch((error) => {
+  document.getElementById('trouble').textContent = 'The page could not be loaded. Please reload it.';
+  throw error;
+});

@@ -1,0 +1,25 @@
+/** How people's names are shown. */
+
+const HUES = 6;
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+const listFormat = new Intl.ListFormat('en', { type: 'conjunction' });
+const ordinals = new Intl.PluralRules('en', { type: 'ordinal' });
+const SUFFIXES = { one: 'st', two: 'nd', few: 'rd', other: 'th' };
+
+/** The first letter as a person sees it, be it made of several code points. */
+export function initial(name) {
+  const [first] = graphemes.segment(name);
+  return first.segment.toUpperCase();
+}
+
+/** A class that gives the same name the same colour everywhere. */
+export function hueOf(name) {
+  const sum = Array.from(name).reduce((total, letter) => total + letter.codePointAt(0), 0);
+  return `hue-${sum % HUES}`;
+}
+
+export const listOf = (names) => listFormat.format(names);
+
+/** 1 is "next", 3 is "3rd". */
+export const placeInWords = (place) => (place === 1 ? 'next' : `${place}${SUFFIXES[ordinals.select(place)]}`);

@@ -1,0 +1,156 @@
+/**
+ * Discuss Party: the lobby, with a room open over it when the address names one (`#room=ID`).
+ */
+
+import { SECOND } from './clock.js';
+import { connect, on } from './connection.js';
+import { keep, kept, unsentName } from './kept.js';
+import { linkTo, roomInAddress, shareLink } from './link.js';
+import { HostDialog, LobbyCard } from './lobby.js';
+import { ConnectionNotice, PassingNotices } from './notices.js';
+import { RoomDialog } from './room.js';
+
+const NAME = document.title;
+
+/** Whoever had to sign in first still gets to the room of the link. */
+function restoreRoomAfterSignIn() {
+  const room = kept('room after sign-in');
+  if (!room) return;
+  keep('room after sign-in', null);
+  if (!roomInAddress()) history.replaceState(null, '', linkTo(room));
+}
+
+const Party = {
+  template: '#party-template',
+  components: { ConnectionNotice, HostDialog, LobbyCard, PassingNotices, RoomDialog },
+
+  data: () => ({
+    user: document.body.dataset.user,
+    connection: 'away',
+    cards: {},
+    places: {}, // by room: my place in its queue
+    queues: {}, // by room: who waits, where I am the host
+    room: roomInAddress(),
+    asks: false,
+    isLoaded: false,
+    localNow: Date.now(),
+    clockOffset: 0,
+  }),
+
+  computed: {
+    /** The time as the server has it: the clocks of phones are minutes off. */
+    now() {
+      return this.localNow + this.clockOffset;
+    },
+    sortedCards() {
+      return Object.values(this.cards).sort((a, b) => b.active_at - a.active_at || b.opened_at - a.opened_at);
+    },
+    requests() {
+      return Object.values(this.queues).reduce((total, queue) => total + queue.length, 0);
+    },
+    title() {
+      const topic = this.cards[this.room]?.topic;
+      return `${this.requests ? `(${this.requests}) ` : ''}${topic ? `${topic} – ` : ''}${NAME}`;
+    },
+  },
+
+  watch: {
+    title(title) {
+      document.title = title;
+    },
+    async room(room, before) {
+      if (kept(unsentName(this.user, before), []).length) {
+        this.tell('Not everything you wrote was sent. It is kept: go in again to send it.');
+      }
+      await this.$nextTick();
+      // The card that the focus should go back to may be gone with its room.
+      if (!room && document.activeElement === document.body) this.$refs.heading.focus();
+    },
+  },
+
+  created() {
+    connect(this.onConnection);
+    on('lobby', this.onLobby);
+    on('place', ({ room, place }) => this.setPlace(room, place));
+    on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
+    on('approved', ({ room }) => this.onDecision(room, 'You may speak now'));
+    on('denied', ({ room }) => this.onDecision(room, 'Not this time'));
+    on('closed', ({ room }) => this.forget(room));
+    addEventListener('popstate', this.onAddress);
+    setInterval(() => (this.localNow = Date.now()), SECOND);
+  },
+
+  methods: {
+    onConnection(state) {
+      this.connection = state;
+      if (state !== 'online') return;
+      this.expectsWholeLobby = true;
+      // Decisions may have been missed. The room that is open asks again by itself.
+      this.places = { [this.room]: this.places[this.room] };
+    },
+
+    onLobby({ now, rooms, gone }) {
+      this.clockOffset = now - Date.now();
+      const cards = this.expectsWholeLobby ? {} : { ...this.cards };
+      for (const card of rooms) {
+        cards[card.id] = card;
+        // Whoever handed the room over does not see its queue any more.
+        if (card.host !== this.user) delete this.queues[card.id];
+      }
+      for (const room of gone) delete cards[room];
+      this.cards = cards;
+      gone.forEach(this.forget);
+      this.expectsWholeLobby = false;
+      this.isLoaded = true;
+    },
+
+    setPlace(room, place) {
+      this.places[room] = place ?? undefined;
+    },
+
+    setQueue(room, waiting) {
+      this.queues[room] = waiting;
+    },
+
+    onDecision(room, words) {
+      this.setPlace(room, null);
+      if (room !== this.room) this.tell(`${words}: ${this.cards[room]?.topic ?? 'the room has closed'}.`);
+    },
+
+    forget(room) {
+      delete this.places[room];
+      delete this.queues[room];
+    },
+
+    onAddress() {
+      this.asks = false;
+      this.room = roomInAddress();
+    },
+
+    open(room, asks = false) {
+      this.asks = asks;
+      history.pushState({ isFromLobby: true }, '', linkTo(room));
+      this.room = room;
+    },
+
+    leave() {
+      if (history.state?.isFromLobby) return history.back();
+      history.replaceState(null, '', location.pathname + location.search);
+      this.room = null;
+    },
+
+    async share(room) {
+      this.tell(await shareLink(room));
+    },
+
+    tell(words) {
+      this.$refs.notices.tell(words);
+    },
+  },
+};
+
+/** Starts the page with the Vue that could be loaded. */
+export function startParty({ createApp }) {
+  restoreRoomAfterSignIn();
+  createApp(Party).mount('#party');
+}

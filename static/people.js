@@ -1,0 +1,60 @@
+/**
+ * The people of a room: who has a seat, and for the host the queue and what only the host can do.
+ */
+
+import { MINUTE } from './clock.js';
+import { command } from './connection.js';
+import { hueOf, initial } from './names.js';
+
+const MAX_ROOM_MS = 120 * MINUTE;
+
+export const RoomPeople = {
+  template: '#people-template',
+  props: {
+    view: Object,
+    queue: Array,
+    hosting: Boolean, // the person at this page may still decide here
+  },
+  emits: ['queue', 'tell'],
+
+  data: () => ({ isConfirming: false }),
+
+  computed: {
+    seats() {
+      const { host, speakers } = this.view;
+      return [host, ...speakers].map((name) => ({
+        name,
+        initial: initial(name),
+        hue: hueOf(name),
+        isHost: name === host,
+      }));
+    },
+    canExtend() {
+      return this.view.closes_at - this.view.opened_at < MAX_ROOM_MS;
+    },
+  },
+
+  methods: {
+    /** Gives a command about this room, and says why when it is refused. Returns whether it was done. */
+    async order(event, more = {}) {
+      const answer = await command(event, { room: this.view.id, ...more });
+      if (!answer.ok) this.$emit('tell', answer.error);
+      return answer.ok;
+    },
+
+    async decide(decision, user) {
+      const isDone = await this.order(decision, { user });
+      if (isDone) this.$emit('queue', this.queue.filter((request) => request.user !== user));
+    },
+
+    async extend() {
+      if (await this.order('extend')) this.$emit('tell', 'Ten more minutes.');
+    },
+
+    async confirmClosing() {
+      this.isConfirming = true;
+      await this.$nextTick();
+      this.$refs.confirm.focus();
+    },
+  },
+};

@@ -1,0 +1,351 @@
+/**
+ * The room: a modal over the lobby with the feed, the people and, for the host, the queue.
+ */
+
+import { MINUTE, timeLeft } from './clock.js';
+import { ask, command, insist, isPassing, newKey, on, wait } from './connection.js';
+import { Feed, asText, heldUpTo, merge } from './feed.js';
+import { draftName, keep, kept, unsentName } from './kept.js';
+import { shareLink } from './link.js';
+import { listOf, placeInWords } from './names.js';
+import { ConnectionNotice, PassingNotices } from './notices.js';
+import { RoomPeople } from './people.js';
+
+const MAX_TEXT = 2000;
+const COUNT_FROM = 1800;
+const WARNING_MINUTES = [1, 5];
+// Messages may overtake each other by a moment without any being lost.
+const GAP_MS = 500;
+
+const ENDINGS = {
+  host: 'The host closed the room.',
+  time: 'Time is up. The room has closed.',
+  abandoned: 'Everybody had left, so the room has closed.',
+};
+const LOST = 'This room did not come back after a restart. What was said so far is still here.';
+
+const hasTouchKeyboard = () => matchMedia('(pointer: coarse)').matches;
+
+export const RoomDialog = {
+  template: '#room-template',
+  components: { ConnectionNotice, Feed, PassingNotices, RoomPeople },
+  props: {
+    id: String,
+    user: String,
+    card: Object,
+    connection: String,
+    now: Number,
+    place: Number,
+    queue: { type: Array, default: () => [] },
+    asks: Boolean,
+  },
+  emits: ['leave', 'place', 'queue'],
+
+  data() {
+    return {
+      view: null,
+      messages: Object.freeze([]),
+      unsent: kept(unsentName(this.user, this.id), []),
+      draft: kept(draftName(this.user, this.id), ''),
+      pitch: '',
+      closedBy: '',
+      absence: null, // the refusal, when the room cannot be entered
+      isCurrent: false, // inside, with nothing of the feed missing
+    };
+  },
+
+  computed: {
+    topic() {
+      return this.view?.topic ?? this.card?.topic ?? 'Room';
+    },
+    isHost() {
+      return this.view?.host === this.user;
+    },
+    maySpeak() {
+      return this.isHost || Boolean(this.view?.speakers.includes(this.user));
+    },
+    role() {
+      if (this.isHost) return 'host';
+      if (this.maySpeak) return 'speaker';
+      return this.place ? 'waiting' : 'watcher';
+    },
+    isOver() {
+      return Boolean(this.view?.closed || this.absence);
+    },
+    ending() {
+      if (this.absence) return this.messages.length && this.absence.code === 'not_found' ? LOST : this.absence.error;
+      return this.closedBy ? `${this.closedBy} closed the room.` : ENDINGS[this.view.closed];
+    },
+    left() {
+      return this.view.closes_at - this.now;
+    },
+    timeLeft() {
+      return timeLeft(this.left);
+    },
+    isEnding() {
+      return this.left <= WARNING_MINUTES.at(-1) * MINUTE;
+    },
+    placeInWords() {
+      return placeInWords(this.place);
+    },
+    length() {
+      return Array.from(this.draft).length;
+    },
+    count() {
+      return this.length > COUNT_FROM ? `${this.length} of ${MAX_TEXT}` : '';
+    },
+    isTooLong() {
+      return this.length > MAX_TEXT;
+    },
+    isBehind() {
+      const last = Math.max(this.view?.seq ?? 0, this.messages.at(-1)?.seq ?? 0);
+      return last > (heldUpTo(this.messages) ?? 0);
+    },
+  },
+
+  watch: {
+    connection() {
+      this.isCurrent = false;
+      this.enter();
+    },
+    now: 'warn',
+    draft(text) {
+      keep(draftName(this.user, this.id), text);
+    },
+    unsent(messages) {
+      keep(unsentName(this.user, this.id), messages);
+    },
+    role: 'keepFocus',
+    queue(queue, before) {
+      const names = queue.map(({ user }) => user).filter((name) => !before.some(({ user }) => user === name));
+      if (names.length) this.tell(`${listOf(names)} ${names.length > 1 ? 'ask' : 'asks'} to speak.`);
+    },
+  },
+
+  mounted() {
+    this.stops = [
+      on('room', this.onRoom),
+      on('message', this.onMessage),
+      on('approved', this.onApproved),
+      on('denied', this.onDenied),
+      on('removed', this.onRemoved),
+      on('closed', this.onClosed),
+    ];
+    this.$refs.dialog.showModal();
+    this.enter();
+  },
+
+  beforeUnmount() {
+    this.hasLeft = true;
+    this.isCurrent = false;
+    this.stops.forEach((stop) => stop());
+    clearTimeout(this.gapTimer);
+    ask('leave', { room: this.id });
+    // Closing gives the focus back to the button that opened the room; mere removal would not.
+    this.$refs.dialog.close();
+  },
+
+  methods: {
+    // Going in, and catching up.
+
+    async enter() {
+      if (this.isEntering || this.isCurrent || this.hasLeft || this.connection !== 'online') return;
+      this.isEntering = true;
+      let place = null;
+      const stop = on('place', (event) => {
+        if (event.room === this.id) place = event.place;
+      });
+      const answer = await ask('watch', { room: this.id, after: heldUpTo(this.messages) ?? undefined });
+      stop();
+      this.isEntering = false;
+      if (answer.ok) {
+        this.$emit('place', place);
+        this.onEntered(answer);
+      } else if (isPassing(answer)) {
+        await wait(answer);
+        this.enter();
+      } else {
+        this.absence = answer;
+        this.unsent = this.unsent.map((message) => ({ ...message, refusal: message.refusal ?? answer }));
+      }
+    },
+
+    async onEntered({ messages, waiting }) {
+      this.absence = null;
+      this.receive(messages);
+      this.isCurrent = true;
+      if (waiting) this.$emit('queue', waiting);
+      this.flush();
+      await this.$nextTick();
+      this.focusOnWriting();
+      if (this.asks && !this.hasAsked && this.role === 'watcher') this.askToSpeak();
+    },
+
+    onRoom(view) {
+      if (view.id !== this.id) return;
+      if (this.view && this.view.host !== view.host) {
+        this.tell(view.host === this.user ? 'You are the host now.' : `${view.host} is the host now.`);
+      }
+      this.view = view;
+      this.checkForGap();
+    },
+
+    onMessage(message) {
+      if (message.room !== this.id) return;
+      this.receive([message]);
+      this.checkForGap();
+    },
+
+    receive(messages) {
+      this.messages = merge(this.messages, messages);
+      const own = new Set(messages.filter(({ user }) => user === this.user).map(({ key }) => key));
+      if (this.unsent.some(({ key }) => own.has(key))) this.unsent = this.unsent.filter(({ key }) => !own.has(key));
+    },
+
+    checkForGap() {
+      this.gapTimer ??= setTimeout(() => {
+        this.gapTimer = null;
+        if (!this.isCurrent || !this.isBehind) return;
+        this.isCurrent = false;
+        this.enter();
+      }, GAP_MS);
+    },
+
+    async fetchEarlier() {
+      const answer = await insist('history', { room: this.id, before: this.messages[0].seq });
+      if (answer.ok) this.receive(answer.messages);
+      else this.tell(answer.error);
+      return answer.ok && answer.messages.length > 0;
+    },
+
+    onClosed({ room, reason, by }) {
+      if (room !== this.id) return;
+      if (reason === 'host' && by) this.closedBy = by;
+      if (this.view) this.view = { ...this.view, closed: reason };
+    },
+
+    // Speaking. A message leaves `unsent` only when it is in the feed, or by hand.
+
+    say() {
+      const text = this.draft.trim();
+      if (!text || this.isTooLong) return;
+      this.unsent = [...this.unsent, { user: this.user, text, at: this.now, key: newKey() }];
+      this.draft = '';
+      this.flush();
+    },
+
+    /** Sends the unsent messages in order, one at a time. */
+    async flush() {
+      if (this.isFlushing) return;
+      this.isFlushing = true;
+      for (let next; this.isCurrent && (next = this.unsent.find(({ refusal }) => !refusal)); ) {
+        const { text, key } = next;
+        const answer = await ask('message', { room: this.id, text, key });
+        if (answer.ok) this.receive([answer.message]);
+        else if (isPassing(answer)) await wait(answer);
+        else this.change(key, { ...next, refusal: answer });
+      }
+      this.isFlushing = false;
+    },
+
+    sendAgain({ key, refusal, ...message }) {
+      // A conflict means that other words stand under this key.
+      this.change(key, { ...message, key: refusal.code === 'conflict' ? newKey() : key });
+      if (this.isCurrent) this.flush();
+      else this.enter();
+    },
+
+    change(key, message) {
+      this.unsent = this.unsent.map((unsent) => (unsent.key === key ? message : unsent));
+    },
+
+    discard({ key }) {
+      this.unsent = this.unsent.filter((unsent) => unsent.key !== key);
+    },
+
+    onEnterKey(event) {
+      if (event.shiftKey || event.isComposing || hasTouchKeyboard()) return;
+      event.preventDefault();
+      this.say();
+    },
+
+    // Asking to speak.
+
+    async askToSpeak() {
+      this.hasAsked = true;
+      const answer = await command('request', { room: this.id, pitch: this.pitch.trim() || undefined });
+      if (!answer.ok) return this.tell(answer.error);
+      this.pitch = '';
+      this.$emit('place', answer.place);
+    },
+
+    async withdraw() {
+      const answer = await command('withdraw', { room: this.id });
+      if (!answer.ok) return this.tell(answer.error);
+      this.$emit('place', null);
+    },
+
+    // The `room` that says the same comes a moment later; nobody should wait for it.
+
+    onApproved({ room }) {
+      if (room !== this.id || !this.view) return;
+      if (!this.maySpeak) this.view = { ...this.view, speakers: [...this.view.speakers, this.user] };
+      this.tell('You may speak now.');
+    },
+
+    onDenied({ room }) {
+      if (room === this.id) this.tell('Not this time. You can ask again.');
+    },
+
+    onRemoved({ room }) {
+      if (room !== this.id || !this.view) return;
+      this.view = { ...this.view, speakers: this.view.speakers.filter((name) => name !== this.user) };
+      this.tell('You are watching again. What you were writing is kept.');
+    },
+
+    // Words and focus.
+
+    warn() {
+      if (!this.view || this.isOver || this.left <= 0) return;
+      const { opened_at: openedAt, closes_at: closesAt } = this.view;
+      const minutes = WARNING_MINUTES.find((warning) => this.left <= warning * MINUTE);
+      const warning = `${minutes} ${closesAt}`;
+      if (!minutes || closesAt - openedAt <= minutes * MINUTE || this.warned === warning) return;
+      this.warned = warning;
+      const left = Math.ceil(this.left / MINUTE);
+      this.tell(`${left} ${left === 1 ? 'minute' : 'minutes'} left.`);
+    },
+
+    async share() {
+      this.tell(await shareLink(this.id));
+    },
+
+    tell(words) {
+      this.$refs.notices.tell(words);
+    },
+
+    /** When the control with the focus goes away with the old role, the focus goes to what comes in its place. */
+    async keepFocus() {
+      const { foot } = this.$refs;
+      const hadFocus = foot.contains(document.activeElement);
+      await this.$nextTick();
+      if (hadFocus) foot.querySelector('textarea, input, button')?.focus();
+      else this.focusOnWriting();
+    },
+
+    /** Whoever may write starts there, unless the focus is on something already, or a keyboard would cover the feed. */
+    focusOnWriting() {
+      const { heading, writing } = this.$refs;
+      if (document.activeElement === heading && !hasTouchKeyboard()) writing?.focus();
+    },
+
+    async download() {
+      while (this.messages[0]?.seq > 1 && (await this.fetchEarlier()));
+      const link = document.createElement('a');
+      link.href = URL.createObjectURL(new Blob([asText(this.messages)], { type: 'text/plain' }));
+      link.download = `${this.topic}.txt`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    },
+  },
+};

@@ -1,0 +1,17 @@
+/** Fills the form from an invite link, and remembers the room that a link named. */
+
+import { keep } from './kept.js';
+
+const fragment = new URLSearchParams(location.hash.slice(1));
+const { elements } = document.getElementById('sign-in');
+
+if (fragment.has('room')) keep('room after sign-in', fragment.get('room'));
+
+if (fragment.has('name')) {
+  elements.name.value = fragment.get('name');
+  elements.password.value = fragment.get('password') ?? '';
+  // The password should stay in no address bar and no history.
+  history.replaceState(null, '', location.pathname + location.search);
+}
+
+(elements.name.value ? elements.password : elements.name).focus();
