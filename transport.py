@@ -35,9 +35,15 @@ import time
 from types import SimpleNamespace
 
 import engineio.base_socket
+import engineio.packet
 import engineio.socket
 import socketio.packet
 import werkzeug.serving
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
 
 log = logging.getLogger("party.transport")
 
@@ -65,7 +71,7 @@ class Packet(socketio.packet.Packet):
         socketio.packet.EVENT,
         socketio.packet.BINARY_EVENT,
     }
-    RESERVED = {"connect", "connect_error", "disconnect"}  # the library would run our handlers for these
+    RESERVED = {"connect", "connect_error", "disconnect", "*"}  # the library would run our handlers for these
 
     def decode(self, encoded_packet):
         """Raises ValueError (also RecursionError, from JSON) for anything that no honest page sends."""
@@ -93,6 +99,62 @@ OPTIONS = {
 }
 
 
+if ASYNC_MODE == "eventlet":
+    # What is there to be read is read without waiting: who sends without a pause would stop everybody else. So these
+    # pause between two frames, two connections and two requests.
+
+    class CheckedMessage(eventlet.websocket.RFC6455WebSocket.Message):
+        """One message of a WebSocket, which refuses fragments: their sum is bounded by no limit of the library.
+
+        Browsers do not fragment frames of this size.
+        """
+
+        def push(self, data, final=False):
+            eventlet.sleep()
+            if not final:
+                raise eventlet.websocket.FailedConnectionError(UNSUPPORTED, "Fragments are not taken here.")
+            super().push(data, final)
+
+    class PatientListener:
+        """A listening socket that outlives what eventlet's server would end at: no descriptor left for one more."""
+
+        def __init__(self, listener):
+            self._listener = listener
+
+        def __getattr__(self, name):
+            return getattr(self._listener, name)
+
+        def accept(self):
+            while True:
+                eventlet.sleep()
+                try:
+                    return self._listener.accept()
+                except OSError as error:
+                    log.warning("A connection could not be taken: %s.", error.strerror)
+                    eventlet.sleep(1)
+
+    class Requests(eventlet.wsgi.HttpProtocol):
+        """The requests of one HTTP connection."""
+
+        def handle_one_request(self):
+            eventlet.sleep()
+            super().handle_one_request()
+
+        def parse_request(self):
+            """Also refuses bodies that no browser sends: what nobody wants of a body is read without a pause too, and
+            two ways to say its length are a way to hide a request in it."""
+            if not super().parse_request():
+                return False
+            lengths = self.headers.get_all("Content-Length", ["0"])
+            if "Transfer-Encoding" in self.headers or len(lengths) > 1 or not re.fullmatch("[0-9]{1,5}", lengths[0]):
+                self.send_error(400, "A body needs one Content-Length, of five digits at most")
+                return False
+            return True
+
+        def log_message(self, *_):
+            pass  # its lines hold addresses
+
+
 class Gate:
     """WSGI in front of the application: lets a WebSocket handshake through only when it is proper, from an allowed
     origin and of somebody whom `admit(environ)` lets in; and puts `headers` on every response.
@@ -111,7 +173,7 @@ class Gate:
 
         if refusal := self.refuse(environ):
             status, sentence = refusal
-            start(status, [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")])
+            start(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [sentence.encode()]
         # Compression costs every connection 100 KiB, and each recipient's copy would be compressed anew.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
@@ -144,24 +206,12 @@ def is_handshake(environ):
     return (
         environ["REQUEST_METHOD"] == "GET"
         and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
-        and "upgrade" in environ.get("HTTP_CONNECTION", "").lower()
+        and "upgrade" in re.split(r"[\s,]+", environ.get("HTTP_CONNECTION", "").lower())
         and environ.get("HTTP_SEC_WEBSOCKET_VERSION") == "13"
         and len(key) == 16
         and {"EIO=4", "transport=websocket"} <= query
         and not any(part.startswith(("sid=", "j=")) for part in query)
     )
-
-
-class WholeMessage:
-    """Mixed into eventlet's WebSocket messages: refuses fragments, whose sum no limit of the library bounds.
-
-    Browsers do not fragment frames of this size.
-    """
-
-    def push(self, data, final=False):
-        if not final:
-            raise eventlet.websocket.FailedConnectionError(UNSUPPORTED, "Fragments are not taken here.")
-        super().push(data, final)
 
 
 class Line(engineio.socket.Socket):
@@ -174,6 +224,8 @@ class Line(engineio.socket.Socket):
     def __init__(self, server, sid):
         super().__init__(server, sid)
         self.ws = None
+        self.given_up = False
+        self.ping_due = self.cut_due = None
         self.patience_ends = time.monotonic() + PATIENCE_SECONDS
 
     def _websocket_handler(self, ws):
@@ -181,34 +233,59 @@ class Line(engineio.socket.Socket):
         wait = ws.wait
         ws.wait = lambda: self.checked(wait())
         if ASYNC_MODE == "eventlet":
-            ws.Message = type("Message", (WholeMessage, ws.Message), {})
+            ws.Message = CheckedMessage
+            ws.log = eventlet.wsgi.LoggerNull()  # its lines hold addresses
         else:
             ws.ws.sock.settimeout(None)  # with a timeout, simple-websocket sends the beginning of a long frame alone
-        return super()._websocket_handler(ws)
+        try:
+            return super()._websocket_handler(ws)
+        finally:
+            self.cut()
 
     def checked(self, packet):
-        """`packet`, when it is one that Engine.IO can take. Otherwise raises ValueError, which ends the line."""
+        """`packet`, when it is one that Engine.IO can take, or None when nothing more is taken, after a goodbye.
+        Otherwise raises ValueError, which ends the line."""
+        if self.closed:
+            return None
         if isinstance(packet, str) and not self.PROPER.fullmatch(packet):
             raise ValueError("not a packet")
         return packet
 
     def send(self, packet):
-        if self.queue.qsize() >= MAX_QUEUED_PACKETS:
+        if self.queue.qsize() < MAX_QUEUED_PACKETS:
+            super().send(packet)
+        elif not self.given_up:
+            self.given_up = True
             log.warning("A line that does not read was cut.")
             self.cut()
-        else:
-            super().send(packet)
+
+    def schedule_ping(self):
+        """Note when the next ping is due: the library's own way, a sleeping greenlet for each connection, keeps
+        all memory of a connection that has ended until that wakes."""
+        if self.last_ping:
+            self.last_ping, self.ping_due = None, time.monotonic() + PING_SECONDS
+
+    def look_after(self, now):
+        """Do what is due at `now`: the next ping, or the end of a line that stays unfinished or open."""
+        if self.cut_due and self.cut_due < now:
+            self.cut()
+        elif self.patience_ends and self.patience_ends < now:
+            self.hang_up(POLICY, "unfinished")
+        elif self.ping_due and self.ping_due < now:
+            self.last_ping, self.ping_due = now, None
+            self.send(engineio.packet.Packet(engineio.packet.PING))
 
     def hang_up(self, code, reason):
         """Say goodbye with a WebSocket close code, then cut. Returns at once."""
-        self.server.start_background_task(self._hang_up, code, reason)
+        self.cut_due = self.cut_due or time.monotonic() + 1  # a reader that does not read gets no goodbye
+        self.server.start_background_task(self._say_goodbye, code, reason)
 
-    def _hang_up(self, code, reason):
-        with contextlib.suppress(OSError):
+    def _say_goodbye(self, code, reason):
+        with contextlib.suppress(Exception):  # somebody else may have closed it just now
             if ASYNC_MODE == "eventlet":
-                with eventlet.Timeout(1, False):  # a reader that does not read gets no goodbye
-                    self.ws._send_closing_frame(True, close_data=(code, reason))
+                self.ws._send_closing_frame(True, close_data=(code, reason))
             else:
+                self.ws.close = self.cut  # else its writer would say goodbye as well, and fail at that
                 self.ws.ws.close(code, reason)
         self.cut()
 
@@ -231,7 +308,7 @@ def guard(party):
         try:
             server._handle_eio_message(line_id, data)
         except Exception as error:  # whatever a stranger's bytes provoke ends the line, without a traceback
-            log.info("A line was ended for a malformed packet (%s).", type(error).__name__)
+            log.debug("A line was ended for a malformed packet (%s).", type(error).__name__)
             return line.hang_up(POLICY, "malformed packet")
         finished = server.manager.sid_from_eio_sid(line_id, "/") and line_id not in server._binary_packet
         line.patience_ends = None if finished else line.patience_ends or time.monotonic() + PATIENCE_SECONDS
@@ -241,7 +318,7 @@ def guard(party):
 
 def lines(party):
     """The connections that stand now."""
-    return [line for line in party.server.eio.sockets.values() if line.ws and not line.closed]
+    return [line for line in list(party.server.eio.sockets.values()) if line.ws and not line.closed]
 
 
 def hang_up(party, sid, code=POLICY, reason=""):
@@ -256,14 +333,16 @@ def serve(party, app, host, port, ready):
 
     Calls `ready(port)` once it listens. Raises OSError when it cannot: two servers never share a port.
     """
+    asked_to_end = _notice_signals()
+    _allow_many_descriptors()
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.create_server(address[:2], family=family, backlog=1024)  # never SO_REUSEPORT
     # A message and its acknowledgement are two small frames: without this, the second waits 40 ms for the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     party.start_background_task(_serve_eventlet if ASYNC_MODE == "eventlet" else _serve_threading, listener, app)
-    party.start_background_task(_end_the_unfinished, party)
+    party.start_background_task(_look_after, party)
     ready(listener.getsockname()[1])
-    _wait_for_a_signal()
+    asked_to_end()
     Gate.closed = True
     for line in lines(party):
         line.hang_up(RESTARTING, "restarting")
@@ -274,13 +353,14 @@ def serve(party, app, host, port, ready):
 
 def _serve_eventlet(listener, app):
     eventlet.wsgi.server(
-        listener,
+        PatientListener(listener),
         app,
         max_size=MAX_CONNECTIONS,
         socket_timeout=HEADERS_SECONDS,
         keepalive=KEEPALIVE_SECONDS,
         debug=False,  # True shows a stranger our tracebacks
-        log_output=False,  # its lines hold addresses; the gate logs what goes wrong
+        log_output=False,  # its lines hold addresses; what goes wrong inside is logged where it happens
+        protocol=Requests,
     )
 
 
@@ -297,19 +377,36 @@ def _serve_threading(listener, app):
     ).serve_forever()
 
 
-def _wait_for_a_signal():
-    """Wait until somebody asks this process to end. A signal interrupts no wait of eventlet's; a byte does."""
+def _notice_signals():
+    """Gives a function that waits until somebody asks this process to end. A signal interrupts no wait of eventlet's;
+    a byte does."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writer.fileno())
-    reader.recv(1)
+
+    def wait():
+        reader.recv(1)
+        signal.set_wakeup_fd(-1)  # who asks once more changes nothing
+        writer.close()
+
+    return wait
 
 
-def _end_the_unfinished(party):
+def _allow_many_descriptors():
+    """Systems let a process open 1,024 by default, and more when it asks."""
+    if resource:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _look_after(party):
     while True:
         party.sleep(1)
         for line in lines(party):
-            if line.patience_ends and line.patience_ends < time.monotonic():
-                line.hang_up(POLICY, "unfinished")
+            try:
+                line.look_after(time.monotonic())
+            except Exception:
+                log.exception("A line could not be looked after; the others are.")
