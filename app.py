@@ -24,7 +24,6 @@ the state, who is here, views, announcements, time, reading input, pages, events
 
 import transport  # first: it makes the standard library cooperative
 
-import functools
 import hmac
 import logging
 import os
@@ -52,7 +51,10 @@ log = logging.getLogger("party")
 
 MAX_TOPIC, MAX_PITCH, MAX_TEXT = 120, 140, 2_000  # characters
 MAX_NAME, MAX_ID, MAX_KEY = 40, 40, 64
-FEED_PAGE = 200  # messages given at once: a few screens, and a frame that a phone takes in one breath
+FEED_PAGE = 200  # messages given at once: a few screens
+CATCH_UP = (
+    1_000  # messages given at once to who comes back: minutes of the liveliest room, in a frame that a phone takes
+)
 
 MINUTE = 60_000  # milliseconds, as all times are
 EXTENSION = 10 * MINUTE
@@ -64,10 +66,10 @@ EMPTY_GRACE = 5 * MINUTE
 # An evening: whoever signs in before it starts is still signed in when it ends.
 SIGN_IN_LIFE = 12 * 60 * MINUTE
 
-# A room at its limits holds 20 MB of text, so these two bound the memory to some 2 GB at the very worst, and an
-# ordinary evening (a hundred messages a room) to a few MB.
-LIVE_ROOMS = 64
-CLOSED_ROOMS = 32  # kept for reading; the one closed first goes first
+# A room at its limits holds 20 MB of Latin text, 80 MB of emoji. So these two bound the memory to 1 to 4 GB, if friends
+# do their very worst for half an hour; an ordinary evening (a hundred messages a room) takes a few MB.
+LIVE_ROOMS = 32
+CLOSED_ROOMS = 16  # kept for reading; the one closed first goes first
 CLOSED_LIFE = LONGEST_ROOM  # as long again as the longest discussion
 LIVE_ROOMS_EACH = 3  # enough for one that drags on, one that runs and one that was a mistake
 TABS_EACH = 20
@@ -100,13 +102,19 @@ def is_origin(value):
     return re.fullmatch(r"https?://[^/?#\s]+", value) is not None
 
 
-ROOM_MINUTES = setting("ROOM_MINUTES", 30, lambda v: is_number(v, 0.001, 120, (int, float)), "a number up to 120")
-ROOM_MESSAGES = setting("ROOM_MESSAGES", 10_000, lambda v: is_number(v, 1, 1_000_000), "a whole number from 1")
-PACE = setting("PACE", 5, lambda v: is_number(v, 0, 1_000_000, (int, float)), "a number of commands a second, or 0")
-GUESTS = setting("GUESTS", 0, lambda v: is_number(v, 0, 100_000), "a whole number from 0")
+ROOM_MINUTES = setting(
+    "ROOM_MINUTES", 30, lambda v: is_number(v, 0.001, 120, (int, float)), "a number of minutes above 0, up to 120"
+)
+ROOM_MESSAGES = setting(
+    "ROOM_MESSAGES", 10_000, lambda v: is_number(v, 1, 1_000_000), "a whole number from 1 to 1000000"
+)
+PACE = setting(
+    "PACE", 5, lambda v: v == 0 or is_number(v, 1 / BURST, 1_000_000, (int, float)), "commands a second from 0.25, or 0"
+)
+GUESTS = setting("GUESTS", 0, lambda v: is_number(v, 0, 100_000), "a whole number from 0 to 100000")
 ASSETS = setting("ASSETS", "cdn", lambda v: v in ("cdn", "local"), "cdn or local")
 PROXIES = setting("PROXIES", 0, lambda v: is_number(v, 0, 10), "a whole number from 0 to 10")
-ORIGINS = [origin.strip() for origin in str(app.config.get("ORIGINS", "")).split(",") if origin.strip()]
+ORIGINS = [origin.strip() for origin in str(app.config.get("ORIGINS", "")).lower().split(",") if origin.strip()]
 if not all(map(is_origin, ORIGINS)):
     raise SystemExit("PARTY_ORIGINS must be origins like https://blog.example, separated by commas.")
 if ASSETS == "local" and assets.missing():
@@ -126,11 +134,13 @@ app.config.update(
 )
 socketio = SocketIO(app, **transport.OPTIONS)
 
+CDN = assets.LIBRARIES if ASSETS == "cdn" else ()
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
         # Vue compiles our templates with `new Function`: the README's trust model says why that is no way in.
-        "script-src 'self' 'unsafe-eval' " + " ".join(library.address for library in assets.LIBRARIES),
+        "script-src 'self' 'unsafe-eval' "
+        + " ".join(library.address for library in assets.LIBRARIES if ASSETS == "cdn"),
         "img-src 'self' data:",
         "object-src 'none'",
         "base-uri 'none'",
@@ -209,11 +219,6 @@ def readers(room, command):
         raise Refused("closed", "That room has closed. Only those who were inside can still read it.")
 
 
-def those_inside(room, command):
-    if not command["inside"]:
-        raise Refused("forbidden", "You are not in that room.")
-
-
 def until_closed(room, command):
     if room.closed:
         raise Refused("closed", "That room has closed.")
@@ -273,10 +278,6 @@ def enter(room, command):
     room.visitors.add(command["user"])
 
 
-def change_nothing(room, command):
-    pass
-
-
 def ask_to_speak(room, command):
     user = command["user"]
     if user in room.waiting:
@@ -307,7 +308,7 @@ def unseat(room, command):
 
 
 def say(room, command):
-    if len(room.messages) >= ROOM_MESSAGES:
+    if len(room.messages) >= command["most"]:
         raise Refused("limit", "This room is full of words: it takes no more messages.")
     message = {
         "room": room.id,
@@ -342,11 +343,16 @@ def close(room, command):
     room.waiting.clear()
     closed = [room for room in rooms.values() if room.closed]
     if len(closed) > CLOSED_ROOMS:
-        del rooms[min(closed, key=lambda room: room.closed_at).id]
+        forget(min(closed, key=lambda room: room.closed_at), command)
 
 
 def forget(room, command):
+    """The room is gone, and its words with it, also those that keys remember."""
     del rooms[room.id]
+    for user in users.values():
+        for key, (body, outcome) in list(user.outcomes.items()):
+            if room.id in (body.get("room"), outcome.get("room")):
+                del user.outcomes[key]
 
 
 def sign_in(_, command):
@@ -354,12 +360,13 @@ def sign_in(_, command):
     for id in [id for id, known in sign_ins.items() if known.since + SIGN_IN_LIFE <= command["at"]]:
         del sign_ins[id]
     if len(sign_ins) >= SIGN_INS_EACH:
-        del sign_ins[next(iter(sign_ins))]
+        # One that has ended must be remembered as ended.
+        del sign_ins[next((id for id, known in sign_ins.items() if not known.ended), next(iter(sign_ins)))]
     sign_ins[command["sign_in"]] = SignIn(command["since"], command["number"])
 
 
 def sign_out(_, command):
-    if known := users[command["user"]].sign_ins.get(command["sign_in"]):
+    if known := users.get(command["user"], User()).sign_ins.get(command["sign_in"]):
         known.ended = True
 
 
@@ -367,8 +374,6 @@ def sign_out(_, command):
 RULES = {
     "host": (anyone, open_room),
     "watch": (readers, enter),
-    "history": (those_inside, change_nothing),
-    "leave": (those_inside, change_nothing),
     "request": (watchers, ask_to_speak),
     "withdraw": (those_waiting, withdraw),
     "approve": (the_host, admit),
@@ -399,8 +404,6 @@ def submit(kind, user=None, **body):
         outcome = first_outcome(command)
         if outcome is None:
             RULES[kind][0](room_of(command), command)
-            if only_reads(command):
-                return {}
             journal.append(command)
             outcome = apply(command)
             announce(command, outcome)
@@ -437,17 +440,9 @@ def room_of(command):
     return rooms[command["room"]]
 
 
-def only_reads(command):
-    """Whether there is nothing to log: reading, and coming back, unless a key must be remembered."""
-    if command["key"]:
-        return False
-    visited = command["kind"] == "watch" and command["user"] in rooms[command["room"]].visitors
-    return visited or command["kind"] in ("history", "leave")
-
-
 def body_of(command):
     """What the person asked for, without what the server added."""
-    return {name: value for name, value in command.items() if name not in ("id", "at", "inside", "key")}
+    return {name: value for name, value in command.items() if name not in ("id", "at", "key", "most")}
 
 
 def first_outcome(command):
@@ -461,7 +456,7 @@ def first_outcome(command):
 def remember(command, outcome):
     """Keep the first outcome of a key, for as long as a page may send it again."""
     if command["key"]:
-        outcomes = users[command["user"]].outcomes
+        outcomes = users.setdefault(command["user"], User()).outcomes
         outcomes.setdefault(command["key"], (body_of(command), outcome))
         if len(outcomes) > KEYS_EACH:
             del outcomes[next(iter(outcomes))]
@@ -492,7 +487,7 @@ class Presence:
 tabs = {}  # sid → Tab
 tabs_of = defaultdict(set)  # name → sids
 presence = defaultdict(Presence)  # room id → Presence
-departed = deque()  # sids whose connection ended: noted there, let go at the next tick
+departed = deque()  # sids whose connection has ended: noted there, seen off soon
 paces = TokenBuckets(PACE, PACE * BURST)  # by name: a person has one over all tabs
 
 
@@ -535,12 +530,13 @@ def go_out(tab, room_id):
         stale_rooms.add(room_id)
 
 
-def let_go(sid):
-    """Forget a tab whose connection has ended."""
-    if tab := tabs.pop(sid, None):
-        for room_id in list(tab.inside):
-            go_out(tab, room_id)
-        tabs_of[tab.user].discard(sid)
+def see_off():
+    """Forget the tabs whose connection has ended."""
+    while departed:
+        if tab := tabs.pop(departed.popleft(), None):
+            for room_id in list(tab.inside):
+                go_out(tab, room_id)
+            tabs_of[tab.user].discard(tab.sid)
 
 
 def sign_in_holds(user, id):
@@ -589,10 +585,11 @@ def queue(room):
     return list(room.waiting.values())
 
 
-def feed(room, first, last):
-    """The messages with a `seq` from `first` to `last`, and whether there are earlier ones."""
-    first = max(first, 1)
-    return {"messages": room.messages[first - 1 : last], "earlier": first > 1 and len(room.messages) > 0}
+def feed(room, after=None, before=None):
+    """The messages behind the `seq` `after`, or the last ones before `before`, and whether there are earlier ones."""
+    end = min(before - 1, len(room.messages)) if after is None else after + CATCH_UP
+    start = max(end - FEED_PAGE, 0) if after is None else min(after, len(room.messages))
+    return {"messages": room.messages[start:end], "earlier": start > 0}
 
 
 # --- Announcements ----------------------------------------------------------------------------------------------------
@@ -655,14 +652,14 @@ def refresh_room(room):
 def refresh_lobby():
     """Tell everyone which cards changed and which are gone."""
     live = {id: card(rooms[id]) for id in stale_cards if id in rooms and not rooms[id].closed}
-    changed = [card for id, card in live.items() if told_cards.get(id) != card]
+    changed = {id: new for id, new in live.items() if told_cards.get(id) != new}
     gone = [id for id in stale_cards if id in told_cards and id not in live]
     stale_cards.clear()
-    told_cards.update((card["id"], card) for card in changed)
+    told_cards.update(changed)
     for id in gone:
         del told_cards[id]
     if changed or gone:
-        tell(EVERYONE, "lobby", {"now": now(), "rooms": changed, "gone": gone})
+        tell(EVERYONE, "lobby", {"now": now(), "rooms": list(changed.values()), "gone": gone})
 
 
 # --- Time -------------------------------------------------------------------------------------------------------------
@@ -681,8 +678,7 @@ def now():
 def tick():
     """What happens by itself, four times a second: people go, sign-ins end, time runs out, news is told."""
     with door:
-        while departed:
-            let_go(departed.popleft())
+        see_off()
         for tab in list(tabs.values()):
             if not sign_in_holds(tab.user, tab.sign_in):
                 transport.hang_up(socketio, tab.sid)
@@ -746,7 +742,7 @@ def wanted(data, key, limit):
         raise Refused("bad_input", f"Please give a {key}.")
     if len(value) > limit:
         raise Refused("bad_input", f"That {key} is longer than {limit:,} characters.")
-    if any("\ud800" <= char <= "\udfff" for char in value):
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n\r" for char in value):
         raise Refused("bad_input", f"That {key} is not proper text.")
     return value.strip()
 
@@ -766,14 +762,22 @@ def whole(data, key, low, high):
 
 def ask(kind, data, **body):
     """Submit what the tab's person asks for. Refuses with `bad_input` a key that is not one."""
-    tab, key = tabs[request.sid], data.get("key")
+    key = data.get("key")
     if key is not None:
         wanted(data, "key", MAX_KEY)
-    return submit(kind, tab.user, key=key, inside=body.get("room") in tab.inside, **body)
+    return submit(kind, tabs[request.sid].user, key=key, **body)
 
 
 def the_room(data):
     return wanted(data, "room", MAX_ID)
+
+
+def room_inside(data):
+    """The room that `data` names, if this tab is inside. Refuses otherwise."""
+    room = room_of({"room": the_room(data)})
+    if room.id not in tabs[request.sid].inside:
+        raise Refused("forbidden", "You are not in that room.")
+    return room
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
@@ -818,6 +822,7 @@ def signed_in():
 def admit_line(environ):
     """For the gate: None to let a handshake through, else the status and a sentence."""
     with app.request_context(environ), door:
+        see_off()
         who = signed_in()
     if not who:
         return "401 Unauthorized", "Please sign in first."
@@ -843,13 +848,13 @@ def index():
     libraries = [
         {
             "name": library.name,
-            "cdn": library.address if ASSETS == "cdn" else None,
+            "cdn": library.address if library in CDN else None,
             "integrity": library.integrity,
             "own": f"static/{assets.VENDOR.name}/{library.file}",
         }
         for library in assets.LIBRARIES
     ]
-    return render_template("index.html", user=who[0], token=form_token(), libraries=libraries)
+    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), libraries=libraries)
 
 
 @app.get("/sign-in")
@@ -896,18 +901,23 @@ def on_sign_out():
 # --- Events -----------------------------------------------------------------------------------------------------------
 
 transport.guard(socketio)
-app.wsgi_app = transport.Gate(app.wsgi_app, "/socket.io/", ORIGINS, HEADERS, admit_line)
+app.wsgi_app = gate = transport.Gate(app.wsgi_app, "/socket.io/", ORIGINS, HEADERS, admit_line)
 if PROXIES:
     app.wsgi_app = ProxyFix(app.wsgi_app, PROXIES, PROXIES, PROXIES, PROXIES, PROXIES)
 
 
 @socketio.on("connect")
 def on_connect(auth=None):
-    """A tab of somebody signed in: tell it what is live. Catches everything, or it would be called twice."""
+    """A tab of somebody signed in: tell it what is live. Catches everything, or it would be called twice.
+
+    A page says for whom it was made (`{"user": name}`): another tab may have signed in somebody else since, and
+    what the one wrote must not go out under the other's name.
+    """
     try:
         with door:
             user, sign_in = signed_in() or (None, None)
-            if user is None:
+            expected = auth.get("user", user) if isinstance(auth, dict) else user
+            if user is None or user != expected or len(tabs_of[user]) >= TABS_EACH:
                 return False
             tabs[request.sid] = Tab(request.sid, user, sign_in)
             tabs_of[user].add(request.sid)
@@ -926,24 +936,25 @@ def on_disconnect(reason=None):
 
 
 def event(handler):
-    """Make `on_<event>` answer that event: the sign-in and the pace checked before it, everything acknowledged."""
+    """Make `on_<event>` answer that event."""
+    socketio.on(handler.__name__.removeprefix("on_"))(lambda *payload: acknowledge(handler, payload))
+    return handler
 
-    @socketio.on(handler.__name__.removeprefix("on_"))
-    @functools.wraps(handler)
-    def answer(*payload):
-        try:
-            with door:
-                tab = tabs.get(request.sid)
-                if not tab or not sign_in_holds(tab.user, tab.sign_in):
-                    raise Refused("signed_out", "You are signed out. Please sign in again.")
-                keep_pace(tab)
-                if len(payload) != 1 or not isinstance(payload[0], dict):
-                    raise Refused("bad_input", "Please send one object.")
-                return {"ok": True, **handler(payload[0])}
-        except Refused as refusal:
-            return refusal.ack
 
-    return answer
+def acknowledge(handler, payload):
+    """The acknowledgement of an event, whatever was sent: the sign-in, the pace and the payload's form are checked
+    first, then it is up to the handler."""
+    try:
+        with door:
+            tab = tabs.get(request.sid)
+            if not tab or not sign_in_holds(tab.user, tab.sign_in):
+                raise Refused("signed_out", "You are signed out. Please sign in again.")
+            keep_pace(tab)
+            if len(payload) != 1 or not isinstance(payload[0], dict):
+                raise Refused("bad_input", "Please send one object.")
+            return {"ok": True, **handler(payload[0])}
+    except Refused as refusal:
+        return refusal.ack
 
 
 @event
@@ -956,30 +967,28 @@ def on_host(data):
 
 @event
 def on_watch(data):
-    id, after = the_room(data), whole(data, "after", 0, ROOM_MESSAGES)
-    ask("watch", data, room=id, after=after)
-    room, tab = rooms[id], tabs[request.sid]
-    go_in(tab, room)
-    newest = len(room.messages)
-    waiting = {"waiting": queue(room)} if tab.user == room.host else {}
-    return {"room": id, **feed(room, newest - FEED_PAGE + 1 if after is None else after + 1, newest), **waiting}
+    id, after, tab = the_room(data), whole(data, "after", 0, ROOM_MESSAGES), tabs[request.sid]
+    if id not in rooms or tab.user not in rooms[id].visitors:
+        ask("watch", data, room=id)
+    go_in(tab, rooms[id])
+    waiting = {"waiting": queue(rooms[id])} if tab.user == rooms[id].host else {}
+    if after is None:
+        return {"room": id, **feed(rooms[id], before=len(rooms[id].messages) + 1), **waiting}
+    return {"room": id, **feed(rooms[id], after=after), **waiting}
 
 
 @event
 def on_history(data):
-    id, before = the_room(data), whole(data, "before", 1, ROOM_MESSAGES + 1)
+    room, before = room_inside(data), whole(data, "before", 1, ROOM_MESSAGES + 1)
     if before is None:
         raise Refused("bad_input", "Please give a whole number as before.")
-    ask("history", data, room=id, before=before)
-    return feed(rooms[id], before - FEED_PAGE, before - 1)
+    return feed(room, before=before)
 
 
 @event
 def on_leave(data):
-    id = the_room(data)
-    outcome = ask("leave", data, room=id)
-    go_out(tabs[request.sid], id)
-    return outcome
+    go_out(tabs[request.sid], room_inside(data).id)
+    return {}
 
 
 @event
@@ -1011,7 +1020,7 @@ def on_remove(data):
 @event
 def on_message(data):
     wanted(data, "key", MAX_KEY)  # here it is a must: a message that may be sent again must not appear twice
-    return ask("message", data, room=the_room(data), text=wanted(data, "text", MAX_TEXT))
+    return ask("message", data, room=the_room(data), text=wanted(data, "text", MAX_TEXT), most=ROOM_MESSAGES)
 
 
 @event
@@ -1025,9 +1034,13 @@ def on_close(data):
 
 
 @socketio.on("*")
-def on_anything_else(event, *payload):
-    """Every event answers, whatever was sent."""
-    return Refused("bad_input", "There is no such event.").ack
+def on_anything_else(_, *payload):
+    """Every event answers, also one that there is not."""
+    return acknowledge(no_such_event, payload)
+
+
+def no_such_event(data):
+    raise Refused("bad_input", "There is no such event.")
 
 
 @socketio.on_error_default
@@ -1046,11 +1059,15 @@ def main():
     host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "5000"
     if not port.isdecimal() or int(port) > 65_535:
         raise SystemExit(f"PORT must be a number from 0 to 65535, not {port!r}.")
+    if len(app.secret_key) < 16:
+        log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
     socketio.start_background_task(tick_forever)
     try:
-        transport.serve(socketio, app, host, int(port), lambda port: print(f"http://{host}:{port}/", flush=True))
+        transport.serve(
+            socketio, app, gate, host, int(port), lambda port: print(the_people.address_of(host, port), flush=True)
+        )
     except OSError as error:
         raise SystemExit(f"HOST {host}, PORT {port}: {error.strerror}.") from None
 

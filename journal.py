@@ -15,8 +15,10 @@ from collections import deque
 class MemoryJournal:
     """A log that lives and ends with its process."""
 
-    # An evening of thirty friends. Nothing is rebuilt from this log, so its oldest part may go.
+    # Nothing is rebuilt from this log, so its oldest part may go: an evening of thirty friends is kept, and of it what
+    # is not older than the longest room and the time for which it can be read.
     KEPT_COMMANDS = 20_000
+    KEPT_MILLISECONDS = 4 * 60 * 60_000
 
     def __init__(self):
         self.began = time.time_ns() // 1_000_000
@@ -26,6 +28,8 @@ class MemoryJournal:
     def append(self, command):
         position = next(self._positions)
         self._log.append((position, command))
+        while self._log[0][1]["at"] < command["at"] - self.KEPT_MILLISECONDS:
+            self._log.popleft()
         return position
 
     def replay(self, after=0):

@@ -70,6 +70,11 @@ def secret_key():
     return path.read_text()
 
 
+def address_of(host, port):
+    """The address of a party that listens there."""
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
 def main(address):
     """Print everybody's name, password and invite link to the party at `address`."""
     guests = os.environ.get("PARTY_GUESTS") or "0"
@@ -83,5 +88,5 @@ def main(address):
 
 
 if __name__ == "__main__":
-    here = f"http://{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or 5000}/"
+    here = address_of(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or 5000)
     main(sys.argv[1].rstrip("/") + "/" if len(sys.argv) > 1 else here)

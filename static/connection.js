@@ -19,10 +19,10 @@ const running = new Map(); // a command as text → the promise of its answer
 let socket;
 
 /**
- * Connects, and comes back for ever. Calls `onState` with "online", "away" (too short to speak of),
+ * Connects for `user`, and comes back for ever. Calls `onState` with "online", "away" (too short to speak of),
  * "reconnecting", "restarting" or "signed-out".
  */
-export function connect(onState) {
+export function connect(user, onState) {
   let quiet;
 
   function report(state) {
@@ -36,9 +36,13 @@ export function connect(onState) {
   }
 
   async function comeBack() {
-    if (await isSignedOut()) {
+    const signedIn = await whoIsSignedIn();
+    if (signedIn === null) {
       socket.disconnect();
       report('signed-out');
+    } else if (signedIn && signedIn !== user) {
+      // Somebody else signed in, in another tab: this page and its words are not theirs.
+      location.reload();
     } else if (!socket.active) {
       // The server said no; Socket.IO takes that as final, a page that is still signed in does not.
       setTimeout(() => socket.connect(), RETRY_MS);
@@ -53,6 +57,7 @@ export function connect(onState) {
   socket = globalThis.io({
     path: new URL('socket.io/', document.baseURI).pathname,
     transports: ['websocket'],
+    auth: { user },
     reconnectionDelay: 500,
     reconnectionDelayMax: 3000,
     timeout: REPLY_MS,
@@ -69,13 +74,17 @@ export function connect(onState) {
   reportAway();
 }
 
-/** The handshake's refusal tells the page nothing, the redirect of the page itself does. */
-async function isSignedOut() {
+/**
+ * The name that this browser is signed in with, null for none, undefined when there is no telling now.
+ * (The handshake's refusal says nothing; the page itself names its person, or redirects to the sign-in.)
+ */
+async function whoIsSignedIn() {
   try {
-    const page = await fetch('./', { method: 'HEAD', redirect: 'manual', cache: 'no-store' });
-    return page.type === 'opaqueredirect';
+    const page = await fetch('./', { redirect: 'manual', cache: 'no-store' });
+    if (page.type === 'opaqueredirect') return null;
+    return new DOMParser().parseFromString(await page.text(), 'text/html').body.dataset.user;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

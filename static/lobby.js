@@ -4,7 +4,9 @@ import { timeLeft } from './clock.js';
 import { command } from './connection.js';
 import { hueOf, initial, listOf } from './names.js';
 
-const DEFAULT_MINUTES = 30;
+// How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
+const USUAL_MINUTES = Number(document.body.dataset.minutes);
+const MOST_MINUTES = 30;
 
 export const LobbyCard = {
   template: '#card-template',
@@ -38,7 +40,13 @@ export const LobbyCard = {
 export const HostDialog = {
   template: '#host-template',
   emits: ['opened'],
-  data: () => ({ topic: '', minutes: DEFAULT_MINUTES, refusal: '', isOpening: false }),
+  data: () => ({
+    topic: '',
+    minutes: Number.isInteger(USUAL_MINUTES) && USUAL_MINUTES <= MOST_MINUTES ? USUAL_MINUTES : '',
+    usual: USUAL_MINUTES,
+    refusal: '',
+    isOpening: false,
+  }),
   methods: {
     show() {
       this.refusal = '';
@@ -48,9 +56,7 @@ export const HostDialog = {
     async open() {
       if (this.isOpening) return;
       this.isOpening = true;
-      // Left as it is, the server's own default counts: it can be set.
-      const minutes = this.minutes === DEFAULT_MINUTES ? undefined : this.minutes;
-      const answer = await command('host', { topic: this.topic.trim(), minutes });
+      const answer = await command('host', { topic: this.topic.trim(), minutes: this.minutes || undefined });
       this.isOpening = false;
       this.refusal = answer.error ?? '';
       if (!answer.ok) return;

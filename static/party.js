@@ -11,6 +11,9 @@ import { ConnectionNotice, PassingNotices } from './notices.js';
 import { RoomDialog } from './room.js';
 
 const NAME = document.title;
+const NOTICE_MS = 8000;
+// More would cover the feed of a phone.
+const NOTICES = 2;
 
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {
@@ -32,6 +35,7 @@ const Party = {
     queues: {}, // by room: who waits, where I am the host
     room: roomInAddress(),
     asks: false,
+    notices: [],
     isLoaded: false,
     localNow: Date.now(),
     clockOffset: 0,
@@ -59,7 +63,9 @@ const Party = {
       document.title = title;
     },
     async room(room, before) {
-      if (kept(unsentName(this.user, before), []).length) {
+      if (!this.cards[before]) this.forget(before);
+      // What was refused cannot be sent by going in again.
+      if (kept(unsentName(this.user, before), []).some(({ refusal }) => !refusal)) {
         this.tell('Not everything you wrote was sent. It is kept: go in again to send it.');
       }
       await this.$nextTick();
@@ -69,7 +75,7 @@ const Party = {
   },
 
   created() {
-    connect(this.onConnection);
+    connect(this.user, this.onConnection);
     on('lobby', this.onLobby);
     on('place', ({ room, place }) => this.setPlace(room, place));
     on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
@@ -85,8 +91,9 @@ const Party = {
       this.connection = state;
       if (state !== 'online') return;
       this.expectsWholeLobby = true;
-      // Decisions may have been missed. The room that is open asks again by itself.
+      // Decisions may have been missed. What stands is told anew; the room that is open asks by itself.
       this.places = { [this.room]: this.places[this.room] };
+      this.queues = { [this.room]: this.queues[this.room] ?? [] };
     },
 
     onLobby({ now, rooms, gone }) {
@@ -99,7 +106,9 @@ const Party = {
       }
       for (const room of gone) delete cards[room];
       this.cards = cards;
-      gone.forEach(this.forget);
+      for (const room of [...Object.keys(this.places), ...Object.keys(this.queues)]) {
+        if (!cards[room] && room !== this.room) this.forget(room);
+      }
       this.expectsWholeLobby = false;
       this.isLoaded = true;
     },
@@ -144,7 +153,9 @@ const Party = {
     },
 
     tell(words) {
-      this.$refs.notices.tell(words);
+      const id = performance.now();
+      this.notices = [...this.notices, { id, words }].slice(-NOTICES);
+      setTimeout(() => (this.notices = this.notices.filter((notice) => notice.id !== id)), NOTICE_MS);
     },
   },
 };

@@ -42,19 +42,33 @@ export const RoomPeople = {
       return answer.ok;
     },
 
-    async decide(decision, user) {
+    async decide(decision, user, { detail: taps }) {
+      // The second tap of two falls on whoever has moved up.
+      if (taps > 1) return;
       const isDone = await this.order(decision, { user });
-      if (isDone) this.$emit('queue', this.queue.filter((request) => request.user !== user));
+      if (!isDone) return;
+      this.$emit('queue', this.queue.filter((request) => request.user !== user));
+      this.focusOn('.request button, .room__host button');
+    },
+
+    /** Keeps the keyboard's place when the button that was pressed is gone. */
+    async focusOn(selector) {
+      await this.$nextTick();
+      if (document.activeElement === document.body) this.$el.querySelector(selector)?.focus();
     },
 
     async extend() {
       if (await this.order('extend')) this.$emit('tell', 'Ten more minutes.');
     },
 
-    async confirmClosing() {
+    confirmClosing() {
       this.isConfirming = true;
-      await this.$nextTick();
-      this.$refs.confirm.focus();
+      this.focusOn('.room__host button');
+    },
+
+    keepOpen() {
+      this.isConfirming = false;
+      this.focusOn('.room__host button');
     },
   },
 };

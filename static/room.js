@@ -38,8 +38,9 @@ export const RoomDialog = {
     place: Number,
     queue: { type: Array, default: () => [] },
     asks: Boolean,
+    notices: Array,
   },
-  emits: ['leave', 'place', 'queue'],
+  emits: ['leave', 'place', 'queue', 'tell'],
 
   data() {
     return {
@@ -158,6 +159,7 @@ export const RoomDialog = {
       const answer = await ask('watch', { room: this.id, after: heldUpTo(this.messages) ?? undefined });
       stop();
       this.isEntering = false;
+      if (this.hasLeft) return;
       if (answer.ok) {
         this.$emit('place', place);
         this.onEntered(answer);
@@ -173,6 +175,8 @@ export const RoomDialog = {
     async onEntered({ messages, waiting }) {
       this.absence = null;
       this.receive(messages);
+      // A long absence is caught up with in several steps.
+      if (this.isBehind && messages.length) return this.enter();
       this.isCurrent = true;
       if (waiting) this.$emit('queue', waiting);
       this.flush();
@@ -321,7 +325,7 @@ export const RoomDialog = {
     },
 
     tell(words) {
-      this.$refs.notices.tell(words);
+      this.$emit('tell', words);
     },
 
     /** When the control with the focus goes away with the old role, the focus goes to what comes in its place. */

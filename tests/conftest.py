@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -75,11 +76,13 @@ class Server:
 
     def __init__(self, **settings):
         env = {**os.environ, "HOST": "127.0.0.1", "PORT": "0", "PARTY_ASYNC_MODE": "eventlet", **settings}
+        # Not a pipe, which would stop the server when nobody reads it.
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "app.py"], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=self.errors
         )
         self.address = self.process.stdout.readline().strip()
-        assert self.address.startswith("http://"), self.process.stderr.read()
+        assert self.address.startswith("http://"), self.said()
         self.port = int(re.search(r":(\d+)/", self.address).group(1))
 
     def person(self, name, cookies=None):
@@ -89,12 +92,20 @@ class Server:
     def cookies_of(self, name):
         return sign_in_over_http(self.address, name, password_of(name))
 
+    def said(self):
+        """Everything on its standard error so far."""
+        self.errors.seek(0)
+        return self.errors.read()
+
     def stop(self, number=signal.SIGTERM):
-        """Ends it; gives the exit status and what it said on standard error."""
+        """Ends it, for certain; gives the exit status and what it said on standard error."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=10)
-        return self.process.returncode, said
+        try:
+            self.process.wait(timeout=10)
+        finally:
+            self.process.kill()
+        return self.process.returncode, self.said()
 
 
 @contextlib.contextmanager

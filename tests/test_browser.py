@@ -7,11 +7,13 @@ import shutil
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT, Server, password_of, running_server
+from person import Person, SocketLine, sign_in_over_http
 from playwright.sync_api import expect, sync_playwright
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -165,6 +167,15 @@ def seat(host, visitor, topic):
     expect(visitor.writing).to_be_visible()
 
 
+@contextlib.contextmanager
+def people_without_a_page(address, *names):
+    """People without a page, on the same server."""
+    people = [Person(name, SocketLine(address, sign_in_over_http(address, name, password_of(name)))) for name in names]
+    yield people
+    for person in people:
+        person.line.hang_up()
+
+
 def assert_accessible(page):
     violations = Axe().run(page).response["violations"]
     assert not violations, [
@@ -188,6 +199,13 @@ def test_three_friends_have_a_discussion(asha, bilal, chen):
     asha.say("Ours did it for a summer. The square was full every evening.")
     expect(asha.message("Ours did it")).to_contain_text("sent")
     expect(chen.message("Ours did it")).to_contain_text("asha")
+    own, others = (
+        visitor.message("Ours did it").locator(".message__bubble").bounding_box() for visitor in (asha, chen)
+    )
+    assert own["x"] > others["x"], "own messages stand on the other side"
+    assert asha.room.get_by_role("log").locator(".message__day").all_inner_texts() == [
+        asha.page.evaluate("new Date().toLocaleDateString('en', { weekday: 'long', day: 'numeric', month: 'long' })")
+    ]
 
     bilal.ask("I drive the bus that had to go round")
     expect(asha.room.get_by_text("I drive the bus that had to go round")).to_be_visible()
@@ -276,13 +294,12 @@ class Cable:
                 threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
 
     def _carry(self, one, other):
-        try:
+        with contextlib.suppress(OSError):
             while data := one.recv(65_536):
                 other.sendall(data)
-        except OSError:
-            pass
         for end in (one, other):
-            end.close()
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # unlike close, this also wakes the thread that carries the other way
 
     def cut(self):
         self.is_whole = False
@@ -415,6 +432,57 @@ def test_a_removed_speaker_cannot_write_into_the_void(asha, bilal):
     asha.close_room()
 
 
+def test_two_taps_decide_about_one_person(visit):
+    asha = visit("asha", **PHONE).sign_in()
+    asha.host("Two taps")
+    room = asha.page.url.rpartition("=")[2]
+    with people_without_a_page(asha.address, "bilal", "chen", "dana") as people:
+        for person in people:
+            person.request(room)
+        deny = asha.room.get_by_role("button", name="Deny bilal")
+        box = deny.bounding_box()
+        for _ in range(2):
+            asha.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            asha.page.wait_for_timeout(120)  # as fast as a finger
+        expect(deny).to_have_count(0)
+        expect(asha.room.get_by_role("button", name="Deny chen")).to_be_visible()
+        assert not people[1].heard("denied")
+    asha.close_room()
+
+
+def test_the_room_last_spoken_in_comes_first(asha, bilal, chen):
+    """In steps of ten seconds, so that cards do not dance."""
+    asha.host("Older")
+    bilal.host("Newer")
+    expect(chen.page.get_by_role("article").get_by_role("heading")).to_have_text(["Newer", "Older"])
+    asha.page.wait_for_function("at => Math.floor(Date.now() / 10000) > at", arg=int(time.time() // 10), timeout=11_000)
+    asha.say("Up again")
+    expect(chen.page.get_by_role("article").get_by_role("heading")).to_have_text(["Older", "Newer"])
+    asha.close_room()
+    bilal.close_room()
+
+
+def test_a_long_feed_keeps_its_place(visit):
+    with running_server() as server:  # without a pace
+        asha = visit("asha", server.address).sign_in()
+        bilal = server.person("bilal")
+        room = bilal.host("Long")
+        for n in range(1, 261):
+            bilal.message(room, f"Message {n}.")
+        asha.watch("Long")
+        expect(asha.message("Message 260.")).to_be_in_viewport()
+        asha.room.get_by_role("log").evaluate("log => (log.scrollTop = 0)")
+        first = asha.message("Message 61.")
+        expect(first).to_be_in_viewport()
+        asha.room.get_by_role("button", name="Earlier messages").click()
+        expect(asha.message("Message 1.")).to_have_count(1)
+        expect(first).to_be_in_viewport()
+        bilal.message(room, "While you read")
+        asha.room.get_by_role("button", name="↓ 1 new").click()
+        expect(asha.message("While you read")).to_be_in_viewport()
+        expect(asha.room.get_by_role("button", name=re.compile("new|Newest"))).to_have_count(0)
+
+
 def test_asking_from_the_card_goes_in_and_asks(asha, bilal):
     asha.host("From the card")
     bilal.card("From the card").get_by_role("button", name="Ask to speak").click()
@@ -452,6 +520,37 @@ def test_signing_in_works_without_javascript(visit):
     expect(dana.page.get_by_role("button", name="Sign out")).to_be_visible()
     dana.page.get_by_role("button", name="Sign out").click()
     expect(dana.page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_page_never_speaks_for_somebody_else(asha, bilal):
+    """Two people share a browser: what the one wrote does not go out under the other's name."""
+    asha.host("Borrowed")
+    first, asha.page = asha.page, asha.new_tab()
+    asha.page.goto("sign-in")  # asha's cookie goes, bilal's comes
+    asha.page.get_by_label("Name").fill("bilal")
+    asha.page.get_by_label("Password").fill(password_of("bilal"))
+    first.get_by_role("textbox", name="Message").fill("Written by asha")
+    asha.page.get_by_role("button", name="Sign in").click()
+    expect(asha.page.get_by_role("banner").get_by_text("bilal")).to_be_visible()
+    first.reload()
+    expect(first.get_by_role("banner", include_hidden=True)).to_contain_text("bilal")
+    expect(first.get_by_role("textbox", name="Message")).to_have_count(0)
+    expect(first.get_by_label("What do you want to add?")).to_be_visible()
+
+
+def test_a_page_whose_sign_in_was_replaced_turns_into_the_other_persons(asha, bilal, visit, cable):
+    dana = visit("dana", cable.address).sign_in()
+    dana.host("Not yours")
+    cable.cut()
+    dana.say("Written by dana")
+    expect(dana.message("Written by dana")).to_contain_text("sending")
+    farida = visit("farida").sign_in()
+    [cookie] = [cookie for cookie in farida.context.cookies() if cookie["name"] == "party"]
+    dana.context.add_cookies([cookie])
+    cable.mend()
+    expect(dana.page.get_by_role("banner", include_hidden=True)).to_contain_text("farida", timeout=15_000)
+    bilal.watch("Not yours")
+    expect(bilal.room.get_by_text("Nothing has been said yet.")).to_be_visible()
 
 
 def test_signing_out_in_one_tab_ends_the_others(asha):

@@ -185,6 +185,31 @@ def test_the_room_closed_first_is_forgotten_first(asha, clock, clean_party, monk
     assert_ok(asha.watch(closed[1]))
 
 
+def test_a_message_moves_the_card_up_but_not_every_time(asha, bilal, clock, clean_party):
+    """Newest activity first, in steps: a lively room is no reason to tell everybody of each word."""
+    clock.at = clock.at // 10_000 * 10_000
+    room = asha.host()
+    clean_party.tick()
+    before = len(bilal.heard("lobby"))
+    for _ in range(9):
+        clock.passes(seconds=1)
+        asha.message(room)
+        clean_party.tick()
+    assert len(bilal.heard("lobby")) == before
+    clock.passes(seconds=1)
+    asha.message(room)
+    clean_party.tick()
+    card = bilal.heard("lobby")[-1]["rooms"][0]
+    assert card["active_at"] == card["opened_at"] + 10_000
+
+
+def test_the_clock_of_the_party_is_one_that_nobody_sets(monkeypatch, clean_party):
+    before = clean_party.now()
+    monkeypatch.setattr(clean_party.time, "time_ns", lambda: (before + 3_600_000) * 1_000_000)
+    monkeypatch.setattr(clean_party.time, "time", lambda: before / 1_000 + 3_600)
+    assert 0 <= clean_party.now() - before < 60_000
+
+
 def test_the_longest_room_is_gone_with_everything_by_the_end_of_the_day(asha, bilal, clock, clean_party):
     """Nothing that a room needs is left behind when it is gone."""
     room = asha.host()

@@ -54,7 +54,7 @@ def test_the_settings_in_the_readme_are_those_that_the_code_reads():
 def test_the_defaults_in_the_readme_are_those_of_the_code():
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)`", section("Settings"), re.M))
     for name in ("ROOM_MINUTES", "ROOM_MESSAGES", "PACE", "GUESTS", "PROXIES"):
-        default = re.search(rf'setting\("{name}", ([\d_]+)', CODE).group(1)
+        default = re.search(rf'setting\(\s*"{name}", ([\d_]+)', CODE).group(1)
         assert rows[f"PARTY_{name}"] == default.replace("_", ""), name
 
 

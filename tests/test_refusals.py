@@ -93,7 +93,7 @@ def test_the_host_can_act_only_on_those_it_is_about(event, whom, cast):
 
 def test_who_you_are_comes_from_the_sign_in_alone(cast, clean_party):
     people, room = cast
-    claims = {"user": "asha", "host": "asha", "name": "asha", "kind": "end", "inside": True, "at": 0, "id": "x"}
+    claims = {"user": "asha", "host": "asha", "name": "asha", "kind": "end", "most": 1, "at": 0, "id": "x"}
     assert_refused(people["watcher"].ask("message", {"room": room, "text": "Hi", "key": "k", **claims}), "forbidden")
     assert_refused(people["outsider"].ask("history", {"room": room, "before": 1, **claims}), "forbidden")
     sent = people["speaker"].ask("message", {"room": room, "text": "Hi", "key": "k", **claims})["message"]

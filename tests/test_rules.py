@@ -12,7 +12,7 @@ def party(clean_party):
 
 
 def command(kind, user=None, at=1_000, **body):
-    return {"id": f"{kind}-{at}", "at": at, "kind": kind, "user": user, "key": None, "inside": True} | body
+    return {"id": f"{kind}-{at}", "at": at, "kind": kind, "user": user, "key": None, "most": 1_000} | body
 
 
 def opened(party, host="asha", at=0, lasts=60_000):
@@ -59,6 +59,30 @@ def test_a_key_counts_once_through_whichever_door_it_came(party):
     assert first == again
     assert len(party.rooms["tea"].messages) == 1
     assert party.apply(command("message", "asha", room="tea", text="Other", key="k"))["code"] == "conflict"
+
+
+def test_a_setting_at_the_time_of_the_command_counts_not_the_one_at_its_replay(party):
+    opened(party)
+    for most, ok in ((1, True), (1, False), (2, True)):
+        assert party.apply(command("message", "asha", room="tea", text="Hi", most=most))["ok"] is ok
+
+
+def test_a_forgotten_rooms_words_are_forgotten_with_the_keys(party):
+    opened(party)
+    party.apply(command("message", "asha", room="tea", text="Secret", key="k"))
+    party.apply(command("host", "asha", id="other", topic="Other", lasts=1, key="o"))
+    party.apply(command("forget", None, room="tea"))
+    assert "Secret" not in str(party.users)
+    assert list(party.users["asha"].outcomes) == ["o"]
+
+
+def test_a_sign_in_that_has_ended_is_remembered_as_ended(party, monkeypatch):
+    monkeypatch.setattr(party, "SIGN_INS_EACH", 2)
+    party.apply(command("sign_in", "asha", sign_in="ended", since=0, number=1))
+    party.apply(command("sign_out", "asha", sign_in="ended"))
+    for n in range(3):
+        party.apply(command("sign_in", "asha", sign_in=str(n), since=0, number=1))
+    assert list(party.users["asha"].sign_ins) == ["ended", "2"]
 
 
 def test_the_oldest_keys_are_forgotten(party, monkeypatch):

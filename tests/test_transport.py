@@ -77,7 +77,8 @@ class Wire:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             byte = self.socket.recv(1)
-            assert byte, f"ended before it answered: {head}"
+            if not byte:
+                raise ConnectionError(f"ended before it answered: {head}")
             head += byte
         first, *lines = head.decode().strip().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
@@ -211,7 +212,6 @@ class Slow:
             "no 40": wire_of(server, cookies),
             "no 40, but pings": wire_of(server, cookies, frame(b"", PING), frame("3")),
             "an event before the 40": wire_of(server, cookies, event("host", {"topic": "Tea"}, id=1)),
-            "no 40 after a 41": wire_of(server, cookies, frame("40"), frame("41")),
             "an attachment missing": wire_of(server, cookies, frame("40"), frame('451-["message",{}]')),
             "one of two attachments missing": wire_of(
                 server, cookies, frame("40"), frame('452-["message",{}]'), frame(b"tea", BINARY)
@@ -734,6 +734,35 @@ def test_signing_out_closes_also_a_tab_that_does_not_read():
         sign_out(server, cookies)
         wait_until(lambda: asha.heard("room")[-1]["watching"] == 0, "they are gone")
         idle.socket.close()
+
+
+def test_who_disconnects_is_gone_and_cannot_connect_again_on_the_same_line(server, asha_cookies):
+    wire = wire_of(server, asha_cookies, frame("40"), frame("41"), frame("40")).watch_until_the_end()
+    wait_until(lambda: wire.took, "closed")
+    assert wire.close_code() == transport.NORMAL
+    assert wire.came.count(b"lobby") == 1
+
+
+def test_handshakes_in_stock_pass_no_limit_of_tabs():
+    with running_server() as server:
+        cookies = server.cookies_of("asha")
+        wires = [wire_of(server, cookies) for _ in range(30)]
+        for wire in wires:
+            wire.send(frame("40"))
+            wire.watch_until_the_end()
+        refused = lambda wire: any(payload.startswith(b"41") for _, payload in parsed(wire.came))  # noqa: E731
+        wait_until(lambda: all(b"lobby" in wire.came or refused(wire) for wire in wires), "all are answered")
+        assert sum(map(refused, wires)) == 10
+
+
+def test_an_answer_does_not_wait_for_the_message_before_it(server):
+    """Two small packets in a row, and the network's own patience (Nagle's algorithm) costs 40 ms for each message."""
+    asha = server.person("guest40")
+    room, began = asha.host(), time.monotonic()
+    for _ in range(50):
+        asha.message(room)
+    assert time.monotonic() - began < 1
+    asha.close(room)
 
 
 def test_what_comes_on_the_old_transport_after_signing_out_is_refused(server):
