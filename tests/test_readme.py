@@ -1,9 +1,11 @@
 """The README against the code: whatever one of them names, the other has."""
 
 import re
+import subprocess
+import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, password_of
 
 import app as party
 
@@ -64,7 +66,7 @@ def test_the_numbers_in_the_readme_are_those_of_the_code():
         f"{party.LIVE_ROOMS} live rooms and {party.CLOSED_ROOMS} closed ones",
         f"{party.TABS_EACH} tabs a person",
         f"{party.ROOM_MESSAGES:,} messages a room",
-        f"{party.transport.MAX_QUEUED_PACKETS:,} packets",
+        f"{party.transport.MAX_QUEUED_PACKETS:,} packets or {party.transport.MAX_QUEUED_BYTES // 1_000_000} MB",
     ):
         assert sentence in trust
     assert party.SIGN_IN_LIFE == 12 * 60 * party.MINUTE
@@ -79,6 +81,22 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert f"`text` (1–{party.MAX_TEXT:,})" in contract
     assert f"1–{party.MAX_KEY} characters" in contract
     assert f"last {party.FEED_PAGE}" in contract
+    assert party.CATCH_UP == 1_000 and "a thousand at a time" in contract
+    assert f"after {party.REFUSALS_BEFORE_CLOSING} in a row" in contract
+    assert party.journal.KEPT_MILLISECONDS == 4 * 60 * party.MINUTE
+
+
+def test_the_program_in_the_readme_runs(server, tmp_path):
+    program = tmp_path / "client.py"
+    program.write_text(re.search(r"```python\n(.+?)```", README, re.S).group(1))
+    said = subprocess.run(
+        [sys.executable, program, server.address, "guest50", password_of("guest50")],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert "1 guest50 Hello\n" in said.stdout, said
+    assert "'ok': True" in said.stdout
 
 
 def test_every_module_and_folder_has_its_line_in_the_layout():
