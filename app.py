@@ -52,9 +52,7 @@ log = logging.getLogger("party")
 MAX_TOPIC, MAX_PITCH, MAX_TEXT = 120, 140, 2_000  # characters
 MAX_NAME, MAX_ID, MAX_KEY = 40, 40, 64
 FEED_PAGE = 200  # messages given at once: a few screens
-CATCH_UP = (
-    1_000  # messages given at once to who comes back: minutes of the liveliest room, in a frame that a phone takes
-)
+CATCH_UP = 1_000  # messages given at once to who comes back: minutes of the liveliest room
 
 MINUTE = 60_000  # milliseconds, as all times are
 EXTENSION = 10 * MINUTE
@@ -86,36 +84,30 @@ app = Flask(__name__)
 app.config.from_prefixed_env("PARTY")
 
 
-def setting(name, default, makes_sense, wish):
-    """The setting PARTY_<name>. One that makes no sense stops the start with a sentence that names it."""
+def setting(name, default, low, high, fractions=False):
+    """The number PARTY_<name>. One that makes no sense stops the start with a sentence that names it."""
     value = app.config.get(name, default)
-    if not makes_sense(value):
-        raise SystemExit(f"PARTY_{name} must be {wish}, not {value!r}.")
+    if not is_number(value, low, high, fractions):
+        raise SystemExit(
+            f"PARTY_{name} must be a {'' if fractions else 'whole '}number from {low} to {high}, not {value!r}."
+        )
     return value
 
 
-def is_number(value, low, high, kinds=(int,)):
-    return type(value) in kinds and low <= value <= high
+def is_number(value, low, high, fractions=False):
+    return (type(value) is int or fractions and type(value) is float) and low <= value <= high
 
 
-def is_origin(value):
-    return re.fullmatch(r"https?://[^/?#\s]+", value) is not None
-
-
-ROOM_MINUTES = setting(
-    "ROOM_MINUTES", 30, lambda v: is_number(v, 0.001, 120, (int, float)), "a number of minutes above 0, up to 120"
-)
-ROOM_MESSAGES = setting(
-    "ROOM_MESSAGES", 10_000, lambda v: is_number(v, 1, 1_000_000), "a whole number from 1 to 1000000"
-)
-PACE = setting(
-    "PACE", 5, lambda v: v == 0 or is_number(v, 1 / BURST, 1_000_000, (int, float)), "commands a second from 0.25, or 0"
-)
-GUESTS = setting("GUESTS", 0, lambda v: is_number(v, 0, 100_000), "a whole number from 0 to 100000")
-ASSETS = setting("ASSETS", "cdn", lambda v: v in ("cdn", "local"), "cdn or local")
-PROXIES = setting("PROXIES", 0, lambda v: is_number(v, 0, 10), "a whole number from 0 to 10")
+ROOM_MINUTES = setting("ROOM_MINUTES", 30, 0.001, 120, fractions=True)
+ROOM_MESSAGES = setting("ROOM_MESSAGES", 10_000, 1, 1_000_000)
+PACE = setting("PACE", 5, 0, 1_000_000, fractions=True)
+GUESTS = setting("GUESTS", 0, 0, 100_000)
+PROXIES = setting("PROXIES", 0, 0, 10)
+ASSETS = app.config.get("ASSETS", "cdn")
+if ASSETS not in ("cdn", "local"):
+    raise SystemExit(f"PARTY_ASSETS must be cdn or local, not {ASSETS!r}.")
 ORIGINS = [origin.strip() for origin in str(app.config.get("ORIGINS", "")).lower().split(",") if origin.strip()]
-if not all(map(is_origin, ORIGINS)):
+if not all(re.fullmatch(r"https?://[^/?#\s]+", origin) for origin in ORIGINS):
     raise SystemExit("PARTY_ORIGINS must be origins like https://blog.example, separated by commas.")
 if ASSETS == "local" and assets.missing():
     raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
@@ -134,13 +126,12 @@ app.config.update(
 )
 socketio = SocketIO(app, **transport.OPTIONS)
 
-CDN = assets.LIBRARIES if ASSETS == "cdn" else ()
+LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
         # Vue compiles our templates with `new Function`: the README's trust model says why that is no way in.
-        "script-src 'self' 'unsafe-eval' "
-        + " ".join(library.address for library in assets.LIBRARIES if ASSETS == "cdn"),
+        "script-src 'self' 'unsafe-eval' " + " ".join(library["cdn"] for library in LIBRARIES if library["cdn"]),
         "img-src 'self' data:",
         "object-src 'none'",
         "base-uri 'none'",
@@ -743,7 +734,7 @@ def wanted(data, key, limit):
     if len(value) > limit:
         raise Refused("bad_input", f"That {key} is longer than {limit:,} characters.")
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n\r" for char in value):
-        raise Refused("bad_input", f"That {key} is not proper text.")
+        raise Refused("bad_input", f"That {key} holds characters that nobody can see.")
     return value.strip()
 
 
@@ -845,16 +836,7 @@ def index():
     who = signed_in()
     if not who:
         return redirect("sign-in")
-    libraries = [
-        {
-            "name": library.name,
-            "cdn": library.address if library in CDN else None,
-            "integrity": library.integrity,
-            "own": f"static/{assets.VENDOR.name}/{library.file}",
-        }
-        for library in assets.LIBRARIES
-    ]
-    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), libraries=libraries)
+    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), libraries=LIBRARIES)
 
 
 @app.get("/sign-in")

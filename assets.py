@@ -54,6 +54,19 @@ class NotFetched(Exception):
     """The own copies could not be made; the text is a sentence that says why."""
 
 
+def for_page(use_cdn):
+    """What the page's loader must know of each library: `cdn` is None where only the own copy is to be used."""
+    return [
+        {
+            "name": library.name,
+            "cdn": library.address if use_cdn else None,
+            "integrity": library.integrity,
+            "own": f"static/{VENDOR.name}/{library.file}",
+        }
+        for library in LIBRARIES
+    ]
+
+
 def missing():
     """One sentence about own copies that are not there or not the right bytes; None when all is well."""
     wrong = [library.file for library in LIBRARIES if not has_own_copy(library)]

@@ -5,13 +5,13 @@ from collections import defaultdict, deque
 
 
 class TokenBuckets:
-    """A bucket for each person: it holds `burst` tokens, gets `pace` a second, and each act takes one.
+    """A bucket for each person: it holds `burst` tokens, at least one, gets `pace` a second, and each act takes one.
 
     A pace of 0 is no limit.
     """
 
     def __init__(self, pace, burst):
-        self.pace, self.burst = pace, burst
+        self.pace, self.burst = pace, max(1, burst)
         self._buckets = {}  # who → (tokens, when counted)
         self._refusals = defaultdict(int)  # who → how many in a row
 

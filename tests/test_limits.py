@@ -27,6 +27,11 @@ def test_a_slow_pace_says_the_whole_wait():
     assert buckets.take("asha", at=0) == 4
 
 
+def test_a_very_slow_pace_still_lets_somebody_through():
+    buckets = TokenBuckets(pace=0.1, burst=0.4)
+    assert [buckets.take("asha", at=at) for at in (0, 1, 10_001)] == [0, 10, 0]
+
+
 def test_refusals_in_a_row_are_counted_until_one_is_let_through():
     buckets = TokenBuckets(pace=1, burst=1)
     for _ in range(4):

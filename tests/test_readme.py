@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, password_of
+from conftest import ROOT, password_of, running_server
 
 import app as party
 
@@ -86,16 +86,17 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert party.journal.KEPT_MILLISECONDS == 4 * 60 * party.MINUTE
 
 
-def test_the_program_in_the_readme_runs(server, tmp_path):
+def test_the_program_in_the_readme_runs(tmp_path):
     program = tmp_path / "client.py"
     program.write_text(re.search(r"```python\n(.+?)```", README, re.S).group(1))
-    said = subprocess.run(
-        [sys.executable, program, server.address, "guest50", password_of("guest50")],
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
-    assert "1 guest50 Hello\n" in said.stdout, said
+    with running_server() as server:
+        said = subprocess.run(
+            [sys.executable, program, server.address, "asha", password_of("asha")],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    assert "1 asha Hello\n" in said.stdout, said
     assert "'ok': True" in said.stdout
 
 
