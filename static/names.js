@@ -15,8 +15,9 @@ export function initial(name) {
 
 /** A class that gives the same name the same colour everywhere. */
 export function hueOf(name) {
-  const sum = Array.from(name).reduce((total, letter) => total + letter.codePointAt(0), 0);
-  return `hue-${sum % HUES}`;
+  // A plain polynomial hash, of those with small numbers one that tells the hard-coded people apart.
+  const hash = Array.from(name).reduce((total, letter) => (total * 19 + letter.codePointAt(0)) % 997, 0);
+  return `hue-${hash % HUES}`;
 }
 
 export const listOf = (names) => listFormat.format(names);

@@ -119,6 +119,10 @@ const Party = {
 
     setQueue(room, waiting) {
       this.queues[room] = waiting;
+      if (room !== this.room) return;
+      // "Chen asks to speak" is no news any more once chen has been answered.
+      const isAnswered = (user) => !waiting.some((request) => request.user === user);
+      this.notices = this.notices.filter(({ requests }) => !requests.length || !requests.every(isAnswered));
     },
 
     onDecision(room, words) {
@@ -152,9 +156,10 @@ const Party = {
       this.tell(await shareLink(room));
     },
 
-    tell(words) {
+    /** Shows `words` for a while; those about `requests` (names) only until these are answered. */
+    tell(words, requests = []) {
       const id = performance.now();
-      this.notices = [...this.notices, { id, words }].slice(-NOTICES);
+      this.notices = [...this.notices, { id, words, requests }].slice(-NOTICES);
       setTimeout(() => (this.notices = this.notices.filter((notice) => notice.id !== id)), NOTICE_MS);
     },
   },

@@ -119,7 +119,7 @@ export const RoomDialog = {
     role: 'keepFocus',
     queue(queue, before) {
       const names = queue.map(({ user }) => user).filter((name) => !before.some(({ user }) => user === name));
-      if (names.length) this.tell(`${listOf(names)} ${names.length > 1 ? 'ask' : 'asks'} to speak.`);
+      if (names.length) this.tell(`${listOf(names)} ${names.length > 1 ? 'ask' : 'asks'} to speak.`, names);
     },
   },
 
@@ -324,8 +324,8 @@ export const RoomDialog = {
       this.tell(await shareLink(this.id));
     },
 
-    tell(words) {
-      this.$emit('tell', words);
+    tell(words, requests) {
+      this.$emit('tell', words, requests);
     },
 
     /** When the control with the focus goes away with the old role, the focus goes to what comes in its place. */

@@ -221,7 +221,9 @@ def test_three_friends_have_a_discussion(asha, bilal, chen):
     expect(asha.room.get_by_text("I drive the bus that had to go round")).to_be_visible()
     expect(asha.page).to_have_title(re.compile(r"^\(1\) "))
     expect(chen.room.get_by_text("I drive the bus")).to_have_count(0)
+    expect(asha.room.get_by_text("bilal asks to speak.")).to_be_visible()
     asha.approve("bilal")
+    expect(asha.room.get_by_text("bilal asks to speak.")).to_have_count(0)
     bilal.say("The detour cost four minutes. Nobody complained after the first week 🚌")
     bilal.say("But the deliveries need a plan. We used https://example.org/loading-hours and it helped.")
     expect(chen.message("Nobody complained")).to_contain_text("bilal")
@@ -354,6 +356,25 @@ def test_a_lost_connection_loses_nothing(asha, visit, cable):
     expect(texts).to_have_text(["Before the tunnel", "Are you there?", "In the tunnel, one", "In the tunnel, two"])
     expect(bilal.room.get_by_text("Reconnecting…")).to_have_count(0)
     asha.close_room()
+
+
+def test_a_long_tunnel_leaves_no_gap(visit):
+    with running_server() as server:  # without a pace
+        cable = Cable(server.port)
+        bilal = visit("bilal", cable.address).sign_in()
+        asha = server.person("asha")
+        room = asha.host("Long tunnel")
+        bilal.watch("Long tunnel")
+        asha.message(room, "Message 0.")
+        expect(bilal.message("Message 0.")).to_be_visible()
+        cable.cut()
+        for n in range(1, 251):
+            asha.message(room, f"Message {n}.")
+        cable.mend()
+        expect(bilal.message("Message 250.")).to_be_visible(timeout=10_000)
+        texts = bilal.room.get_by_role("log").locator(".message__text").all_inner_texts()
+        assert texts == [f"Message {n}." for n in range(251)]
+        cable.remove()
 
 
 def test_what_is_unsent_survives_a_reload(asha, visit, cable):
