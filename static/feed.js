@@ -37,7 +37,7 @@ export function asText(feed) {
 }
 
 /** Words and links by turns: with one capturing group, `split` puts the links at odd places. */
-export function partsOf(text) {
+function partsOf(text) {
   return text.split(LINK).map((words, index) => ({ words, isLink: index % 2 === 1 }));
 }
 
@@ -46,7 +46,7 @@ function stateOf({ seq, refusal }) {
   return refusal ? 'not sent' : 'sending';
 }
 
-export const FeedMessage = {
+const FeedMessage = {
   template: '#message-template',
   props: {
     message: Object,

@@ -61,13 +61,8 @@ export const RoomPeople = {
       if (await this.order('extend')) this.$emit('tell', 'Ten more minutes.');
     },
 
-    confirmClosing() {
-      this.isConfirming = true;
-      this.focusOn('.room__host button');
-    },
-
-    keepOpen() {
-      this.isConfirming = false;
+    confirmClosing(isConfirming) {
+      this.isConfirming = isConfirming;
       this.focusOn('.room__host button');
     },
   },

@@ -104,6 +104,13 @@ def assert_refused(ack, code):
     assert re.fullmatch(r"[A-Z].*\.", ack["error"]), "a refusal is a sentence for a person"
 
 
+def seat(host, person, room):
+    """Lets `person` in and gives them a seat, by the events alone."""
+    person.watch(room)
+    person.request(room)
+    assert_ok(host.approve(room, person.name))
+
+
 class InProcessLine:
     """A tab on the application in this process; time passes when it is asked to settle."""
 

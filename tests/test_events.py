@@ -1,7 +1,7 @@
 """The contract's events, one promise after the other: in this process, on eventlet and on threads."""
 
 import pytest
-from person import assert_ok, assert_refused
+from person import assert_ok, assert_refused, seat
 
 
 def test_the_whole_story(asha, bilal, chen):
@@ -124,9 +124,7 @@ def test_a_denied_person_is_told_and_may_ask_again(asha, bilal):
 
 def test_a_removed_speaker_watches_again(asha, bilal):
     room = asha.host()
-    bilal.watch(room)
-    bilal.request(room)
-    asha.approve(room, "bilal")
+    seat(asha, bilal, room)
     assert asha.sees(room)["speakers"] == ["bilal"]
     assert_ok(asha.remove(room, "bilal"))
     assert bilal.hears("removed") == {"room": room}
@@ -137,9 +135,7 @@ def test_a_removed_speaker_watches_again(asha, bilal):
 
 def test_a_speaker_keeps_the_seat_while_away(asha, bilal):
     room = asha.host()
-    bilal.watch(room)
-    bilal.request(room)
-    asha.approve(room, "bilal")
+    seat(asha, bilal, room)
     bilal.leave(room)
     assert asha.sees(room)["speakers"] == ["bilal"]
     bilal.watch(room)

@@ -1,7 +1,7 @@
 """The life of a room, by a clock that the test moves."""
 
 import pytest
-from person import assert_ok, assert_refused
+from person import assert_ok, assert_refused, seat
 
 
 @pytest.fixture
@@ -17,12 +17,6 @@ def bilal(join, clock):
 @pytest.fixture
 def chen(join, clock):
     return join("chen")
-
-
-def seat(host, person, room):
-    person.watch(room)
-    person.request(room)
-    assert_ok(host.approve(room, person.name))
 
 
 def test_the_room_closes_when_its_time_is_up_and_says_so_once(asha, bilal, clock, clean_party):
