@@ -122,6 +122,8 @@ app.config.update(
     SESSION_COOKIE_HTTPONLY=True,
     SESSION_COOKIE_SAMESITE="Lax",
     PERMANENT_SESSION_LIFETIME=SIGN_IN_LIFE // 1000,
+    # Else the answer to a page's late request would put its old cookie back over another person's sign-in.
+    SESSION_REFRESH_EACH_REQUEST=False,
     MAX_CONTENT_LENGTH=16_000,
 )
 socketio = SocketIO(app, **transport.OPTIONS)
@@ -252,8 +254,12 @@ def may_speak(room, user):
 # --- Rules: what happens. They know no web, no clock and no chance; what they return goes into the acknowledgement ----
 
 
+def live_rooms():
+    return [room for room in rooms.values() if not room.closed]
+
+
 def open_room(_, command):
-    live = [room for room in rooms.values() if not room.closed]
+    live = live_rooms()
     if len(live) >= LIVE_ROOMS:
         raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
     if sum(room.host == command["user"] for room in live) >= LIVE_ROOMS_EACH:
@@ -484,9 +490,8 @@ paces = TokenBuckets(PACE, PACE * BURST)  # by name: a person has one over all t
 
 def greet(sid, user):
     """Tell a new tab what is live, and what of it waits for its person."""
-    live = [room for room in rooms.values() if not room.closed]
-    tell(sid, "lobby", {"now": now(), "rooms": [card(room) for room in live], "gone": []})
-    for room in live:
+    tell(sid, "lobby", {"now": now(), "rooms": [card(room) for room in live_rooms()], "gone": []})
+    for room in live_rooms():
         tell_place(sid, room, user)
         if user == room.host:
             tell(sid, "waiting", {"room": room.id, "waiting": queue(room)})
@@ -576,10 +581,19 @@ def queue(room):
     return list(room.waiting.values())
 
 
-def feed(room, after=None, before=None):
-    """The messages behind the `seq` `after`, or the last ones before `before`, and whether there are earlier ones."""
-    end = min(before - 1, len(room.messages)) if after is None else after + CATCH_UP
-    start = max(end - FEED_PAGE, 0) if after is None else min(after, len(room.messages))
+def feed_after(room, seq):
+    """The messages behind `seq`, and whether there are earlier ones."""
+    start = min(seq, len(room.messages))
+    return feed(room, start, start + CATCH_UP)
+
+
+def feed_before(room, seq):
+    """The last messages before `seq`, and whether there are earlier ones."""
+    end = min(seq - 1, len(room.messages))
+    return feed(room, max(end - FEED_PAGE, 0), end)
+
+
+def feed(room, start, end):
     return {"messages": room.messages[start:end], "earlier": start > 0}
 
 
@@ -952,11 +966,11 @@ def on_watch(data):
     id, after, tab = the_room(data), whole(data, "after", 0, ROOM_MESSAGES), tabs[request.sid]
     if id not in rooms or tab.user not in rooms[id].visitors:
         ask("watch", data, room=id)
-    go_in(tab, rooms[id])
-    waiting = {"waiting": queue(rooms[id])} if tab.user == rooms[id].host else {}
-    if after is None:
-        return {"room": id, **feed(rooms[id], before=len(rooms[id].messages) + 1), **waiting}
-    return {"room": id, **feed(rooms[id], after=after), **waiting}
+    room = rooms[id]
+    go_in(tab, room)
+    messages = feed_before(room, len(room.messages) + 1) if after is None else feed_after(room, after)
+    waiting = {"waiting": queue(room)} if tab.user == room.host else {}
+    return {"room": id, **messages, **waiting}
 
 
 @event
@@ -964,7 +978,7 @@ def on_history(data):
     room, before = room_inside(data), whole(data, "before", 1, ROOM_MESSAGES + 1)
     if before is None:
         raise Refused("bad_input", "Please give a whole number as before.")
-    return feed(room, before=before)
+    return feed_before(room, before)
 
 
 @event

@@ -202,6 +202,14 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser):
     assert "Secure" not in cookie, "not without TLS"
 
 
+def test_an_answer_that_changes_no_sign_in_sets_no_cookie(clean_party):
+    """It may come late, when somebody else has signed in with this browser."""
+    browser = browser_of("asha")
+    browser.get("/")
+    assert "Set-Cookie" not in browser.get("/").headers
+    assert "Set-Cookie" not in browser.get("/static/style.css").headers
+
+
 def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone():
     with running_server(PARTY_PROXIES="1", PARTY_ORIGINS="https://blog.example") as server:
         from urllib.request import Request, urlopen
