@@ -1,15 +1,18 @@
 # What a person types. Needs make and Python 3.11 or newer; everything else goes into .venv/.
 
 PYTHON ?= python3
+N ?= 3
+KILLS ?= 200
+JOURNAL ?= file
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint bench torture cluster clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/installed ## install, print the people's passwords and invite links, and serve
 	@$(IN_VENV) assets.py || echo "Going on without them: the page then needs its CDN." >&2
@@ -18,6 +21,7 @@ run: $(VENV)/installed ## install, print the people's passwords and invite links
 
 test: lint ## install, make sure of a browser, and run every test (ARGS="-k queue" for some)
 	$(IN_VENV) assets.py
+	sh deploy/install_packages.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) -m pytest $(ARGS)
 
 lint: $(VENV)/installed-tests ## check the code's form with ruff
@@ -25,6 +29,15 @@ lint: $(VENV)/installed-tests ## check the code's form with ruff
 
 bench: $(VENV)/installed-tests ## measure how fast a message reaches everyone
 	$(IN_VENV) benchmarks/fanout.py $(ARGS)
+
+torture: $(VENV)/installed-tests ## kill servers under load and compare what everybody saw (KILLS=200 JOURNAL=file|redis)
+	sh deploy/install_packages.sh
+	$(IN_VENV) tests/torture.py --kills $(KILLS) --journal $(JOURNAL) $(ARGS)
+
+cluster: $(VENV)/installed ## serve with N processes, one Redis and nginx in front, on http://127.0.0.1:5000/
+	sh deploy/install_packages.sh
+	@$(IN_VENV) assets.py || echo "Going on without them: the page then needs its CDN." >&2
+	@exec $(IN_VENV) deploy/cluster.py --processes $(N)
 
 clean: ## remove what make made; instance/, with the rooms and the secret key, stays
 	rm -rf $(VENV) static/vendor tests/screenshots .pytest_cache .ruff_cache

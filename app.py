@@ -5,7 +5,7 @@ the room closes. Run it with `make run`, or `python app.py` once the requirement
 
 The whole product stands here, from top to bottom: settings, state, refusals, who may do what, rules, the one door to
 the state, who is here, views, announcements, time, reading input, pages, events, run. An event becomes a command;
-`submit` puts it into the log and applies it; only then is it acknowledged and announced.
+`submit` puts it into the log; `receive` applies what the log says and announces it; only then is it acknowledged.
 
     event     payload                    who may            what it does
     host      topic, minutes?            anyone signed in   opens a room; this tab goes in
@@ -24,6 +24,7 @@ the state, who is here, views, announcements, time, reading input, pages, events
 
 import transport  # first: it makes the standard library cooperative
 
+import contextlib
 import hmac
 import logging
 import os
@@ -42,7 +43,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import assets
 import users as the_people
-from journal import open_journal
+from journal import Unavailable, open_journal
 from limits import TokenBuckets, WrongTries
 
 log = logging.getLogger("party")
@@ -69,6 +70,8 @@ SIGN_IN_LIFE = 12 * 60 * MINUTE
 LIVE_ROOMS = 32
 CLOSED_ROOMS = 16  # kept for reading; the one closed first goes first
 CLOSED_LIFE = LONGEST_ROOM  # as long again as the longest discussion
+# The log is cut behind this: a command that matters is no older than a room can be, and its sign-in this much older.
+LOG_LIFE = LONGEST_ROOM + CLOSED_LIFE + SIGN_IN_LIFE
 LIVE_ROOMS_EACH = 3  # enough for one that drags on, one that runs and one that was a mistake
 TABS_EACH = 20
 SIGN_INS_EACH = 50
@@ -78,6 +81,7 @@ BURST = 4  # times PARTY_PACE
 REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a script does
 WRONG_TRIES, WRONG_TRIES_WITHIN = 10, 3 * MINUTE
 TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
+TRIM_SECONDS = 60
 ACTIVITY_STEP = 10_000  # a lively room moves its card at most every ten seconds, not with every message
 
 app = Flask(__name__)
@@ -113,7 +117,7 @@ if ASSETS == "local" and assets.missing():
     raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
 PEOPLE = the_people.people(GUESTS)
 try:
-    journal = open_journal(app.config.get("JOURNAL", "memory:"))
+    journal = open_journal(str(app.config.get("JOURNAL", the_people.INSTANCE / "party.db")))
 except ValueError as error:
     raise SystemExit(f"PARTY_JOURNAL {error}.") from None
 app.config.update(
@@ -173,7 +177,7 @@ class SignIn:
     """One sign-in of a person: all tabs of one browser."""
 
     since: int
-    number: int  # the person's number at that time; raising it ends the sign-in
+    number: int  # the person's at that time; raising it ends the sign-in
     ended: bool = False
 
 
@@ -181,15 +185,21 @@ class SignIn:
 class User:
     """What the log says of a person."""
 
+    number: int | None = None  # sign-ins with another one have ended
     sign_ins: dict = field(default_factory=dict)  # id → SignIn
     outcomes: dict = field(default_factory=dict)  # key → (the command's body, its first outcome), the oldest first
 
 
 rooms = {}  # id → Room: the live ones, and closed ones kept for reading
 users = {}  # name → User
-door = threading.RLock()  # one command at a time: the log's order is the state's order
+# Held by whoever reads or changes what stands here, and never while waiting for the log: who appends to the log waits
+# for the one that applies it.
+door = threading.RLock()
 
 # --- Refusals ---------------------------------------------------------------------------------------------------------
+
+
+NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
 
 
 class Refused(Exception):
@@ -207,6 +217,14 @@ def anyone(room, command):
     pass
 
 
+def while_there_is_room(_, command):
+    live = live_rooms()
+    if len(live) >= LIVE_ROOMS:
+        raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
+    if sum(room.host == command["user"] for room in live) >= LIVE_ROOMS_EACH:
+        raise Refused("limit", f"You host {LIVE_ROOMS_EACH} rooms already. Close one first.")
+
+
 def readers(room, command):
     if room.closed and command["user"] not in room.visitors:
         raise Refused("closed", "That room has closed. Only those who were inside can still read it.")
@@ -221,6 +239,18 @@ def while_live(room, command):
     until_closed(room, command)
     if command["at"] >= room.closes_at:
         raise Refused("closed", "The time of that room is up.")
+
+
+def when_due(room, command):
+    until_closed(room, command)
+    if command["reason"] == "time" and command["at"] < room.closes_at:
+        raise Refused("conflict", "That room has got more time.")
+
+
+def while_gone(room, command):
+    until_closed(room, command)
+    if command["gone"] != room.host:
+        raise Refused("conflict", "That room has another host by now.")
 
 
 def watchers(room, command):
@@ -259,11 +289,6 @@ def live_rooms():
 
 
 def open_room(_, command):
-    live = live_rooms()
-    if len(live) >= LIVE_ROOMS:
-        raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
-    if sum(room.host == command["user"] for room in live) >= LIVE_ROOMS_EACH:
-        raise Refused("limit", f"You host {LIVE_ROOMS_EACH} rooms already. Close one first.")
     at = command["at"]
     room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at)
     room.visitors.add(room.host)
@@ -336,7 +361,8 @@ def hand_over(room, command):
 
 
 def close(room, command):
-    room.closed, room.closed_at = command["reason"], command["at"]
+    # One whose time ran out while nobody was there to see it has been closed since then.
+    room.closed, room.closed_at = command["reason"], min(command["at"], room.closes_at)
     room.waiting.clear()
     closed = [room for room in rooms.values() if room.closed]
     if len(closed) > CLOSED_ROOMS:
@@ -353,13 +379,16 @@ def forget(room, command):
 
 
 def sign_in(_, command):
-    sign_ins = users.setdefault(command["user"], User()).sign_ins
+    user = users.setdefault(command["user"], User(command["number"]))
+    sign_ins = user.sign_ins
     for id in [id for id, known in sign_ins.items() if known.since + SIGN_IN_LIFE <= command["at"]]:
         del sign_ins[id]
     if len(sign_ins) >= SIGN_INS_EACH:
         # One that has ended must be remembered as ended.
         del sign_ins[next((id for id, known in sign_ins.items() if not known.ended), next(iter(sign_ins)))]
-    sign_ins[command["sign_in"]] = SignIn(command["since"], command["number"])
+    # One process may still know an old number, and let in whom the others have revoked.
+    revoked = command["number"] != user.number
+    sign_ins[command["sign_in"]] = SignIn(command["since"], command["number"], ended=revoked)
 
 
 def sign_out(_, command):
@@ -367,9 +396,17 @@ def sign_out(_, command):
         known.ended = True
 
 
+def renumber(_, command):
+    """End the sign-ins with any other number, for good."""
+    user = users.setdefault(command["user"], User())
+    user.number = command["number"]
+    for known in user.sign_ins.values():
+        known.ended = known.ended or known.number != user.number
+
+
 # kind of command: (who may, what happens)
 RULES = {
-    "host": (anyone, open_room),
+    "host": (while_there_is_room, open_room),
     "watch": (readers, enter),
     "request": (watchers, ask_to_speak),
     "withdraw": (those_waiting, withdraw),
@@ -380,33 +417,74 @@ RULES = {
     "extend": (the_host, extend),
     "close": (the_host, close),
     # What the party itself does, and the pages.
-    "end": (until_closed, close),
-    "hand_over": (until_closed, hand_over),
+    "end": (when_due, close),
+    "hand_over": (while_gone, hand_over),
     "forget": (anyone, forget),
     "sign_in": (anyone, sign_in),
     "sign_out": (anyone, sign_out),
+    "renumber": (anyone, renumber),
 }
 
 # --- The one door to the state ----------------------------------------------------------------------------------------
 
 
-def submit(kind, user=None, **body):
-    """Put a command into the log, apply it, announce it; gives its outcome. The one way in for everything.
+awaited = {}  # id of a command that somebody here waits for → its outcome, once it is applied
 
-    Raises Refused. What is refused by a guard never reaches the log; what a rule refuses is in it, and refused again
-    whenever the log is read. With a `key` that the user gave before, gives the first outcome and changes nothing.
+
+def submit(kind, user=None, **body):
+    """Put a command into the log; gives its outcome once it is applied. The one way in for everything.
+
+    Raises Refused, and Unavailable when the log does not answer. What is refused by a guard never reaches the log;
+    what a rule refuses is in it, and refused again whenever the log is read. With a `key` that the user gave before,
+    gives the first outcome and changes nothing.
     """
-    with door:
-        command = {"id": secrets.token_urlsafe(9), "at": now(), "kind": kind, "user": user, "key": None} | body
-        outcome = first_outcome(command)
-        if outcome is None:
-            RULES[kind][0](room_of(command), command)
+    command = {"id": secrets.token_urlsafe(9), "at": now(), "kind": kind, "user": user, "key": None} | body
+    try:
+        outcome = foresee(command)
+    except Refused:
+        journal.catch_up()  # another process may have changed that
+        outcome = foresee(command)
+    if outcome is None:
+        awaited[command["id"]] = None
+        try:
             journal.append(command)
-            outcome = apply(command)
-            announce(command, outcome)
+        finally:
+            outcome = awaited.pop(command["id"])
     if not outcome["ok"]:
         raise Refused(outcome["code"], outcome["error"])
     return outcome
+
+
+def foresee(command):
+    """The outcome that is remembered under the command's key, None for a new one. Refuses what a guard refuses now."""
+    with door:
+        outcome = first_outcome(command)
+        if outcome is None:
+            guarded_room(command)
+    return outcome
+
+
+def receive(position, command):
+    """What the log says next: apply it, announce it, and leave its outcome for who waits."""
+    with door:
+        is_new = remembered(command) is None
+        outcome = apply(command)
+        if is_new:
+            announce(command, outcome)
+        if command["id"] in awaited:
+            awaited[command["id"]] = outcome
+
+
+def rebuild(log):
+    """Make the dicts anew from the whole log; the tabs come back for what they missed."""
+    with door:
+        rooms.clear()
+        users.clear()
+        for _, command in log:
+            apply(command)
+        stale_cards.update(told_cards, rooms)
+        for tab in tabs.values():
+            transport.hang_up(socketio, tab.sid, transport.RESTARTING, "catching up")
 
 
 def apply(command):
@@ -414,18 +492,38 @@ def apply(command):
 
     Pure but for these two: the same commands in the same order give the same dicts, here and on any machine.
     """
-    guard, rule = RULES[command["kind"]]
     try:
         outcome = first_outcome(command)
         if outcome is None:
-            room = room_of(command)
-            guard(room, command)
-            outcome = {"ok": True, **(rule(room, command) or {})}
+            room = guarded_room(command)
+            outcome = {"ok": True} | outcome_of(room, command)
             remember(command, outcome)
     except Refused as refusal:
         outcome = refusal.ack
-        remember(command, outcome)
     return outcome
+
+
+def outcome_of(room, command):
+    """What the rule says, which may be a no."""
+    try:
+        return RULES[command["kind"]][1](room, command) or {}
+    except Refused as refusal:
+        return refusal.ack
+
+
+def guarded_room(command):
+    """The room that the command is about, or None. Refuses where the sign-in does not hold or the guard says no."""
+    if "through" in command and not is_signed_in(command["user"], command["through"], command["at"]):
+        raise Refused("signed_out", "You are signed out. Please sign in again.")
+    room = room_of(command)
+    RULES[command["kind"]][0](room, command)
+    return room
+
+
+def is_signed_in(user, id, at):
+    """Whether the log knows the sign-in `id` of `user` as one that holds at that time."""
+    known = users[user].sign_ins.get(id) if user in users else None
+    return bool(known and not known.ended and at < known.since + SIGN_IN_LIFE)
 
 
 def room_of(command):
@@ -439,12 +537,17 @@ def room_of(command):
 
 def body_of(command):
     """What the person asked for, without what the server added."""
-    return {name: value for name, value in command.items() if name not in ("id", "at", "key", "most")}
+    return {name: value for name, value in command.items() if name not in ("id", "at", "key", "most", "through")}
+
+
+def remembered(command):
+    """(body, outcome) of the first command with this user's key, or None."""
+    return users[command["user"]].outcomes.get(command["key"]) if command["user"] in users else None
 
 
 def first_outcome(command):
     """What this user's key led to the first time, or None. Refuses the same key with another body."""
-    known = users[command["user"]].outcomes.get(command["key"]) if command["user"] in users else None
+    known = remembered(command)
     if known and known[0] != body_of(command):
         raise Refused("conflict", "That key was used for something else.")
     return known and known[1]
@@ -476,7 +579,7 @@ class Tab:
 class Presence:
     """Who is inside a room, and since when somebody is missed there."""
 
-    tabs: Counter = field(default_factory=Counter)  # name → how many tabs
+    tabs: Counter = field(default_factory=Counter)  # name → how many tabs, over all processes
     empty_since: int | None = None
     host_gone_since: int | None = None
 
@@ -485,6 +588,7 @@ tabs = {}  # sid → Tab
 tabs_of = defaultdict(set)  # name → sids
 presence = defaultdict(Presence)  # room id → Presence
 departed = deque()  # sids whose connection has ended: noted there, seen off soon
+elsewhere = {}  # another process → {room id: {name: how many tabs}}
 paces = TokenBuckets(PACE, PACE * BURST)  # by name: a person has one over all tabs
 
 
@@ -507,9 +611,8 @@ def go_in(tab, room):
     """Let the tab hear the room."""
     if room.id not in tab.inside:
         tab.inside.add(room.id)
-        presence[room.id].tabs[tab.user] += 1
+        count(room.id, {tab.user: 1})
         socketio.server.enter_room(tab.sid, inside(room.id))
-        stale_rooms.add(room.id)
     tell(tab.sid, "room", room_view(room))
     tell_place(tab.sid, room, tab.user)
 
@@ -518,12 +621,42 @@ def go_out(tab, room_id):
     """The tab hears the room no more."""
     if room_id in tab.inside:
         tab.inside.remove(room_id)
-        people = presence[room_id].tabs
-        people[tab.user] -= 1
-        if not people[tab.user]:
-            del people[tab.user]
+        count(room_id, {tab.user: -1})
         socketio.server.leave_room(tab.sid, inside(room_id))
-        stale_rooms.add(room_id)
+
+
+def count(room_id, change):
+    """Add to how many tabs people have inside, {name: how many}."""
+    people = presence[room_id].tabs
+    people.update(change)
+    for name in change:
+        if people[name] <= 0:
+            del people[name]
+    stale_rooms.add(room_id)
+
+
+def meet():
+    """Tell the other processes who is inside where, and count who is inside there. Raises Unavailable."""
+    met = journal.exchange(who_is_inside)
+    with door:
+        for process in elsewhere.keys() | met.keys():
+            before, after = elsewhere.pop(process, {}), met.get(process, {})
+            if before is not after:
+                for room_id, people in before.items():
+                    count(room_id, {name: -tabs for name, tabs in people.items()})
+                for room_id, people in after.items():
+                    count(room_id, people)
+        elsewhere.update(met)
+
+
+def who_is_inside():
+    """{room id: {name: how many tabs}}, of this process alone."""
+    people = defaultdict(Counter)
+    with door:
+        for tab in tabs.values():
+            for room_id in tab.inside:
+                people[room_id][tab.user] += 1
+    return people
 
 
 def see_off():
@@ -536,9 +669,8 @@ def see_off():
 
 
 def sign_in_holds(user, id):
-    """Whether the sign-in `id` of `user` is known, not ended, not revoked and not too old."""
-    known = users[user].sign_ins.get(id) if user in users else None
-    return bool(known and not known.ended and known.number == PEOPLE.get(user) and now() < known.since + SIGN_IN_LIFE)
+    """Whether the sign-in `id` of `user` is known, not ended, not too old, and of somebody who is one of the people."""
+    return is_signed_in(user, id, now()) and users[user].sign_ins[id].number == PEOPLE.get(user)
 
 
 def keep_pace(tab):
@@ -687,8 +819,10 @@ def tick():
         for tab in list(tabs.values()):
             if not sign_in_holds(tab.user, tab.sign_in):
                 transport.hang_up(socketio, tab.sid)
-        for room in list(rooms.values()):
-            sweep(room)
+    with contextlib.suppress(Unavailable):  # then at the next tick
+        meet()
+        decide()
+    with door:
         for room_id in presence.keys() - rooms.keys():
             clear_out(room_id)
         stale_cards.update(stale_rooms)
@@ -699,21 +833,32 @@ def tick():
         refresh_lobby()
 
 
-def sweep(room):
-    """Do what time has decided for this room."""
+def decide():
+    """Submit what time has decided. Raises Unavailable."""
+    with door:
+        due = [command for room in rooms.values() for command in due_in(room)]
+    for kind, body in due:
+        with contextlib.suppress(Refused):  # another process was faster
+            submit(kind, **body)
+
+
+def due_in(room):
+    """The commands, as (kind, body), that time has decided for this room."""
     at, here = now(), presence[room.id]
     here.empty_since = None if here.tabs else here.empty_since or at
     here.host_gone_since = None if room.host in here.tabs else here.host_gone_since or at
     heir = next((speaker for speaker in room.speakers if speaker in here.tabs), None)
     if room.closed:
         if at >= room.closed_at + CLOSED_LIFE:
-            submit("forget", room=room.id)
+            yield "forget", {"room": room.id}
     elif at >= room.closes_at:
-        submit("end", room=room.id, reason="time")
+        yield "end", {"room": room.id, "reason": "time"}
     elif here.empty_since and at >= here.empty_since + EMPTY_GRACE:
-        submit("end", room=room.id, reason="abandoned")
+        yield "end", {"room": room.id, "reason": "abandoned"}
     elif heir and here.host_gone_since and at >= here.host_gone_since + HOST_GRACE:
-        submit("hand_over", room=room.id, who=heir)
+        yield "hand_over", {"room": room.id, "who": heir, "gone": room.host}
+    for name in here.tabs.keys() - room.visitors:
+        yield "watch", {"room": room.id, "user": name}
 
 
 def clear_out(room_id):
@@ -731,6 +876,12 @@ def tick_forever():
             tick()
         except Exception:
             log.exception("A tick failed; the next one goes on.")
+
+
+def trim_forever():
+    while True:
+        journal.trim(now() - LOG_LIFE)
+        socketio.sleep(TRIM_SECONDS)
 
 
 # --- Reading input: distrusted here, once -----------------------------------------------------------------------------
@@ -767,10 +918,18 @@ def whole(data, key, low, high):
 
 def ask(kind, data, **body):
     """Submit what the tab's person asks for. Refuses with `bad_input` a key that is not one."""
-    key = data.get("key")
+    key, tab = data.get("key"), this_tab()
     if key is not None:
         wanted(data, "key", MAX_KEY)
-    return submit(kind, tabs[request.sid].user, key=key, **body)
+    return submit(kind, tab.user, key=key, through=tab.sign_in, **body)
+
+
+def this_tab():
+    """The tab that this event came from. Refuses one that has gone, or whose sign-in has ended."""
+    tab = tabs.get(request.sid)
+    if not tab or not sign_in_holds(tab.user, tab.sign_in):
+        raise Refused("signed_out", "You are signed out. Please sign in again.")
+    return tab
 
 
 def the_room(data):
@@ -780,7 +939,7 @@ def the_room(data):
 def room_inside(data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
     room = room_of({"room": the_room(data)})
-    if room.id not in tabs[request.sid].inside:
+    if room.id not in this_tab().inside:
         raise Refused("forbidden", "You are not in that room.")
     return room
 
@@ -817,6 +976,7 @@ def signed_in():
     mine = session.get("sign_in")
     if not mine:
         return None
+    catch_up()
     user, id = mine["user"], mine["id"]
     known = user in users and id in users[user].sign_ins
     if not known and mine["since"] < journal.began:
@@ -824,16 +984,29 @@ def signed_in():
     return (user, id) if sign_in_holds(user, id) else None
 
 
+def catch_up():
+    """Hear what was done through other processes. While the log is away, what is known here must do."""
+    with contextlib.suppress(Unavailable):
+        journal.catch_up()
+
+
 def admit_line(environ):
     """For the gate: None to let a handshake through, else the status and a sentence."""
-    with app.request_context(environ), door:
-        see_off()
+    with app.request_context(environ):
         who = signed_in()
     if not who:
         return "401 Unauthorized", "Please sign in first."
+    with door:
+        see_off()
     if len(tabs_of[who[0]]) >= TABS_EACH:
         return "429 Too Many Requests", f"You have {TABS_EACH} tabs open already."
     return None
+
+
+@app.errorhandler(Unavailable)
+def sorry(error):
+    """A page whose command could not be kept: signing in or out."""
+    return sign_in_page(NOT_KEPT, 503, {"Retry-After": "5"})
 
 
 @app.after_request
@@ -910,8 +1083,8 @@ def on_connect(auth=None):
     what the one wrote must not go out under the other's name.
     """
     try:
+        user, sign_in = signed_in() or (None, None)
         with door:
-            user, sign_in = signed_in() or (None, None)
             expected = auth.get("user", user) if isinstance(auth, dict) else user
             if user is None or user != expected or len(tabs_of[user]) >= TABS_EACH:
                 return False
@@ -942,40 +1115,52 @@ def acknowledge(handler, payload):
     first, then it is up to the handler."""
     try:
         with door:
-            tab = tabs.get(request.sid)
-            if not tab or not sign_in_holds(tab.user, tab.sign_in):
-                raise Refused("signed_out", "You are signed out. Please sign in again.")
-            keep_pace(tab)
-            if len(payload) != 1 or not isinstance(payload[0], dict):
-                raise Refused("bad_input", "Please send one object.")
-            return {"ok": True, **handler(payload[0])}
+            keep_pace(this_tab())
+        if len(payload) != 1 or not isinstance(payload[0], dict):
+            raise Refused("bad_input", "Please send one object.")
+        return {"ok": True, **handler(payload[0])}
     except Refused as refusal:
         return refusal.ack
+    except Unavailable:
+        return Refused("unavailable", NOT_KEPT).ack
 
 
 @event
 def on_host(data):
     minutes = whole(data, "minutes", 1, 30) or ROOM_MINUTES
     outcome = ask("host", data, topic=one_line(data, "topic", MAX_TOPIC), lasts=int(minutes * MINUTE))
-    go_in(tabs[request.sid], rooms[outcome["room"]])
+    with door:
+        go_in(this_tab(), room_of(outcome))
     return outcome
 
 
 @event
 def on_watch(data):
-    id, after, tab = the_room(data), whole(data, "after", 0, ROOM_MESSAGES), tabs[request.sid]
-    if id not in rooms or tab.user not in rooms[id].visitors:
+    id, after = the_room(data), whole(data, "after", 0, ROOM_MESSAGES)
+    catch_up()
+    if id not in rooms or this_tab().user not in rooms[id].visitors:
+        visit(data, id)
+    with door:
+        room, tab = room_of({"room": id}), this_tab()
+        go_in(tab, room)
+        messages = feed_before(room, len(room.messages) + 1) if after is None else feed_after(room, after)
+        waiting = {"waiting": queue(room)} if tab.user == room.host else {}
+        return {"room": id, **messages, **waiting}
+
+
+def visit(data, id):
+    """Put a first visit into the log. While that is away, reading goes on, and `due_in` notes the visit later."""
+    try:
         ask("watch", data, room=id)
-    room = rooms[id]
-    go_in(tab, room)
-    messages = feed_before(room, len(room.messages) + 1) if after is None else feed_after(room, after)
-    waiting = {"waiting": queue(room)} if tab.user == room.host else {}
-    return {"room": id, **messages, **waiting}
+    except Unavailable:
+        readers(room_of({"room": id}), {"user": this_tab().user})
 
 
 @event
 def on_history(data):
-    room, before = room_inside(data), whole(data, "before", 1, ROOM_MESSAGES + 1)
+    before = whole(data, "before", 1, ROOM_MESSAGES + 1)
+    with door:
+        room = room_inside(data)
     if before is None:
         raise Refused("bad_input", "Please give a whole number as before.")
     return feed_before(room, before)
@@ -983,7 +1168,8 @@ def on_history(data):
 
 @event
 def on_leave(data):
-    go_out(tabs[request.sid], room_inside(data).id)
+    with door:
+        go_out(this_tab(), room_inside(data).id)
     return {}
 
 
@@ -1049,6 +1235,17 @@ def on_error(error):
 # --- Run --------------------------------------------------------------------------------------------------------------
 
 
+def begin():
+    """Take up the log where it ends, and do what came due since. Stops the start with a sentence if it cannot."""
+    try:
+        journal.follow(rebuild, receive)
+    except ValueError as error:
+        raise SystemExit(f"PARTY_JOURNAL {error}.") from None
+    for name in [name for name, user in users.items() if user.number != PEOPLE.get(name)]:
+        submit("renumber", name, number=PEOPLE.get(name))
+    tick()  # overdue rooms are closed before the door opens
+
+
 def main():
     """Listen on HOST and PORT until told to stop."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
@@ -1059,13 +1256,17 @@ def main():
         log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
+    begin()
     socketio.start_background_task(tick_forever)
+    socketio.start_background_task(trim_forever)
     try:
         transport.serve(
             socketio, app, gate, host, int(port), lambda port: print(the_people.address_of(host, port), flush=True)
         )
     except OSError as error:
         raise SystemExit(f"HOST {host}, PORT {port}: {error.strerror}.") from None
+    finally:
+        journal.close()
 
 
 if __name__ == "__main__":

@@ -1,31 +1,22 @@
 import os
 
+from servers import SECRET, password_of, running_redis, running_server
+
 # In this process the party runs on plain threads, so that nothing is patched under the tests' feet; the servers that
 # tests start run on eventlet, like the product, and on threads where a test asks for it.
 os.environ["PARTY_ASYNC_MODE"] = "threading"
-os.environ["PARTY_SECRET_KEY"] = "a secret for tests"
+os.environ["PARTY_SECRET_KEY"] = SECRET
 os.environ["PARTY_PACE"] = "0"
+os.environ["PARTY_JOURNAL"] = "memory:"
 
-import contextlib
-import re
-import signal
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
+import itertools
 
 import pytest
-from person import InProcessLine, Person, SocketLine, form_token, sign_in_over_http
+from person import InProcessLine, Person, form_token
 
 import app as party
-import users
 
-ROOT = Path(__file__).parent.parent
-SECRET = os.environ["PARTY_SECRET_KEY"]
-
-
-def password_of(name):
-    return users.password(SECRET, name, users.people(1000)[name])
+party.begin()
 
 
 class Clock:
@@ -52,8 +43,8 @@ def clock(monkeypatch):
 def clean_party():
     """The party of this process, with nobody there and nothing remembered."""
     everything = (
-        party.rooms, party.users, party.tabs, party.tabs_of, party.presence, party.departed, party.told,
-        party.told_cards, party.stale_rooms, party.stale_cards,
+        party.rooms, party.users, party.tabs, party.tabs_of, party.presence, party.elsewhere, party.departed,
+        party.told, party.told_cards, party.stale_rooms, party.stale_cards,
     )  # fmt: skip
     for part in everything:
         part.clear()
@@ -71,65 +62,28 @@ def browser_of(name):
     return browser
 
 
-class Server:
-    """A real server in a process of its own, on a free port."""
-
-    def __init__(self, **settings):
-        env = {**os.environ, "HOST": "127.0.0.1", "PORT": "0", "PARTY_ASYNC_MODE": "eventlet", **settings}
-        # Not a pipe, which would stop the server when nobody reads it.
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        self.process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=self.errors
-        )
-        self.address = self.process.stdout.readline().strip()
-        assert self.address.startswith("http://"), self.said()
-        self.port = int(re.search(r":(\d+)/", self.address).group(1))
-
-    def person(self, name, cookies=None):
-        """Signs in and connects."""
-        return Person(name, SocketLine(self.address, cookies or self.cookies_of(name)))
-
-    def cookies_of(self, name):
-        return sign_in_over_http(self.address, name, password_of(name))
-
-    def said(self):
-        """Everything on its standard error so far."""
-        self.errors.seek(0)
-        return self.errors.read()
-
-    def stop(self, number=signal.SIGTERM):
-        """Ends it, for certain; gives the exit status and what it said on standard error."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            self.process.wait(timeout=10)
-        finally:
-            self.process.kill()
-        return self.process.returncode, self.said()
-
-
-@contextlib.contextmanager
-def running_server(**settings):
-    """A server that is expected to live through the block, and to end well and silently after it."""
-    server = Server(**settings)
-    try:
-        yield server
-    finally:
-        status, said = server.stop()
-    assert "Traceback" not in said, said
-    assert status == 0, said
-
-
 @pytest.fixture(scope="session")
-def eventlet_server():
-    with running_server(PARTY_GUESTS="100") as server:
+def eventlet_server(tmp_path_factory):
+    journal = str(tmp_path_factory.mktemp("eventlet") / "party.db")
+    with running_server(PARTY_GUESTS="100", PARTY_JOURNAL=journal) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def threading_server():
-    with running_server(PARTY_ASYNC_MODE="threading", PARTY_GUESTS="100") as server:
+def threading_server(tmp_path_factory):
+    journal = str(tmp_path_factory.mktemp("threading") / "party.db")
+    with running_server(PARTY_ASYNC_MODE="threading", PARTY_GUESTS="100", PARTY_JOURNAL=journal) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def two_processes():
+    """Two servers that share one log in Redis."""
+    settings = {"PARTY_GUESTS": "100"}
+    with running_redis() as redis:
+        settings["PARTY_JOURNAL"] = redis.address
+        with running_server(**settings) as one, running_server(**settings) as other:
+            yield one, other
 
 
 @pytest.fixture
@@ -152,16 +106,23 @@ def join(clean_party):
             line.hang_up()
 
 
-@pytest.fixture(params=["in-process", "eventlet", "threading"])
+@pytest.fixture(params=["in-process", "eventlet", "threading", "two processes"])
 def join_anywhere(request):
-    """Like `join`, on the party of this process and on real servers of either kind: for promises about events."""
+    """Like `join`, on the party of this process and on real servers of each kind: for promises about events.
+
+    Of two processes, people join one and the other by turns.
+    """
     if request.param == "in-process":
         yield request.getfixturevalue("join")
         return
-    server, people = request.getfixturevalue(f"{request.param}_server"), []
+    if request.param == "two processes":
+        servers = itertools.cycle(request.getfixturevalue("two_processes"))
+    else:
+        servers = itertools.repeat(request.getfixturevalue(f"{request.param}_server"))
+    people = []
 
     def join(name):
-        people.append(server.person(name))
+        people.append(next(servers).person(name))
         return people[-1]
 
     yield join

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ROOT, Server, password_of, running_server
 from person import Person, SocketLine, sign_in_over_http
 from playwright.sync_api import expect, sync_playwright
+from servers import ROOT, Server, password_of, running_server
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}

@@ -231,6 +231,7 @@ def test_the_lobby_greets_with_all_live_cards(join_anywhere, asha):
 def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, bilal):
     room = asha.host("Tea")
     bilal.watch(room)
+    asha.hears("room", lambda view: view["watching"] == 1)
     if event in ("withdraw", "approve"):
         bilal.request(room)
     person = bilal if event in ("request", "withdraw") else asha

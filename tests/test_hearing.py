@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import running_server
+from servers import running_server
 
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at"}
 VIEW = {"id", "topic", "host", "speakers", "watching", "waiting", "opened_at", "closes_at", "seq", "closed"}

@@ -8,8 +8,9 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, SECRET, browser_of, password_of, running_server
+from conftest import browser_of
 from person import SocketLine, form_token, sign_in_over_http
+from servers import ROOT, SECRET, password_of, running_server
 
 import users
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, password_of, running_server
+from servers import ROOT, password_of, running_server
 
 import app as party
 

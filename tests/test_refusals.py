@@ -121,7 +121,7 @@ def test_a_full_party_takes_no_more_rooms(join, clean_party, monkeypatch):
     room = join("asha").host()
     bilal = join("bilal")
     assert_refused(bilal.ask("host", {"topic": "Coffee"}), "limit")
-    clean_party.submit("end", room=room, reason="time")
+    clean_party.submit("end", room=room, reason="abandoned")
     assert bilal.ask("host", {"topic": "Coffee"})["ok"]
 
 

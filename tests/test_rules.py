@@ -115,7 +115,7 @@ def random_commands(seed, length):
             rooms.append(f"room-{n}")
             yield command("host", dice.choice(people), n * 500, id=rooms[-1], topic="Tea", lasts=60_000)
             continue
-        body = {"room": dice.choice(rooms[-3:]), "who": dice.choice(people)}
+        body = {"room": dice.choice(rooms[-3:]), "who": dice.choice(people), "gone": dice.choice(people)}
         body |= {"pitch": "", "text": "Hi", "reason": "time"}
         key = dice.choice([None, f"k{dice.randrange(50)}"])
         yield command(kind, dice.choice(people), n * 500, key=key, **body)

@@ -18,8 +18,8 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
-from conftest import ROOT, Server, running_server
 from person import PATIENCE, Person, SocketLine, assert_ok, assert_refused, form_token
+from servers import ROOT, Server, running_server
 
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9  # opcodes of WebSocket frames
 HANDSHAKE = "/socket.io/?EIO=4&transport=websocket"

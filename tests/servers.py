@@ -1,0 +1,150 @@
+"""Real servers for tests and measurements, each in a process of its own on a free port of this machine."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from person import Person, SocketLine, sign_in_over_http
+
+import users
+
+ROOT = Path(__file__).parent.parent
+SECRET = "a secret for tests"
+
+
+def password_of(name):
+    return users.password(SECRET, name, users.people(1000)[name])
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Server:
+    """A party, in memory where no other PARTY_JOURNAL is given."""
+
+    def __init__(self, program=("app.py",), **settings):
+        defaults = {
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+            "PARTY_SECRET_KEY": SECRET,
+            "PARTY_PACE": "0",
+            "PARTY_JOURNAL": "memory:",
+            "PARTY_ASYNC_MODE": "eventlet",
+        }
+        # Not a pipe, which would stop the server when nobody reads it.
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, *program],
+            cwd=ROOT,
+            env={**os.environ, **defaults, **settings},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+        )
+        self.address = self.process.stdout.readline().strip()
+        assert self.address.startswith("http://"), self.said()
+        self.port = int(re.search(r":(\d+)/", self.address).group(1))
+
+    def person(self, name, cookies=None):
+        """Signs in and connects."""
+        return Person(name, SocketLine(self.address, cookies or self.cookies_of(name)))
+
+    def cookies_of(self, name):
+        return sign_in_over_http(self.address, name, password_of(name))
+
+    def said(self):
+        """Everything on its standard error so far."""
+        self.errors.seek(0)
+        return self.errors.read()
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        """SIGKILL: it has no time for anything."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it, for certain; gives the exit status and what it said on standard error."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            self.process.wait(timeout=10)
+        finally:
+            self.process.kill()
+        return self.process.returncode, self.said()
+
+
+@contextlib.contextmanager
+def running_server(**settings):
+    """A server that is expected to live through the block, and to end well and silently after it."""
+    server = Server(**settings)
+    try:
+        yield server
+    finally:
+        status, said = server.stop()
+    assert "Traceback" not in said, said
+    assert status == 0, said
+
+
+class Redis:
+    """A Redis with the settings of deploy/, in a folder of its own. It can be killed, and started again there."""
+
+    def __init__(self, *settings):
+        self.settings, self.port = settings, free_port()
+        self.address = f"redis://127.0.0.1:{self.port}/0"
+        self.folder = tempfile.mkdtemp()
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["redis-server", "deploy/redis.conf", "--port", str(self.port), "--dir", self.folder, *self.settings],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 10
+        while not self.answers():
+            assert time.monotonic() < deadline and self.process.poll() is None, "Redis does not start"
+            time.sleep(0.01)
+
+    def answers(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
+            line.sendall(b"PING\r\n")
+            return line.recv(100) == b"+PONG\r\n"
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.kill()
+        shutil.rmtree(self.folder)
+
+
+@contextlib.contextmanager
+def running_redis(*settings):
+    redis = Redis(*settings)
+    try:
+        yield redis
+    finally:
+        redis.stop()
