@@ -35,7 +35,9 @@ import time
 import unicodedata
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+import click
 from flask import Flask, redirect, render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_socketio import SocketIO
@@ -1230,6 +1232,43 @@ def on_error(error):
     """Our own mistake: in the log for us, a sentence for them."""
     log.error("An event failed.", exc_info=error)
     return Refused("unavailable", "Something went wrong here. Please try again.").ack
+
+
+# --- Trace ------------------------------------------------------------------------------------------------------------
+
+WORDS = ("text", "pitch")  # what somebody wrote for a few: in a trace only when asked for
+
+
+@app.cli.command()
+@click.argument("room", required=False)
+@click.option("--user", help="Only what this person did, and what was done to them.")
+@click.option("--text", is_flag=True, help="Show messages and pitches too.")
+def trace(room, user, text):
+    """Print the story of ROOM, or of a person, from the log.
+
+    A line for each command: when (UTC), position in the log, who, what, with which outcome, through which sign-in.
+    """
+    if not room and not user:
+        raise click.UsageError("Name a room (the ID in its link), or --user NAME.")
+    for position, command in journal.replay():
+        outcome = apply(command)
+        if is_about(room, user, command, outcome):
+            click.echo(trace_line(position, command, outcome, hidden=() if text else WORDS))
+
+
+def is_about(room, user, command, outcome):
+    return (not room or room in (command.get("room"), outcome.get("room"))) and (
+        not user or user in (command["user"], command.get("who"))
+    )
+
+
+def trace_line(position, command, outcome, hidden):
+    told_otherwise = ("id", "at", "kind", "user", "room", "key", "most", "through", *hidden)
+    details = [f"{name}={value!r}" for name, value in command.items() if name not in told_otherwise]
+    when = datetime.fromtimestamp(command["at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    result = outcome.get("code") or "ok" + (f" seq={outcome['message']['seq']}" if "message" in outcome else "")
+    who, through = command["user"] or "(the party)", command.get("through") or "(none)"
+    return "  ".join((when, str(position), who, command["kind"], *details, f"→ {result}", f"through {through}"))
 
 
 # --- Run --------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ import warnings
 ASYNC_MODE = os.environ.get("PARTY_ASYNC_MODE") or "eventlet"
 if ASYNC_MODE not in ("eventlet", "threading"):
     raise SystemExit(f"PARTY_ASYNC_MODE must be eventlet or threading, not {ASYNC_MODE!r}.")
+if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+    ASYNC_MODE = "threading"  # the `flask` command serves nobody, and has imported too much to be patched
 
 if ASYNC_MODE == "eventlet":
     warnings.filterwarnings("ignore", message="[\\s]*Eventlet is deprecated")  # known, and the reason for ASYNC_MODE
@@ -261,7 +263,8 @@ class Line(engineio.socket.Socket):
     def __init__(self, server, sid):
         super().__init__(server, sid)
         self.ws = None
-        self.had_sid = self.given_up = False
+        self.had_sid = self.given_up = self.answers = False
+        self.goodbye = None  # (code, reason), to be said when what runs is answered
         self.queued_bytes = 0
         self.ping_due = self.cut_due = None
         self.patience_ends = time.monotonic() + PATIENCE_SECONDS
@@ -348,6 +351,24 @@ class Line(engineio.socket.Socket):
             self.last_ping, self.ping_due = now, None
             self.send(engineio.packet.Packet(engineio.packet.PING))
 
+    @contextlib.contextmanager
+    def answering(self):
+        """While an event of this line is handled."""
+        self.answers = True
+        try:
+            yield
+        finally:
+            self.answers = False
+            if self.goodbye:
+                self.hang_up(*self.goodbye)
+
+    def finish(self, code, reason):
+        """Hang up as soon as what runs is answered."""
+        if self.answers:
+            self.goodbye = code, reason
+        else:
+            self.hang_up(code, reason)
+
     def hang_up(self, code, reason):
         """Say goodbye with a WebSocket close code, then cut. Returns at once."""
         self.cut_due = self.cut_due or time.monotonic() + 1  # a reader that does not read gets no goodbye
@@ -379,7 +400,8 @@ def guard(party):
     def on_message(line_id, data):
         line = server.eio.sockets[line_id]
         try:
-            server._handle_eio_message(line_id, data)
+            with line.answering():
+                server._handle_eio_message(line_id, data)
         except Exception as error:  # whatever a stranger's bytes provoke ends the line, without a traceback
             log.debug("A line was ended for a malformed packet (%s).", type(error).__name__)
             return line.hang_up(POLICY, "malformed packet")
@@ -406,7 +428,8 @@ def hang_up(party, sid, code=POLICY, reason=""):
 
 
 def serve(party, app, gate, host, port, ready):
-    """Serve until SIGTERM or SIGINT; then take nothing new, close every line with `RESTARTING`, and return.
+    """Serve until SIGTERM or SIGINT; then take nothing new, answer what runs, close every line with `RESTARTING`, and
+    return.
 
     Calls `ready(port)` once it listens. Raises OSError when it cannot: two servers never share a port.
     """
@@ -422,7 +445,7 @@ def serve(party, app, gate, host, port, ready):
     asked_to_end()
     gate.closed = True
     for line in lines(party):
-        line.hang_up(RESTARTING, "restarting")
+        line.finish(RESTARTING, "restarting")
     deadline = time.monotonic() + GOODBYE_SECONDS
     while lines(party) and time.monotonic() < deadline:
         party.sleep(0.02)

@@ -1,0 +1,89 @@
+"""The owner's view of the log: `flask --app app trace`."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from person import seat
+from servers import ROOT, SECRET, running_redis, running_server
+
+
+@pytest.fixture(scope="module", params=["file", "redis"])
+def address(request, tmp_path_factory):
+    if request.param == "file":
+        yield str(tmp_path_factory.mktemp("trace") / "party.db")
+    else:
+        with running_redis() as redis:
+            yield redis.address
+
+
+@pytest.fixture(scope="module")
+def room(address):
+    """A room with a story, on a party that goes on running."""
+    with running_server(PARTY_JOURNAL=address) as server:
+        asha, bilal, chen = (server.person(name) for name in ("asha", "bilal", "chen"))
+        room = asha.host("Tea")
+        bilal.watch(room)
+        bilal.request(room, pitch="A private pitch")
+        asha.approve(room, "bilal")
+        asha.approve(room, "bilal")  # refused by the rule
+        bilal.message(room, "Words of the room")
+        seat(chen, asha, chen.host("Another room"))
+        asha.close(room)
+        yield room
+
+
+def trace(address, *arguments):
+    said = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "trace", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PARTY_JOURNAL": address, "PARTY_SECRET_KEY": SECRET},
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in said.stderr, said.stderr
+    return said
+
+
+def test_a_rooms_story_is_told_in_order_with_who_what_outcome_and_sign_in(address, room):
+    lines = [line.split("  ") for line in trace(address, room).stdout.splitlines()]
+    story = [(who, what, *more[:-1]) for _, _, who, what, *more in lines]
+    assert story == [
+        ("asha", "host", "topic='Tea'", "lasts=1800000", "→ ok"),
+        ("bilal", "watch", "→ ok"),
+        ("bilal", "request", "→ ok"),
+        ("asha", "approve", "who='bilal'", "→ ok"),
+        ("asha", "approve", "who='bilal'", "→ not_found"),
+        ("bilal", "message", "→ ok seq=1"),
+        ("asha", "close", "reason='host'", "→ ok"),
+    ]
+    by_asha = {more[-1] for _, _, who, _, *more in lines if who == "asha"}
+    by_bilal = {more[-1] for _, _, who, _, *more in lines if who == "bilal"}
+    assert len(by_asha) == len(by_bilal) == 1 and by_asha != by_bilal, "each came through one sign-in of their own"
+    assert [line[0] for line in lines] == sorted(line[0] for line in lines)
+
+
+def test_what_people_wrote_is_shown_only_when_asked_for(address, room):
+    told = trace(address, room).stdout
+    assert "Words of the room" not in told and "A private pitch" not in told
+    told = trace(address, room, "--text").stdout
+    assert "text='Words of the room'" in told and "pitch='A private pitch'" in told
+
+
+def test_a_persons_story_has_what_they_did_and_what_was_done_to_them(address, room):
+    told = [line.split("  ")[2:4] for line in trace(address, "--user", "bilal").stdout.splitlines()]
+    assert told == [
+        ["bilal", "sign_in"],
+        ["bilal", "watch"],
+        ["bilal", "request"],
+        ["asha", "approve"],
+        ["asha", "approve"],
+        ["bilal", "message"],
+    ]
+
+
+def test_without_a_room_or_a_user_it_says_what_to_give(address, room):
+    said = trace(address)
+    assert said.returncode == 2
+    assert "Name a room" in said.stderr
