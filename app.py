@@ -761,9 +761,9 @@ def tell(audience, event, payload):
 def announce(command, outcome):
     """Tell at once what cannot wait, and note the room for the next tick."""
     kind = command["kind"]
-    if not outcome["ok"] or kind in ("sign_in", "sign_out", "forget"):
+    room_id = outcome.get("room") if kind == "host" else command.get("room")
+    if not outcome["ok"] or room_id not in rooms:
         return
-    room_id = outcome["room"] if kind == "host" else command["room"]
     stale_cards.add(room_id)
     if kind == "message":
         return tell(inside(room_id), "message", outcome["message"])

@@ -1,18 +1,22 @@
-"""How fast one speaker's words reach a thousand watchers, and what a connection costs. Run it with `make bench`.
+"""How fast one speaker's words reach a thousand watchers, what a log on the disk costs, and what a connection takes.
+Run it with `make bench`.
 
-Starts a server of its own on one core, lets the watchers in, and measures from another core: deliveries a second when
-the speaker posts as fast as acknowledgements come, the time from posting to the last watcher at an easy pace, and the
-server's memory for each connection. Talks to 127.0.0.1 alone and ends by itself.
+For each kind of journal it starts a server of its own on one core and lets the watchers in. It measures from another
+core, the kinds by turns: deliveries a second when the speaker posts as fast as acknowledgements come, the time from
+posting to the last watcher at an easy pace, posts a second of many speakers with nobody else inside, the server's
+memory for each connection, and how long a start takes that replays the log of all this. Talks to 127.0.0.1 alone and
+ends by itself.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import selectors
 import socket
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,11 +24,12 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from person import sign_in_over_http  # noqa: E402
+from servers import running_redis, running_server  # noqa: E402
 
-import users  # noqa: E402
+from journal import open_journal  # noqa: E402
 
-SECRET = "a secret for measuring"
+SPEAKERS = 20  # who post at the same time where posts are counted
+KINDS = ["memory", "file", "redis"]
 TEXT = "A message of about eighty characters, which is what people write in such a room."
 
 
@@ -55,7 +60,10 @@ class Tab:
 
     def frames(self):
         """What has come, as a list of payloads. Waits for the first."""
-        self.buffer += self.socket.recv(65_536)
+        received = self.socket.recv(65_536)
+        if not received:
+            raise ConnectionError("the server has closed the connection")
+        self.buffer += received
         found, at = [], 0
         while len(self.buffer) >= at + 2:
             length, head = self.buffer[at + 1], 2
@@ -133,59 +141,160 @@ def post_and_count(speaker, watchers, room, messages, pause):
     return taken
 
 
+class Party:
+    """A server with one kind of journal, a speaker's room full of watchers, and a room of speakers alone."""
+
+    def __init__(self, server, journal, watchers):
+        self.server, self.pid, self.journal = server, server.process.pid, journal
+        self.rates, self.costs, self.posts = [], [], []
+        self.speaker = self.tab("asha")
+        self.room = self.speaker.ask("host", topic="How fast is it?", minutes=30)["room"]
+        cookies = [server.cookies_of(f"guest{n}") for n in range(1, watchers + 1)]
+        before = memory(self.pid)
+        self.watchers = [Tab(server.address, cookie) for cookie in cookies]
+        for watcher in self.watchers:
+            assert watcher.ask("watch", room=self.room)["ok"]
+        time.sleep(1)  # presence is told by then
+        self.memory_each = (memory(self.pid) - before) / watchers
+        self.seat_speakers()
+
+    def tab(self, name):
+        return Tab(self.server.address, self.server.cookies_of(name))
+
+    def seat_speakers(self):
+        """Other people talk in another room, where nobody watches: each post is told to nobody."""
+        host = self.tab("bilal")
+        self.busy_room = host.ask("host", topic="All at once", minutes=30)["room"]
+        self.speakers = [self.tab(f"guest{n}") for n in range(1, SPEAKERS + 1)]
+        for n, speaker in enumerate(self.speakers, start=1):
+            assert speaker.ask("request", room=self.busy_room)["ok"]
+            assert host.ask("approve", room=self.busy_room, user=f"guest{n}")["ok"]
+        self.host = host
+
+    def stay(self):
+        """Answers the pings that have come while the others were measured: who does not is taken for gone."""
+        waiting = selectors.DefaultSelector()
+        for tab in (self.speaker, self.host, *self.watchers, *self.speakers):
+            waiting.register(tab.socket, selectors.EVENT_READ, tab)
+        while ready := waiting.select(timeout=0):
+            for key, _ in ready:
+                key.data.frames()
+
+    def measure_deliveries(self, messages):
+        began, burned = time.perf_counter(), cpu_seconds(self.pid)
+        post_and_count(self.speaker, self.watchers, self.room, messages, pause=0)
+        deliveries = messages * len(self.watchers)
+        self.rates.append(deliveries / (time.perf_counter() - began))
+        self.costs.append((cpu_seconds(self.pid) - burned) / deliveries * 1e6)
+
+    def measure_posts(self, messages):
+        began = time.perf_counter()
+        post_at_once(self.speakers, self.busy_room, messages)
+        self.posts.append(messages / (time.perf_counter() - began))
+
+    def measure_delay(self):
+        taken = post_and_count(self.speaker, self.watchers, self.room, 20, pause=0.25)
+        self.delay, self.worst_delay = statistics.median(taken) * 1e3, max(taken) * 1e3
+
+    def measure_start(self):
+        """How long it takes until the next server listens, with everything back."""
+        self.commands = sum(1 for _ in open_journal(self.journal).replay())
+        began = time.perf_counter()
+        with running_server(PARTY_JOURNAL=self.journal):
+            self.start = time.perf_counter() - began
+
+
+def post_at_once(speakers, room, messages):
+    """Lets all post, each again as soon as it was acknowledged, until there are `messages` acknowledgements."""
+    waiting = selectors.DefaultSelector()
+
+    def post(speaker):
+        message = {"room": room, "text": TEXT, "key": str(time.time_ns())}
+        speaker.send("421" + json.dumps(["message", message]))
+
+    for speaker in speakers:
+        waiting.register(speaker.socket, selectors.EVENT_READ, speaker)
+        post(speaker)
+    posted, acknowledged = len(speakers), 0
+    while acknowledged < messages:
+        for key, _ in waiting.select(timeout=5):
+            for frame in key.data.frames():
+                if frame.startswith(b"431"):
+                    assert b'"ok":true' in frame.replace(b" ", b""), frame
+                    acknowledged += 1
+                    if posted < messages:
+                        posted += 1
+                        post(key.data)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--watchers", type=int, default=1_000)
-    parser.add_argument("--messages", type=int, default=200, help="in each of the rounds")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--messages", type=int, default=100, help="in each of the rounds")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--journals", nargs="+", choices=KINDS, default=KINDS)
     options = parser.parse_args()
-    settings = {"HOST": "127.0.0.1", "PORT": "0", "PARTY_PACE": "0", "PARTY_SECRET_KEY": SECRET}
-    server = subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env={**os.environ, **settings, "PARTY_GUESTS": str(options.watchers)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        measure(server, server.stdout.readline().strip(), options)
-    finally:
-        server.terminate()
-        server.wait(10)
+    with contextlib.ExitStack() as stack:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[-1:])  # Redis, which starts from here, keeps to this core as well
+        parties = {}
+        for kind in options.journals:
+            journal = address_of(kind, stack)
+            server = stack.enter_context(running_server(PARTY_JOURNAL=journal, PARTY_GUESTS=str(options.watchers)))
+            os.sched_setaffinity(server.process.pid, cores[:1])
+            parties[kind] = Party(server, journal, options.watchers)
+            for party in parties.values():
+                party.stay()
+        for _ in range(options.rounds):
+            for party in parties.values():
+                party.measure_deliveries(options.messages)
+                party.measure_posts(options.messages * 10)
+                for each in parties.values():
+                    each.stay()
+        for party in parties.values():
+            party.stay()
+            party.measure_delay()
+            for each in parties.values():
+                each.stay()
+        for party in parties.values():
+            party.server.stop()
+            party.measure_start()
+        report(parties, options)
 
 
-def measure(server, address, options):
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(server.pid, cores[:1])
-    os.sched_setaffinity(0, cores[-1:])
+def address_of(kind, stack):
+    """The address of a new journal of this kind."""
+    if kind == "memory":
+        return "memory:"
+    if kind == "file":
+        return str(Path(stack.enter_context(tempfile.TemporaryDirectory())) / "party.db")
+    return stack.enter_context(running_redis()).address
 
-    def sign_in(name):
-        return sign_in_over_http(address, name, users.password(SECRET, name, 1))
 
-    speaker = Tab(address, sign_in("asha"))
-    room = speaker.ask("host", topic="How fast is it?")["room"]
-    cookies = [sign_in(f"guest{n}") for n in range(1, options.watchers + 1)]
-    before = memory(server.pid)
-    watchers = [Tab(address, cookie) for cookie in cookies]
-    for watcher in watchers:
-        assert watcher.ask("watch", room=room)["ok"]
-    time.sleep(1)  # presence is told by then
-    each = (memory(server.pid) - before) / options.watchers
-    rates, costs = [], []
-    for _ in range(options.rounds):
-        began, burned = time.perf_counter(), cpu_seconds(server.pid)
-        post_and_count(speaker, watchers, room, options.messages, pause=0)
-        deliveries = options.messages * options.watchers
-        rates.append(deliveries / (time.perf_counter() - began))
-        costs.append((cpu_seconds(server.pid) - burned) / deliveries * 1e6)
-    easy = post_and_count(speaker, watchers, room, 40, pause=0.25)
-    rounds = f"medians of {options.rounds} × {options.messages} messages"
-    print(f"1 room, 1 speaker, {options.watchers:,} watchers; {rounds}")
-    print(f"deliveries a second     {statistics.median(rates):>10,.0f}   ({min(rates):,.0f} to {max(rates):,.0f})")
-    print(f"processor, µs each      {statistics.median(costs):>10.1f}")
-    last, worst = statistics.median(easy) * 1e3, max(easy) * 1e3
-    print(f"to the last watcher, ms {last:>10.1f}   (at 4 messages a second; worst {worst:.1f})")
-    print(f"memory, KiB each        {each:>10.1f}   (a connection inside a room)")
+def report(parties, options):
+    def row(name, figure, digits=0, suffix=""):
+        cells = "".join(f"{figure(party):>14,.{digits}f}{suffix}" for party in parties.values())
+        print(f"{name:<34}{cells}")
+
+    first = next(iter(parties.values()))
+    print(f"1 speaker, {options.watchers:,} watchers; medians of {options.rounds} × {options.messages} messages")
+    print(f"{'journal':<34}" + "".join(f"{kind:>14}" for kind in parties))
+    row("deliveries a second", lambda party: statistics.median(party.rates))
+    row("  slowest round", lambda party: min(party.rates))
+    row("  fastest round", lambda party: max(party.rates))
+    # A round against the same round of the first kind, measured seconds before: noise of the machine hits both.
+    row("  of the first, %", lambda party: ratio(party.rates, first.rates) * 100, 1)
+    row("processor for a delivery, µs", lambda party: statistics.median(party.costs), 1)
+    row(f"posts a second, {SPEAKERS} speakers", lambda party: statistics.median(party.posts))
+    row("to the last watcher, ms", lambda party: party.delay, 1)
+    row("  the slowest", lambda party: party.worst_delay, 1)
+    row("memory for a connection, KiB", lambda party: party.memory_each, 1)
+    row("commands in the log at the end", lambda party: party.commands)
+    row("a start with them, seconds", lambda party: party.start, 2)
+
+
+def ratio(figures, others):
+    return statistics.median(figure / other for figure, other in zip(figures, others, strict=True))
 
 
 if __name__ == "__main__":
