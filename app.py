@@ -864,10 +864,11 @@ def due_in(room):
 
 
 def clear_out(room_id):
-    """Nobody is inside a room that is forgotten."""
+    """Nobody is inside a room that is forgotten. (One that others are inside may be one we have not heard of yet.)"""
     for tab in [tab for tab in tabs.values() if room_id in tab.inside]:
         go_out(tab, room_id)
-    del presence[room_id]
+    if not presence[room_id].tabs:
+        del presence[room_id]
     told.pop(room_id, None)
 
 
@@ -1278,10 +1279,10 @@ def begin():
     """Take up the log where it ends, and do what came due since. Stops the start with a sentence if it cannot."""
     try:
         journal.follow(rebuild, receive)
-    except ValueError as error:
+        for name in [name for name, user in users.items() if user.number != PEOPLE.get(name)]:
+            submit("renumber", name, number=PEOPLE.get(name))
+    except (ValueError, Unavailable) as error:
         raise SystemExit(f"PARTY_JOURNAL {error}.") from None
-    for name in [name for name, user in users.items() if user.number != PEOPLE.get(name)]:
-        submit("renumber", name, number=PEOPLE.get(name))
     tick()  # overdue rooms are closed before the door opens
 
 

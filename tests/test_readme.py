@@ -83,7 +83,14 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert f"last {party.FEED_PAGE}" in contract
     assert party.CATCH_UP == 1_000 and "a thousand at a time" in contract
     assert f"after {party.REFUSALS_BEFORE_CLOSING} in a row" in contract
-    assert party.journal.KEPT_MILLISECONDS == 4 * 60 * party.MINUTE
+
+
+def test_the_life_of_the_log_in_the_readme_is_that_of_the_code():
+    kept = section("What is kept, and what is not")
+    hours = party.LOG_LIFE // (60 * party.MINUTE)
+    assert hours == 16 and "Sixteen hours are the life of a sign-in (12) plus that of a room (2 open, 2 closed)" in kept
+    assert f"after {hours} hours, or {party.journal.KEPT_COMMANDS:,} commands" in kept
+    assert f"for up to {hours} hours" in section("What you trust")
 
 
 def test_the_program_in_the_readme_runs(tmp_path):
