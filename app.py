@@ -450,6 +450,8 @@ def submit(kind, user=None, **body):
             journal.append(command)
         finally:
             outcome = awaited.pop(command["id"])
+        if outcome is None:  # the log lost it again
+            raise Unavailable("not in the log")
     if not outcome["ok"]:
         raise Refused(outcome["code"], outcome["error"])
     return outcome
@@ -481,7 +483,9 @@ def rebuild(log):
         rooms.clear()
         users.clear()
         for _, command in log:
-            apply(command)
+            outcome = apply(command)
+            if command["id"] in awaited:
+                awaited[command["id"]] = outcome
         stale_cards.update(told_cards, rooms)
         for tab in tabs.values():
             transport.hang_up(socketio, tab.sid, transport.RESTARTING, "catching up")
@@ -1239,10 +1243,12 @@ def begin():
     """Take up the log where it ends, and do what came due since. Stops the start with a sentence if it cannot."""
     try:
         journal.follow(rebuild, receive)
+        for name in [name for name, user in users.items() if user.number != PEOPLE.get(name)]:
+            submit("renumber", name, number=PEOPLE.get(name))
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {error}.") from None
-    for name in [name for name, user in users.items() if user.number != PEOPLE.get(name)]:
-        submit("renumber", name, number=PEOPLE.get(name))
+    except Unavailable as error:
+        raise SystemExit(f"PARTY_JOURNAL cannot be written: {error}.") from None
     tick()  # overdue rooms are closed before the door opens
 
 
