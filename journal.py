@@ -165,8 +165,8 @@ class FileJournal(OneProcess):
         """
         Path(f"{self.path}-lock").touch(mode=0o600)
         lock = self._connect(f"{self.path}-lock", timeout=0)
-        lock.execute("PRAGMA journal_mode = MEMORY")  # no third file
         try:
+            lock.execute("PRAGMA journal_mode = MEMORY")  # no third file
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
@@ -230,12 +230,11 @@ class FileJournal(OneProcess):
             "secure_delete = ON",  # words that were trimmed are overwritten
         ):
             self._database.execute(f"PRAGMA {setting}")
-        self._database.execute("BEGIN IMMEDIATE")  # fails where it may only be read
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"
             " command TEXT NOT NULL, checksum INTEGER NOT NULL)"
         )
-        self._database.execute("COMMIT")
+        self._database.execute("DELETE FROM log WHERE 0")  # fails where it may only be read
 
     def _write(self, command):
         at, text = command["at"], as_text(command)
