@@ -763,7 +763,7 @@ def tell(audience, event, payload):
 def announce(command, outcome):
     """Tell at once what cannot wait, and note the room for the next tick."""
     kind = command["kind"]
-    if not outcome["ok"] or kind in ("sign_in", "sign_out", "forget"):
+    if not outcome["ok"] or kind in ("sign_in", "sign_out", "renumber", "forget"):
         return
     room_id = outcome["room"] if kind == "host" else command["room"]
     stale_cards.add(room_id)
