@@ -452,6 +452,8 @@ def submit(kind, user=None, **body):
             journal.append(command)
         finally:
             outcome = awaited.pop(command["id"])
+        if outcome is None:  # the log lost it again
+            raise Unavailable("not in the log")
     if not outcome["ok"]:
         raise Refused(outcome["code"], outcome["error"])
     return outcome
@@ -483,7 +485,9 @@ def rebuild(log):
         rooms.clear()
         users.clear()
         for _, command in log:
-            apply(command)
+            outcome = apply(command)
+            if command["id"] in awaited:
+                awaited[command["id"]] = outcome
         stale_cards.update(told_cards, rooms)
         for tab in tabs.values():
             transport.hang_up(socketio, tab.sid, transport.RESTARTING, "catching up")
@@ -1281,8 +1285,10 @@ def begin():
         journal.follow(rebuild, receive)
         for name in [name for name, user in users.items() if user.number != PEOPLE.get(name)]:
             submit("renumber", name, number=PEOPLE.get(name))
-    except (ValueError, Unavailable) as error:
+    except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {error}.") from None
+    except Unavailable as error:
+        raise SystemExit(f"PARTY_JOURNAL cannot be written: {error}.") from None
     tick()  # overdue rooms are closed before the door opens
 
 

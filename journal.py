@@ -25,16 +25,17 @@ import contextlib
 import itertools
 import json
 import logging
+import os
 import re
 import secrets
 import sqlite3
-import struct
 import threading
 import time
 import zlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 log = logging.getLogger("party.journal")
 
@@ -52,7 +53,7 @@ def open_journal(address):
         return MemoryJournal()
     if re.match(r"(rediss?|unix)://", address):
         return RedisJournal(address)
-    if not address.strip() or re.match(r"\w{2,}:", address) or Path(address).is_dir():
+    if not address.strip() or re.match(r"\w{2,}:", address) or os.path.isdir(address):
         kind = address.partition(":")[0] + ":…" if ":" in address else repr(address)  # behind it may be a password
         raise ValueError(f"must be memory:, the path of a file or redis://…, not {kind}")
     return FileJournal(address)
@@ -102,7 +103,7 @@ class MemoryJournal(OneProcess):
         return self._log[-1][0]
 
     def replay(self, after=None):
-        return [entry for entry in self._log if entry[0] > (after or 0)]
+        return [entry for entry in list(self._log) if entry[0] > (after or 0)]
 
     def trim(self, before):
         while self._log and self._log[0][1]["at"] < before:
@@ -123,19 +124,24 @@ class FileJournal(OneProcess):
     # faster and would lose the last seconds; a killed process loses nothing with either.
     SYNCHRONOUS = "FULL"
     KEPT_FREE_BYTES = 4_000_000  # of SQLite's own log, when it is started over: what a thousand pages take
+    # Whoever waits for the file stops everybody, and nobody else writes: only somebody's own tools can be in the way.
+    BUSY_SECONDS = 0.2
 
     def __init__(self, path):
         super().__init__()
-        self.path = Path(path)
+        self.path, self.wal = Path(path), Path(f"{path}-wal")
         self._full = False
+        self._open_files = contextlib.ExitStack()
 
     def follow(self, rebuild, receive):
-        with self._sentences():
+        with contextlib.ExitStack() as if_it_fails, self._sentences():
+            if_it_fails.callback(self.close)
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
             self._lock()
             self._check()
             rebuild(self.replay())
             self._open()
+            if_it_fails.pop_all()
         self._receive = receive
 
     @contextlib.contextmanager
@@ -148,15 +154,20 @@ class FileJournal(OneProcess):
         except sqlite3.DatabaseError as error:
             raise ValueError(f"{self.path} cannot be used, and was left as it is: {error}") from error
 
+    def _connect(self, path, **how):
+        options = {"isolation_level": None, "check_same_thread": False}
+        return self._open_files.enter_context(contextlib.closing(sqlite3.connect(path, **options | how)))
+
     def _lock(self):
         """Keep the file for this process until it ends, however it ends.
 
         SQLite's own lock on an empty file beside it: that holds on every system, and reading the log stays allowed.
         """
         Path(f"{self.path}-lock").touch(mode=0o600)
-        self._locked = sqlite3.connect(f"{self.path}-lock", timeout=0, isolation_level=None, check_same_thread=False)
+        lock = self._connect(f"{self.path}-lock", timeout=0)
         try:
-            self._locked.execute("BEGIN EXCLUSIVE")
+            lock.execute("PRAGMA journal_mode = MEMORY")  # no third file
+            lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
@@ -165,25 +176,36 @@ class FileJournal(OneProcess):
     def _check(self):
         """Raises ValueError for a file in which something is missing that was there: better no party than half a one.
 
-        A torn tail is no damage: SQLite drops the last transaction where its frames are not whole.
+        A torn tail is no damage: SQLite drops the last transaction where it is not whole.
         """
+        said = last_said(self.wal)
         if not self._is_there():
+            if said:
+                raise ValueError(f"{self.path} is missing or empty beside its {self.wal.name}, which was left as it is")
             return
-        if is_damaged_inside(Path(f"{self.path}-wal")):
-            raise ValueError(f"{self.path}-wal is damaged, and was left as it is: commands would be missing")
         with self._reading() as database:
-            if (said := database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise ValueError(f"{self.path} is damaged, and was left as it is: {said}")
-            last = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
-            position = None
-            for position, command, checksum in database.execute(
-                "SELECT position, command, checksum FROM log ORDER BY position"
-            ):
-                if zlib.crc32(command.encode()) != checksum:
-                    raise ValueError(f"{self.path} is damaged at command {position}, and was left as it is")
-            count, first = database.execute("SELECT count(*), min(position) FROM log").fetchone()
-            if count and (position, count) != (last and last[0], position - first + 1):
-                raise ValueError(f"{self.path} lacks commands, and was left as it is")
+            if (verdict := database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise ValueError(f"{self.path} is damaged, and was left as it is: {verdict}")
+            # Without a table it is a file that was begun and no more; unless its write-ahead log says otherwise.
+            is_begun = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            last = self._check_commands(database) if is_begun else 0
+        if said > last + 1:
+            raise ValueError(f"{self.wal} is damaged, and was left as it is: it lacks commands")
+
+    def _check_commands(self, database):
+        """Check every command, and that none is missing; gives the position that was given last."""
+        given = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+        first = position = None
+        count = 0
+        for position, at, command, checksum in database.execute(
+            "SELECT position, at, command, checksum FROM log ORDER BY position"
+        ):
+            if checksum_of(at, command) != checksum:
+                raise ValueError(f"{self.path} is damaged at command {position}, and was left as it is")
+            first, count = first or position, count + 1
+        if count and (position, count) != (given and given[0], position - first + 1):
+            raise ValueError(f"{self.path} lacks commands, and was left as it is")
+        return given[0] if given else 0
 
     def _is_there(self):
         return self.path.exists() and self.path.stat().st_size > 0
@@ -195,8 +217,12 @@ class FileJournal(OneProcess):
             yield database
 
     def _open(self):
+        is_new = not self._is_there()
         self.path.touch(mode=0o600)  # the mode of what SQLite puts beside it follows
-        self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._database = self._connect(self.path, timeout=self.BUSY_SECONDS)
+        if is_new:
+            # Killed in the middle of its first write, it is to be empty or begun, and nothing to be rolled back.
+            self._database.execute("PRAGMA journal_mode = OFF")
         for setting in (
             "journal_mode = WAL",
             f"synchronous = {self.SYNCHRONOUS}",
@@ -208,13 +234,13 @@ class FileJournal(OneProcess):
             "CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"
             " command TEXT NOT NULL, checksum INTEGER NOT NULL)"
         )
+        self._database.execute("DELETE FROM log WHERE 0")  # fails where it may only be read
 
     def _write(self, command):
-        text = as_text(command)
+        at, text = command["at"], as_text(command)
         try:
             written = self._database.execute(
-                "INSERT INTO log (at, command, checksum) VALUES (?, ?, ?)",
-                (command["at"], text, zlib.crc32(text.encode())),
+                "INSERT INTO log (at, command, checksum) VALUES (?, ?, ?)", (at, text, checksum_of(at, text))
             )
         except sqlite3.Error as error:
             self._note(error)
@@ -234,6 +260,8 @@ class FileJournal(OneProcess):
         if not self._is_there():
             return
         with self._reading() as database:
+            if not database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                return
             for position, command in database.execute(
                 "SELECT position, command FROM log WHERE position > ? ORDER BY position", (after or 0,)
             ):
@@ -244,49 +272,36 @@ class FileJournal(OneProcess):
             kept = self._database.execute(
                 "SELECT position FROM log WHERE at >= ? ORDER BY position LIMIT 1", (before,)
             ).fetchone()
-            self._database.execute("DELETE FROM log WHERE position < ?", kept or (1 << 62,))
+            if self._database.execute("DELETE FROM log WHERE position < ?", kept or (1 << 62,)).rowcount:
+                # The words go out of the write-ahead log as well, unless somebody reads just now.
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self):
         with self._turn, contextlib.suppress(sqlite3.Error):
-            self._database.close()
-            self._locked.close()
+            self._open_files.close()
 
 
-# A frame of SQLite's write-ahead log: page, size of the database after a commit (else 0), two salts, two checksums.
-WAL_HEADER, WAL_FRAME = struct.Struct(">8I"), struct.Struct(">6I")
+def checksum_of(at, text):
+    return zlib.crc32(f"{at} {text}".encode())
 
 
-def is_damaged_inside(path):
-    """Whether the write-ahead log at `path` holds commits behind a frame that is not whole.
+# The only row of SQLite's table of the positions that were given (sqlite.org/fileformat2.html, sections 2.1 and 2.6.2):
+# the length of its header, the type of a text of three bytes, that of a number, the name of our table, the number.
+# Nothing else looks like it: the text of a command holds no such control characters.
+LAST_GIVEN = re.compile(rb"\x03\x13([\x01-\x06])log(.{8})", re.DOTALL)
+BYTES_OF_TYPE = (0, 1, 2, 3, 4, 6, 8)
 
-    SQLite would drop them in silence, as if they were the rest of a torn transaction. That rest has one commit at
-    most, so two are a sign of damage. Source: sqlite.org/fileformat2.html, sections 4.1 to 4.3.
+
+def last_said(wal):
+    """The last position that any page in SQLite's write-ahead log says was given; 0 where none does.
+
+    SQLite reads that log up to the first page that is not whole, and drops the rest in silence: right for a torn
+    transaction at the end, wrong when more of them stand behind it. Every transaction that adds a command says its
+    position, and what stands there from before the log was started over says a lower one.
     """
-    data = path.read_bytes() if path.exists() else b""
-    if len(data) < WAL_HEADER.size + WAL_FRAME.size:
-        return False
-    magic, _, page_size, _, *salts, sum_1, sum_2 = WAL_HEADER.unpack_from(data)
-    words = struct.Struct(">II" if magic & 1 else "<II")
-    checksum = wal_checksum(words, data[:24])
-    whole, commits = checksum == (sum_1, sum_2), 0
-    salts = salts if whole else list(WAL_FRAME.unpack_from(data, WAL_HEADER.size)[2:4])
-    size = WAL_FRAME.size + (page_size if whole else 4096)
-    for start in range(WAL_HEADER.size, len(data) - size + 1, size):
-        _, commit, *of_frame, sum_1, sum_2 = WAL_FRAME.unpack_from(data, start)
-        if whole:
-            checksum = wal_checksum(words, data[start : start + 8], checksum)
-            checksum = wal_checksum(words, data[start + WAL_FRAME.size : start + size], checksum)
-            whole = of_frame == salts and checksum == (sum_1, sum_2)
-        commits += not whole and of_frame == salts and commit != 0  # other salts: from before SQLite started it over
-    return commits > 1
-
-
-def wal_checksum(words, data, before=(0, 0)):
-    sum_1, sum_2 = before
-    for word_1, word_2 in words.iter_unpack(data):
-        sum_1 = sum_1 + word_1 + sum_2 & 0xFFFFFFFF
-        sum_2 = sum_2 + word_2 + sum_1 & 0xFFFFFFFF
-    return sum_1, sum_2
+    data = wal.read_bytes() if wal.exists() else b""
+    numbers = (number[: BYTES_OF_TYPE[kind[0]]] for kind, number in LAST_GIVEN.findall(data + bytes(8)))
+    return max((int.from_bytes(number) for number in numbers), default=0)
 
 
 # --- A Redis Stream ---------------------------------------------------------------------------------------------------
@@ -313,27 +328,33 @@ class RedisJournal:
         """Raises ValueError for an address that is none. Does not connect."""
         import redis  # only who uses it waits for its import
         from redis.backoff import NoBackoff
+        from redis.connection import parse_url
         from redis.retry import Retry
 
         self._errors = redis.RedisError
         self._loading = redis.BusyLoadingError
-        options = {
+        ours = {
             "protocol": 2,
             "decode_responses": True,
+            "encoding_errors": "replace",
             "socket_connect_timeout": self.ANSWER_SECONDS,
             "socket_timeout": self.ANSWER_SECONDS,
             # The library would try again by itself, and a command would be in the log twice.
             "retry": Retry(NoBackoff(), 0),
         }
         try:
-            self._redis = redis.Redis(
-                connection_pool=redis.BlockingConnectionPool.from_url(
-                    address, max_connections=self.CONNECTIONS, timeout=self.ANSWER_SECONDS, **options
-                )
+            options = parse_url(address) | ours
+            if not address.startswith("unix:") and not re.fullmatch(r"/?\d*", urlsplit(address).path):
+                raise ValueError("the library would take this for number 0")
+            reading = redis.ConnectionPool(**options)
+            reading.make_connection()  # here it looks at what it was given
+            writing = redis.BlockingConnectionPool(
+                **options | {"max_connections": self.CONNECTIONS, "timeout": self.ANSWER_SECONDS}
             )
-            self._reader = redis.Redis.from_url(address, **options)
-        except ValueError as error:
-            raise ValueError("is not an address of a Redis: redis://HOST:PORT/NUMBER is one") from error
+        except (ValueError, TypeError):
+            # Not with the reason, which may hold a part of a password.
+            raise ValueError("is not an address of a Redis: redis://HOST:PORT/NUMBER is one") from None
+        self._redis, self._reader = (redis.Redis(connection_pool=pool) for pool in (writing, reading))
         self._name = secrets.token_urlsafe(9)
         self._position = "0-0"  # of the last command that `receive` has had
         self._received = threading.Condition()
@@ -360,7 +381,7 @@ class RedisJournal:
     def _warn_of_settings(self):
         with contextlib.suppress(self._errors):  # some hosts do not tell
             kept = self._redis.config_get("appendonly", "appendfsync")
-            if (kept["appendonly"], kept["appendfsync"]) != ("yes", "always"):
+            if kept and kept != {"appendonly": "yes", "appendfsync": "always"}:
                 log.warning("This Redis may lose what was acknowledged: it needs appendonly yes, appendfsync always.")
 
     def append(self, command):
@@ -391,33 +412,37 @@ class RedisJournal:
 
     def _read_on(self):
         """Receive what is new, for ever, on a connection that nobody else uses."""
-        goes_on = True  # whether the next thing read is the next thing in the log
+        goes_on, heard = True, time.monotonic()  # whether the next thing read is the next thing in the log
         while not self._ended:
             try:
                 if not goes_on and not self._is_kept(self._position):
                     self._start_over()
-                asked = time.monotonic()
                 for position, command in self._news():
-                    try:
-                        self._receive(position, command)
-                    except Exception:
-                        log.exception("Command %s could not be applied; the next ones are.", position)
+                    self._receive_one(position, command)
                     self._position = position
                 self._wake()
-                # After a silence that is no answer of Redis, as when this process was frozen, much may be trimmed.
-                goes_on = time.monotonic() - asked < self.READ_SECONDS + self.ANSWER_SECONDS
                 self._note(None)
-            except self._errors as error:
+                # After a silence that is no answer of Redis, as when this process was frozen, much may be trimmed.
+                before, heard = heard, time.monotonic()
+                goes_on = heard - before < self.READ_SECONDS + self.ANSWER_SECONDS
+            except Exception as error:  # whatever it is: without this loop nothing would ever be received again
                 goes_on = False
                 self._note(error)
                 self._reader.connection_pool.disconnect()
                 time.sleep(0.1)
 
+    def _receive_one(self, position, command):
+        try:
+            if command is not None:
+                self._receive(position, command)
+        except Exception:
+            log.exception("Command %s could not be applied; the next ones are.", position)
+
     def _news(self):
         milliseconds = int(self.READ_SECONDS * 1000)
         for _, entries in self._reader.xread({self.STREAM: self._position}, self.READ_AT_ONCE, milliseconds):
             for position, fields in entries:
-                yield position, json.loads(fields["command"])
+                yield position, command_in(position, fields)
 
     def _wake(self):
         with self._received:
@@ -437,16 +462,22 @@ class RedisJournal:
     def _note(self, error):
         """Tell the owner when Redis goes and when it is back, once each."""
         if error and not self._away:
-            log.error("Redis does not answer (%s). Commands are refused until it does.", type(error).__name__)
+            mistake = None if isinstance(error, self._errors) else error
+            log.error(
+                "Redis does not answer (%s). Commands are refused until it does.",
+                type(error).__name__,
+                exc_info=mistake,
+            )
         elif self._away and not error:
             log.warning("Redis answers again.")
-        self._away = error and str(error)
+        self._away = error and (str(error) or type(error).__name__)
 
     def replay(self, after=None):
         start = f"({after}" if after else "-"
         while entries := self._reader.xrange(self.STREAM, start, count=self.READ_AT_ONCE):
             for position, fields in entries:
-                yield position, json.loads(fields["command"])
+                if (command := command_in(position, fields)) is not None:
+                    yield position, command
             start = f"({position}"
 
     def exchange(self, note):
@@ -475,8 +506,16 @@ class RedisJournal:
         return Other(words, json.loads(words.partition(" ")[2]))
 
     def trim(self, before):
-        with contextlib.suppress(Unavailable):  # another time, then
-            self._ask(self._redis.xtrim, self.STREAM, minid=before, approximate=False)
+        """By the times in the commands: the clock of Redis may be another."""
+        with contextlib.suppress(self._errors):  # another time, then
+            end = "0-0"
+            for position, command in self.replay():
+                if command["at"] >= before:
+                    end = position
+                    break
+                milliseconds, number = in_order(position)
+                end = f"{milliseconds}-{number + 1}"
+            self._redis.xtrim(self.STREAM, minid=end, approximate=False)
 
     def close(self):
         """Its people go at once, not only when the others notice."""
@@ -492,6 +531,14 @@ class Other:
     words: str
     note: object
     missed: int = 0
+
+
+def command_in(position, fields):
+    """The command in an entry of the stream. None, with a word to the owner, for what somebody else put there."""
+    try:
+        return json.loads(fields["command"])
+    except (KeyError, ValueError):
+        log.error("What stands at %s in the log is no command, and is passed over.", position)
 
 
 def in_order(position):

@@ -1,4 +1,5 @@
 import os
+import tempfile
 
 from servers import SECRET, password_of, running_redis, running_server
 
@@ -8,6 +9,7 @@ os.environ["PARTY_ASYNC_MODE"] = "threading"
 os.environ["PARTY_SECRET_KEY"] = SECRET
 os.environ["PARTY_PACE"] = "0"
 os.environ["PARTY_JOURNAL"] = "memory:"
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp()  # else it leaves a folder in the tree
 
 import itertools
 

@@ -1,0 +1,431 @@
+"""The party after a fault: what was acknowledged is there, what was not happened at most once, and nothing else."""
+
+import contextlib
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pytest
+from hypothesis import given, settings, strategies
+from person import assert_ok, assert_refused, form_token, seat
+from servers import ROOT, SECRET, Server, running_redis
+from test_rules import ALWAYS_THE_SAME, PARTIES, dicts, run
+
+from journal import Unavailable, open_journal
+
+PATIENCE = 5
+# The party as its next release has it: asha has got another password.
+WITH_A_RAISED_NUMBER = ("-c", "import app; app.PEOPLE['asha'] = 2; app.main()")
+
+
+@pytest.fixture
+def start():
+    """Starts a server on a log, and ends it with the test: `start(log)`."""
+    servers = []
+
+    def start(log, **more):
+        servers.append(Server(PARTY_JOURNAL=str(log), **more))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        _, said = server.stop()
+        assert "Traceback" not in said, said
+
+
+@pytest.fixture(params=["file", "redis"])
+def log(request, tmp_path):
+    """The address of a log that outlives a server, of each kind."""
+    if request.param == "file":
+        yield str(tmp_path / "party.db")
+        return
+    with running_redis() as redis:
+        yield redis.address
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "party.db"
+
+
+def end(server, how):
+    server.kill() if how == "SIGKILL" else server.stop()
+
+
+def is_let_in(server, cookies):
+    """Whether the pages take these cookies for somebody's."""
+    return b'action="sign-in"' not in urlopen(Request(server.address, headers={"Cookie": cookies})).read()
+
+
+def sign_out(server, cookies):
+    page = urlopen(Request(server.address, headers={"Cookie": cookies}))
+    fresh = page.headers["Set-Cookie"].split(";")[0] if page.headers["Set-Cookie"] else cookies
+    form = urlencode({"token": form_token(page.read().decode())}).encode()
+    urlopen(Request(server.address + "sign-out", form, {"Cookie": fresh}))
+
+
+def texts(ack):
+    return [message["text"] for message in assert_ok(ack)["messages"]]
+
+
+def start_refused(**settings):
+    """What a server says that does not start."""
+    env = {**os.environ, "PARTY_SECRET_KEY": SECRET, "HOST": "127.0.0.1", "PORT": "0", **settings}
+    ended = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=20
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Traceback" not in ended.stderr
+    return ended.stderr.splitlines()[-1]
+
+
+# --- A restart --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_a_restart_signs_nobody_out_and_nobody_in_again(start, log, how):
+    server = start(log)
+    asha, bilal = server.cookies_of("asha"), server.cookies_of("bilal")
+    sign_out(server, bilal)
+    assert (is_let_in(server, asha), is_let_in(server, bilal)) == (True, False)
+    end(server, how)
+    server = start(log)
+    assert (is_let_in(server, asha), is_let_in(server, bilal)) == (True, False)
+    assert server.person("asha", asha).host()
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_a_room_goes_on_after_a_restart_as_if_nothing_had_been(start, log, how):
+    server = start(log)
+    cookies = {name: server.cookies_of(name) for name in ("asha", "bilal", "chen")}
+    asha, bilal, chen = (server.person(name, cookies[name]) for name in cookies)
+    room = asha.host("Tea")
+    seat(asha, bilal, room)
+    chen.watch(room)
+    chen.request(room, pitch="Me too")
+    asha.message(room, "One")
+    first = bilal.message(room, "Two", key="two")
+    view = asha.sees(room)
+    end(server, how)
+
+    server = start(log)
+    asha, bilal, chen = (server.person(name, cookies[name]) for name in cookies)
+    card = next(card for card in asha.heard("lobby")[0]["rooms"] if card["id"] == room)
+    assert (card["closes_at"], card["speakers"]) == (view["closes_at"], ["bilal"])
+    assert asha.hears("waiting")["waiting"][0]["pitch"] == "Me too"
+    assert texts(bilal.watch(room)) == ["One", "Two"]
+    assert bilal.message(room, "Two", key="two") == first, "a key's first outcome"
+    assert_refused(bilal.message(room, "Other", key="two"), "conflict")
+    assert bilal.message(room, "Three")["message"]["seq"] == 3
+    assert texts(chen.watch(room, after=1)) == ["Two", "Three"]
+
+
+def test_a_room_that_is_overdue_is_closed_before_the_door_opens(start, log, clean_party):
+    server = start(log, PARTY_ROOM_MINUTES="0.02")
+    cookies = server.cookies_of("asha")
+    asha = server.person("asha", cookies)
+    room = asha.host()
+    closes_at = asha.sees(room)["closes_at"]
+    assert closes_at > time.time() * 1000, "it must be killed while the room is open"
+    server.kill()
+    time.sleep(max(0, closes_at / 1000 - time.time()) + 0.3)
+    server = start(log)
+    asha = server.person("asha", cookies)
+    assert asha.heard("lobby")[0]["rooms"] == []
+    assert_ok(asha.watch(room))
+    assert_refused(asha.message(room), "closed")
+    clean_party.rebuild(open_journal(log).replay())
+    kept = clean_party.rooms[room]
+    assert (kept.closed, kept.closed_at) == ("time", closes_at)
+    ends = [command for _, command in open_journal(log).replay() if command["kind"] == "end"]
+    assert [command["room"] for command in ends].count(room) == 1
+
+
+def test_a_raised_number_ends_that_persons_sign_ins(start, log):
+    server = start(log)
+    asha, bilal = server.cookies_of("asha"), server.cookies_of("bilal")
+    server.kill()
+    server = start(log, program=WITH_A_RAISED_NUMBER)
+    assert (is_let_in(server, asha), is_let_in(server, bilal)) == (False, True)
+    server.kill()
+    assert not is_let_in(start(log), asha), "and they stay ended, whatever the number is later"
+
+
+def test_a_raised_number_ends_them_in_the_other_processes_within_two_seconds(start):
+    with running_redis() as redis:
+        server = start(redis.address)
+        asha, bilal = server.person("asha"), server.person("bilal")
+        other = start(redis.address, program=WITH_A_RAISED_NUMBER)
+        started = time.monotonic()
+        asha.line.wait_until(lambda: asha.line.closed, "asha's tab is closed")
+        assert time.monotonic() - started < 2
+        assert bilal.host()
+        for each in (server, other):
+            each.kill()
+
+
+def test_a_second_party_on_the_same_file_does_not_start(start, file):
+    server = start(file)
+    said = start_refused(PARTY_JOURNAL=str(file))
+    assert said == f"PARTY_JOURNAL {file} is in use: another party runs on it."
+    assert server.person("asha").host(), "the first goes on"
+    server.kill()
+    assert start(file).person("asha").heard("lobby")[0]["rooms"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("redis://:a-secret@127.0.0.1:1/0", "PARTY_JOURNAL names a Redis that cannot be used: "),
+        ("redis://:a-secret@host:port/0", "PARTY_JOURNAL is not an address of a Redis: "),
+        ("mysql://me:a-secret@host/party", "PARTY_JOURNAL must be memory:, the path of a file or redis://…, not mysql"),
+        ("no/such/folder/party.db", "PARTY_JOURNAL no/such/folder/party.db cannot be used: "),
+    ],
+)
+def test_a_log_that_cannot_be_stops_the_start_with_a_sentence(setting, sentence):
+    said = start_refused(PARTY_JOURNAL=setting)
+    assert said.startswith(sentence)
+    assert "a-secret" not in said
+
+
+def test_a_damaged_log_stops_the_start_with_a_sentence(start, file):
+    server = start(file)
+    asha = server.person("asha")
+    room = asha.host()
+    for n in range(10):
+        asha.message(room, f"Word {n}")
+    server.kill()
+    wal = file.with_name("party.db-wal")
+    content = wal.read_bytes()
+    place = content.index(b"Word 2")
+    wal.write_bytes(content[:place] + b"J" + content[place + 1 :])
+    before = (file.read_bytes(), wal.read_bytes())
+    said = start_refused(PARTY_JOURNAL=str(file))
+    assert said.startswith("PARTY_JOURNAL ") and "damaged, and was left as it is" in said
+    assert (file.read_bytes(), wal.read_bytes()) == before
+
+
+# --- A full disk ------------------------------------------------------------------------------------------------------
+
+
+def give_room(server, size):
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def fill_the_disk(server, file):
+    """What is written now does not fit, and a part of it does."""
+    give_room(server, file.with_name("party.db-wal").stat().st_size + 5_000)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_on_a_full_disk_reading_goes_on_and_writing_when_there_is_room(start, file, killed):
+    server = start(file)
+    cookies = {name: server.cookies_of(name) for name in ("asha", "bilal", "chen")}
+    asha, bilal = server.person("asha", cookies["asha"]), server.person("bilal", cookies["bilal"])
+    room = asha.host()
+    bilal.watch(room)
+    for n in range(10):
+        asha.message(room, f"Word {n}")
+    fill_the_disk(server, file)
+    for _ in range(3):
+        assert_refused(asha.message(room, "No room", key="no-room"), "unavailable")
+    for refused in (bilal.request(room), asha.close(room), bilal.ask("host", {"topic": "Other"})):
+        assert_refused(refused, "unavailable")
+    assert len(texts(bilal.watch(room))) == 10
+    assert len(texts(bilal.history(room, before=6))) == 5
+    chen = server.person("chen", cookies["chen"])
+    assert [card["id"] for card in chen.heard("lobby")[0]["rooms"]] == [room]
+    assert len(texts(chen.watch(room))) == 10, "also who comes in for the first time"
+    with pytest.raises(HTTPError, match="503"):
+        server.person("dana")
+    assert bilal.heard("message")[-1]["text"] == "Word 9"
+    assert bilal.heard("closed") == []
+    if killed:
+        server.kill()
+        server = start(file)
+        asha, bilal, chen = (server.person(name, cookies[name]) for name in cookies)
+    else:
+        give_room(server, resource.RLIM_INFINITY)
+    assert assert_ok(asha.message(room, "No room", key="no-room"))["message"]["seq"] == 11
+    expected = [f"Word {n}" for n in range(10)] + ["No room"]
+    assert texts(bilal.watch(room)) == expected
+    assert_ok(bilal.request(room))
+    server.kill()
+    assert texts(start(file).person("bilal", cookies["bilal"]).watch(room)) == expected
+
+
+def test_a_disk_that_is_full_and_empty_by_turns_keeps_what_was_acknowledged_alone(start, file):
+    server, dice = start(file), random.Random(1)
+    cookies = server.cookies_of("asha")
+    asha = server.person("asha", cookies)
+    room, kept, refused = asha.host(), [], 0
+    for kill in range(3):
+        for n in range(60):
+            if dice.random() < 0.2:
+                size = file.with_name("party.db-wal").stat().st_size
+                give_room(server, dice.choice([resource.RLIM_INFINITY, size + dice.randrange(20_000)]))
+            ack = asha.message(room, f"{kill}-{n}")
+            refused += not ack["ok"]
+            kept += [f"{kill}-{n}"] if ack["ok"] else []
+        server.kill()
+        server = start(file)
+        asha = server.person("asha", cookies)
+        assert texts(asha.watch(room)) == kept
+    assert refused > 10 and len(kept) > 10, "some must be refused, some not"
+
+
+# --- Building the present from the log --------------------------------------------------------------------------------
+
+
+class ThroughARebuild:
+    """A log that breaks just then: the command comes with the whole log, or it is lost."""
+
+    began = 0
+
+    def __init__(self, party, is_lost=False):
+        self.party, self.is_lost = party, is_lost
+
+    def append(self, command):
+        self.party.rebuild([] if self.is_lost else [(1, command)])
+
+    def catch_up(self):
+        pass
+
+
+def test_a_command_that_comes_with_a_rebuild_has_its_outcome(clean_party, monkeypatch):
+    monkeypatch.setattr(clean_party, "journal", ThroughARebuild(clean_party))
+    outcome = clean_party.submit("host", "asha", topic="Tea", lasts=60_000)
+    assert outcome == {"ok": True, "room": next(iter(clean_party.rooms))}
+    assert clean_party.awaited == {}
+
+
+def test_a_command_that_the_log_lost_is_not_acknowledged(clean_party, monkeypatch):
+    monkeypatch.setattr(clean_party, "journal", ThroughARebuild(clean_party, is_lost=True))
+    with pytest.raises(Unavailable):
+        clean_party.submit("host", "asha", topic="Tea", lasts=60_000)
+    assert clean_party.awaited == clean_party.rooms == {}
+
+
+def test_a_start_that_must_write_and_cannot_says_so(clean_party, monkeypatch):
+    class Full(ThroughARebuild):
+        def follow(self, rebuild, receive):
+            rebuild([(1, {"at": 0, "id": "s", "kind": "sign_in", "user": "gone", "key": None, "sign_in": "s",
+                          "since": 0, "number": 1})])  # fmt: skip
+
+        def append(self, command):
+            raise Unavailable("disk is full")
+
+    monkeypatch.setattr(clean_party, "journal", Full(clean_party))
+    with pytest.raises(SystemExit, match="PARTY_JOURNAL cannot be written: disk is full"):
+        clean_party.begin()
+
+
+@pytest.mark.parametrize("kind", ["memory", "file", "redis"])
+def test_what_any_log_replays_from_any_position_goes_on_to_the_same_dicts(clean_party, tmp_path, redis, kind):
+    journal = open_journal({"memory": "memory:", "file": str(tmp_path / "party.db"), "redis": redis.address}[kind])
+    journal.follow(list, lambda position, command: None)
+
+    @settings(ALWAYS_THE_SAME, max_examples=15)
+    @given(PARTIES, strategies.integers(0, 60))
+    def check(commands, prefix):
+        start = positions[-1] if positions else None
+        outcomes = run(clean_party, commands)
+        present = dicts(clean_party)
+        mine = [journal.append(command) for command in commands]
+        positions.extend(mine)
+        assert run(clean_party, [command for _, command in journal.replay(start)]) == outcomes
+        assert dicts(clean_party) == present
+        run(clean_party, commands[:prefix])
+        for _, command in journal.replay(after=(mine[:prefix] or [start])[-1]):
+            clean_party.apply(command)
+        assert dicts(clean_party) == present
+
+    positions = []
+    with contextlib.closing(journal):
+        check()
+    assert len(positions) > 300
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with running_redis() as redis:
+        yield redis
+
+
+class Evening:
+    """People who come and go for days, as the rules and the clock of the party allow."""
+
+    PEOPLE = ("asha", "bilal", "chen", "dana")
+
+    def __init__(self, party, clock, seed):
+        self.party, self.clock, self.dice = party, clock, random.Random(seed)
+        self.cookies, self.count = {}, 0
+
+    def passes(self, hours):
+        until = self.clock.at + hours * 60 * self.party.MINUTE
+        while self.clock.at < until:
+            self.clock.passes(minutes=self.dice.expovariate(0.5))
+            self.party.tick()
+            with contextlib.suppress(self.party.Refused):
+                self.somebody_does_something(self.dice.choice(self.PEOPLE))
+
+    def somebody_does_something(self, user):
+        self.count += 1
+        if not self.party.sign_in_holds(user, self.cookies.get(user)) or self.dice.random() < 0.03:
+            self.cookies[user] = f"{user}-{self.count}"
+            sign_in = {"sign_in": self.cookies[user], "since": self.clock.at, "number": 1}
+            self.party.submit("sign_in", user, **sign_in)
+        elif self.dice.random() < 0.01:
+            self.party.submit("sign_out", user, sign_in=self.cookies[user])
+        elif len(self.party.live_rooms()) < 3 and self.dice.random() < 0.2:
+            room = self.asks("host", user, topic="Tea", lasts=30 * self.party.MINUTE)["room"]
+            self.party.count(room, {user: 1})
+        elif rooms := list(self.party.rooms):
+            self.does(self.dice.choice(["watch", "watch", "leave", "request", "withdraw", "approve", "approve", "deny",
+                                        "remove", "message", "message", "message", "extend", "close"]),
+                      user, self.party.rooms[self.dice.choice(rooms)])  # fmt: skip
+
+    def does(self, kind, user, room):
+        if kind == "leave":
+            if user in self.party.presence[room.id].tabs:
+                self.party.count(room.id, {user: -1})
+            return
+        if kind in ("approve", "deny", "remove"):
+            user = room.host
+        more = {"approve": {"who": next(iter(room.waiting), "nobody")}, "deny": {"who": next(iter(room.waiting), "x")},
+                "remove": {"who": next(iter(room.speakers), "nobody")}, "request": {"pitch": "Me"},
+                "message": {"text": "Hi", "most": 100}, "close": {"reason": "host"}}.get(kind, {})  # fmt: skip
+        self.asks(kind, user, room=room.id, **more)
+        if kind == "watch":
+            self.party.count(room.id, {user: 1})
+
+    def asks(self, kind, user, **body):
+        key = f"k{self.count}" if self.dice.random() < 0.5 else None
+        return self.party.submit(kind, user, key=key, through=self.cookies.get(user), **body)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_log_that_is_cut_behind_its_life_rebuilds_the_same_present(clean_party, clock, seed):
+    evening, cut_away, rooms = Evening(clean_party, clock, seed), 0, 0
+    since = max((position for position, _ in clean_party.journal.replay()), default=0)
+    for _ in range(10):
+        evening.passes(hours=4)
+        present = rebuilt(clean_party, whole := list(clean_party.journal.replay(after=since)))
+        kept = [entry for entry in whole if entry[1]["at"] >= clock.at - clean_party.LOG_LIFE]
+        assert rebuilt(clean_party, kept) == present
+        rebuilt(clean_party, whole)
+        cut_away, rooms = len(whole) - len(kept), rooms + len(present[0])
+    assert cut_away > 100 and rooms > 10, "much must be cut away, and something there"
+
+
+def rebuilt(party, log):
+    """The rooms and the sign-ins that hold, as this log gives them."""
+    party.rebuild(log)
+    holding = {(name, id) for name in party.users for id in party.users[name].sign_ins if party.sign_in_holds(name, id)}
+    return dict(party.rooms), holding
