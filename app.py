@@ -469,14 +469,12 @@ def foresee(command):
 
 
 def receive(position, command):
-    """What the log says next: apply it, announce it, and leave its outcome for who waits."""
+    """What the log says next, which is announced here if it was not said before."""
     with door:
         is_new = remembered(command) is None
-        outcome = apply(command)
+        outcome = settle(command)
         if is_new:
             announce(command, outcome)
-        if command["id"] in awaited:
-            awaited[command["id"]] = outcome
 
 
 def rebuild(log):
@@ -485,12 +483,18 @@ def rebuild(log):
         rooms.clear()
         users.clear()
         for _, command in log:
-            outcome = apply(command)
-            if command["id"] in awaited:
-                awaited[command["id"]] = outcome
+            settle(command)
         stale_cards.update(told_cards, rooms)
         for tab in tabs.values():
             transport.hang_up(socketio, tab.sid, transport.RESTARTING, "catching up")
+
+
+def settle(command):
+    """Apply the command, and leave its outcome for who waits for it."""
+    outcome = apply(command)
+    if command["id"] in awaited:
+        awaited[command["id"]] = outcome
+    return outcome
 
 
 def apply(command):
