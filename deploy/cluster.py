@@ -172,7 +172,7 @@ class Cluster:
             child.wait()
             child.start()
             if not self.comes(child):
-                return say(f"{child.name} did not come back: the rolling restart stops here.")
+                return self.ends or say(f"{child.name} did not come back: the rolling restart stops here.")
         say("Every process has been restarted.")
 
     def end(self):
