@@ -142,7 +142,8 @@ class InProcessLine:
 
 
 class SocketLine:
-    """A tab on a real server: a WebSocket that keeps every frame it was sent."""
+    """A tab on a real server: a WebSocket that keeps every frame it was sent. Raises OSError where the line ends while
+    somebody waits for an answer: what became of the question is then unknown."""
 
     def __init__(self, address, cookies, origin=None):
         self.frames = []  # as they came
@@ -158,7 +159,7 @@ class SocketLine:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.socket.send("40")
-        self.wait_until(lambda: any(name == "lobby" for name, _ in self.events()), "the lobby comes first")
+        self._wait_for_answer(lambda: any(name == "lobby" for name, _ in self.events()), "the lobby comes first")
 
     def _read(self):
         code = 1006
@@ -188,8 +189,13 @@ class SocketLine:
         # Text as browsers send it, unescaped; a lone surrogate, which has no bytes, keeps its escape.
         data = json.dumps([event, *payload], ensure_ascii=False).encode(errors="backslashreplace")
         self.socket.send(f"42{id}".encode() + data, opcode=websocket.ABNF.OPCODE_TEXT)
-        self.wait_until(lambda: id in self._acks, f"{event} is acknowledged")
+        self._wait_for_answer(lambda: id in self._acks, f"{event} is acknowledged")
         return self._acks.pop(id)
+
+    def _wait_for_answer(self, has_come, promise):
+        self.wait_until(lambda: has_come() or self.closed is not None, promise)
+        if not has_come():
+            raise ConnectionError(f"the line closed with {self.closed} before this came true: {promise}")
 
     def send(self, frame):
         """Sends a raw packet."""
