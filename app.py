@@ -959,7 +959,10 @@ def room_inside(data):
 
 
 class SessionCookie(SecureCookieSessionInterface):
-    """Flask's signed cookie, for https alone where the visitor came by https."""
+    """Flask's signed cookie, for https alone where the visitor came by https, and not for the blog beside us."""
+
+    def get_cookie_path(self, app):
+        return request.script_root + "/"
 
     def get_cookie_secure(self, app):
         return request.is_secure

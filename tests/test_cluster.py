@@ -652,7 +652,7 @@ def test_the_example_site_serves_the_party_below_a_path_beside_a_blog_with_tls(t
         assert browser.open(site + "/party").headers["Location"].endswith("/party/")
         form = browser.open(site + "/party/sign-in")
         token, cookie = form_token(form.read().decode()), form.headers["Set-Cookie"]
-        assert "Secure" in cookie
+        assert "Secure" in cookie and "Path=/party/;" in cookie, "the blog does not get it"
         assert form.headers["Strict-Transport-Security"]
         body = urlencode({"name": "asha", "password": password_of("asha"), "token": token}).encode()
         signed_in = browser.open(Request(site + "/party/sign-in", body, {"Cookie": cookie.partition(";")[0]}))
