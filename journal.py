@@ -414,7 +414,8 @@ class RedisJournal:
                 time.sleep(0.1)
 
     def _news(self):
-        milliseconds = int(self.READ_SECONDS * 1000)
+        # One that comes back is not waited for: commands are refused until this says that it answers.
+        milliseconds = None if self._away else int(self.READ_SECONDS * 1000)
         for _, entries in self._reader.xread({self.STREAM: self._position}, self.READ_AT_ONCE, milliseconds):
             for position, fields in entries:
                 yield position, json.loads(fields["command"])
