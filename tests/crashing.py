@@ -104,23 +104,18 @@ def no_key_memory():
 
 
 def read_position_lost():
+    """Whoever reads on a new connection to Redis reads on from the log's end."""
     journal = party.journal
-    note, news = journal._note, journal._news
-    is_lost = False
-
-    def forgetful_note(error):
-        nonlocal is_lost
-        is_lost = is_lost or bool(error)
-        note(error)
+    news, line = journal._news, None
 
     def news_from_now_on():
-        nonlocal is_lost
-        if is_lost:
+        nonlocal line
+        before, line = line, journal._reader.client_id()
+        if before not in (None, line):
             journal._position = journal._reader.xrevrange(journal.STREAM, count=1)[0][0]
-            is_lost = False
         yield from news()
 
-    journal._note, journal._news = forgetful_note, news_from_now_on
+    journal._news = news_from_now_on
 
 
 BUGS = {

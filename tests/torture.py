@@ -14,8 +14,8 @@ processes share the log; one of them, or Redis, is killed or frozen. After every
     stuck         nothing was acknowledged, or an answer did not come
     traceback     a server met what nobody foresaw
 
-Ends with a table of figures, and with the status 1 when any of this happened. Talks to 127.0.0.1 alone, leaves nothing
-running, and can be stopped with Ctrl-C at any time.
+Ends with a table of figures, and with the status 1 when any of this happened. Ctrl-C ends it after the fault that is
+under way, with the comparison and the table. Talks to 127.0.0.1 alone and leaves nothing running.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import json
 import math
 import random
 import select
+import signal
 import statistics
 import subprocess
 import sys
@@ -59,8 +60,11 @@ ANSWER_SECONDS = 6  # until a client gives its line up: longer than any freeze
 REFUSAL_SECONDS = 3  # until `unavailable`: the promised two, and one for a busy machine
 RECOVERY_SECONDS = 30
 CHANGE_OVER = 1 / 300  # how often a client goes to another process by itself, as people do who reload
+CHANGE_OVER_REFUSED = 1 / 50  # the same for each `unavailable`
+AGAIN_SECONDS = 0.02  # until a message is sent again after `unavailable`
 WATCHERS = 2
 PAGE = 1_000  # messages that `watch` gives at once
+PROGRESS_SECONDS = 10
 TOLD_IN_FULL = 20  # sentences; the rest is counted
 
 
@@ -218,7 +222,8 @@ class Client:
             self.torture.heard_of(at)
         elif ack["code"] == "unavailable":
             self.torture.was_refused(self, at)
-            if self.random.random() < 0.5:
+            line.listen(AGAIN_SECONDS)
+            if self.random.random() < CHANGE_OVER_REFUSED:
                 raise Gone  # perhaps another process can
         else:
             self.torture.says("refused", f"{self.name} was refused what must be possible: {ack}")
@@ -306,6 +311,8 @@ class Torture:
         self.heard = deque(maxlen=10_000)  # (when a message was sent, when it was acknowledged), the last ones
         self.redis_away, self.steady_since = False, 0
         self.servers, self.redis, self.clients = [], None, []
+        self.stopping = threading.Event()
+        self.progress_told = time.monotonic()
 
     # --- What happened ------------------------------------------------------------------------------------------------
 
@@ -386,6 +393,10 @@ class Torture:
         act = functools.partial(self.kill, step=fault) if fault in KILLS else getattr(self, fault.replace(" ", "_"))
         since = act(number)
         self.recoveries[fault].append(self.wait_for_acknowledgement(since))
+        if time.monotonic() > self.progress_told + PROGRESS_SECONDS:
+            self.progress_told = time.monotonic()
+            count = sum(map(len, self.recoveries.values()))
+            self.tell(f"{count} of {len(self.faults)} faults, {self.acknowledged:,} messages acknowledged")
 
     def kill(self, number, step):
         server, since = self.servers[number], time.monotonic()
@@ -460,7 +471,8 @@ class Torture:
                 self.address = self.redis.address if self.redis else str(Path(self.folder) / "party.db")
                 self.servers = [self.start(number, port) for number, port in enumerate(self.ports)]
                 for start in range(0, len(self.faults), ROUND):
-                    self.round(self.faults[start : start + ROUND])
+                    if not self.stopping.is_set():
+                        self.round(self.faults[start : start + ROUND])
             except (AssertionError, TimeoutError) as error:  # a server that does not start, people who cannot come
                 self.says("stuck", str(error))
             finally:
@@ -479,7 +491,8 @@ class Torture:
         try:
             self.wait_for_acknowledgement(time.monotonic())
             for fault in faults:
-                self.inflict(fault)
+                if not self.stopping.is_set():
+                    self.inflict(fault)
             self.wait_for_silence()
             self.check(cookies[names[0]], room)
         finally:
@@ -621,13 +634,13 @@ def main():
     parser.add_argument("--bug", help="one of tests/crashing.py, to see that it is found")
     given = parser.parse_args()
     faults = evenly(KINDS[given.journal], given.kills, given.seed)
-    torture = Torture(given.journal, faults, given.seed, given.clients, given.bug, tell=lambda line: print(line))
-    print(f"{given.kills} faults, journal {given.journal}, seed {given.seed}")
-    try:
-        torture.run()
-    except KeyboardInterrupt:
-        print("Stopped.")
-    print(*torture.figures(), sep="\n")
+    tell = functools.partial(print, flush=True)
+    torture = Torture(given.journal, faults, given.seed, given.clients, given.bug, tell=tell)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: torture.stopping.set())
+    tell(f"{given.kills} faults, journal {given.journal}, seed {given.seed}")
+    torture.run()
+    tell(*torture.figures(), sep="\n")
     raise SystemExit(1 if torture.found else 0)
 
 
