@@ -408,8 +408,11 @@ class RedisJournal:
                 goes_on = time.monotonic() - asked < self.READ_SECONDS + self.ANSWER_SECONDS
                 self._note(None)
             except self._errors as error:
+                # One failure may be this process's own, which was frozen: who asks then is answered a moment later,
+                # not with what was new before.
+                if not goes_on:
+                    self._note(error)
                 goes_on = False
-                self._note(error)
                 self._reader.connection_pool.disconnect()
                 time.sleep(0.1)
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -125,6 +126,22 @@ def test_the_same_key_through_two_processes_at_once_has_one_outcome(two_doors):
     feed = [(message["seq"], message["key"]) for message in watcher.watch(room, after=0)["messages"]]
     assert feed == list(enumerate(keys, start=1))
     assert set(keys_in(journal)) == set(keys)
+
+
+def test_a_process_that_was_frozen_says_nothing_old_as_new(two_doors):
+    """Whoever asks as it wakes gets what was acknowledged while it slept."""
+    one, other, _ = two_doors
+    asha, bilal = one.person("asha"), other.person("bilal")
+    room = asha.host()
+    bilal.watch(room)
+    for _ in range(3):
+        other.freeze()
+        with ThreadPoolExecutor(1) as meanwhile:
+            time.sleep(1.2)  # longer than it waits for an answer of Redis
+            last = assert_ok(asha.message(room))["message"]
+            asked = meanwhile.submit(bilal.watch, room, after=0)
+            other.thaw()
+            assert asked.result()["messages"][-1] == last
 
 
 def run_program(*arguments):

@@ -10,6 +10,7 @@ processes share the log; one of them, or Redis, is killed or frozen. After every
     duplicated    a key is in the feed twice
     out of order  two clients, or two processes, have different messages under one `seq`
     gap           a `seq` is missing in the feed, or somebody's page lacks one
+    stale         a page that comes back is not given what was acknowledged before it asked
     refused       a command was refused that may not be, or `unavailable` took too long
     stuck         nothing was acknowledged, or an answer did not come
     traceback     a server met what nobody foresaw
@@ -51,13 +52,14 @@ KINDS = {
     "file": KILLS,
     "redis": KILLS + 2 * ("process frozen", "process cut off", "redis killed", "redis frozen"),
 }
-CHECKS = ("lost", "duplicated", "out of order", "gap", "refused", "stuck", "traceback")
+CHECKS = ("lost", "duplicated", "out of order", "gap", "stale", "refused", "stuck", "traceback")
 
 ROUND = 50  # kills in one room: it lives two hours at most, and its feed is read to the end
 FREEZES = (0.3, 3)  # seconds
 PAUSE_SECONDS = 0.02  # between two messages of a speaker, at most: busy, but a log of 1,000 kills stays readable
 ANSWER_SECONDS = 6  # until a client gives its line up: longer than any freeze
 REFUSAL_SECONDS = 3  # until `unavailable`: the promised two, and one for a busy machine
+NOTICED_SECONDS = 2  # until every process has noticed that Redis is back
 RECOVERY_SECONDS = 30
 CHANGE_OVER = 1 / 300  # how often a client goes to another process by itself, as people do who reload
 CHANGE_OVER_REFUSED = 1 / 50  # the same for each `unavailable`
@@ -182,6 +184,7 @@ class Client:
 
     def catch_up(self, line):
         """What a page does when it comes back."""
+        asked, known = time.monotonic(), self.torture.highest
         while True:
             ack = line.ask("watch", {"room": self.room, "after": max(self.view, default=0)})
             if ack.get("code") == "unavailable":
@@ -192,7 +195,9 @@ class Client:
             for message in ack["messages"]:
                 self.take(message)
             if len(ack["messages"]) < PAGE:
-                return
+                break
+        if max(self.view, default=0) < known and self.torture.redis_answers_since() < asked:
+            self.torture.says("stale", f"{self.name} came back and got {max(self.view, default=0)} of {known}.")
 
     def hear(self, event, payload):
         if event == "message" and payload["room"] == self.room:
@@ -219,7 +224,7 @@ class Client:
         at, ack = self.say(line, self.key)
         if ack["ok"]:
             self.acknowledged[self.key] = ack["message"]
-            self.torture.heard_of(at)
+            self.torture.heard_of(at, ack["message"]["seq"])
         elif ack["code"] == "unavailable":
             self.torture.was_refused(self, at)
             line.listen(AGAIN_SECONDS)
@@ -305,11 +310,13 @@ class Torture:
         self.options = ("--bug", bug) if bug else ()
         self.found, self.sentences = Counter(), deque(maxlen=TOLD_IN_FULL)
         self.recoveries = defaultdict(list)  # kind of fault → seconds
+        self.highest = 0  # seq that was acknowledged, in this round
         self.acknowledged = self.sent_again = self.twice_in_log = 0
+        self.starts = []  # seconds from starting a process until it listens, the whole log replayed
         self.refusals, self.readings = [], []  # seconds, while Redis was away
         self.is_quiet, self.news = threading.Event(), threading.Condition()
         self.heard = deque(maxlen=10_000)  # (when a message was sent, when it was acknowledged), the last ones
-        self.redis_away, self.steady_since = False, 0
+        self.redis_away, self.redis_back, self.steady_since = False, 0, 0
         self.servers, self.redis, self.clients = [], None, []
         self.stopping = threading.Event()
         self.progress_told = time.monotonic()
@@ -323,10 +330,11 @@ class Torture:
                 self.sentences.append(f"{kind}: {sentence}")
                 self.tell(f"  {kind}: {sentence}")
 
-    def heard_of(self, sent_at):
+    def heard_of(self, sent_at, seq):
         """A message was acknowledged that was sent then."""
         with self.news:
             self.acknowledged += 1
+            self.highest = max(self.highest, seq)
             self.heard.append((sent_at, time.monotonic()))
             self.news.notify_all()
 
@@ -338,6 +346,10 @@ class Torture:
             self.refusals.append(seconds)
             if seconds > REFUSAL_SECONDS:
                 self.says("refused", f"{client.name} waited {seconds:.1f} s for `unavailable`.")
+
+    def redis_answers_since(self):
+        """Since when a process can ask the log what is new; while it cannot, it says what it knows."""
+        return math.inf if self.redis_away else self.redis_back + NOTICED_SECONDS
 
     def was_read(self, asked_at):
         if self.redis_away and asked_at > self.steady_since:
@@ -373,7 +385,9 @@ class Torture:
 
     def start_again(self, number):
         self.look_at(self.servers[number])
+        since = time.monotonic()
         self.servers[number] = self.start(number, self.ports[number])
+        self.starts.append(time.monotonic() - since)
 
     def look_at(self, server):
         if "Traceback" in (said := server.said()):
@@ -442,23 +456,25 @@ class Torture:
             self.steady_since = time.monotonic()
 
     def redis_killed(self, number):
-        self.redis_away = True
-        self.redis.kill()
-        time.sleep(self.random.choice((0, self.random.uniform(*self.freezes))))
-        since = time.monotonic()
-        self.redis.start()
-        self.redis_away = False
+        with self.without_redis():
+            self.redis.kill()
+            time.sleep(self.random.choice((0, self.random.uniform(*self.freezes))))
+            since = time.monotonic()
+            self.redis.start()
         return since
 
     def redis_frozen(self, number):
-        self.redis_away = True
-        self.redis.freeze()
-        try:
+        with self.without_redis():
+            self.redis.freeze()
             time.sleep(self.random.uniform(*self.freezes))
-        finally:
             self.redis.thaw()
-        self.redis_away = False
-        return time.monotonic()
+        return self.redis_back
+
+    @contextlib.contextmanager
+    def without_redis(self):
+        self.redis_away = True
+        yield
+        self.redis_away, self.redis_back = False, time.monotonic()
 
     # --- A run --------------------------------------------------------------------------------------------------------
 
@@ -482,6 +498,7 @@ class Torture:
     def round(self, faults):
         """Some faults in one room, and the comparison."""
         self.is_quiet.clear()
+        self.highest = 0
         cookies, room = self.open_room()
         names = list(cookies)
         self.clients = [
@@ -586,19 +603,23 @@ class Torture:
 
     def figures(self):
         """The table at the end."""
-        yield f"{'':34}{'times':>6}   again: median    worst"
+        yield f"{'until a message is kept again':34}{'times':>6}        median    worst"
         for fault in dict.fromkeys(KINDS[self.kind]):
-            seconds = self.recoveries.get(fault, [])
             name = f"process killed {fault}" if fault in KILLS else fault.replace("redis", "Redis")
-            typical, worst = (statistics.median(seconds), max(seconds)) if seconds else (0, 0)
-            yield f"{name:34}{len(seconds):6}   {typical:11.2f} s {worst:6.2f} s"
+            yield row(name, self.recoveries.get(fault))
+        yield row("the start of a process in that", self.starts)
         counts = {"messages acknowledged": self.acknowledged, "sent again": self.sent_again}
         for name, count in (counts | {check: self.found[check] for check in CHECKS}).items():
             yield f"{name:34}{count:6,}"
         if self.kind == "redis":
             yield f"{'in the log twice, in effect once':34}{self.twice_in_log:6,}"
-            for name, seconds in (("`unavailable`", self.refusals), ("reading, Redis away", self.readings)):
-                yield f"{name:34}{len(seconds):6,}                   {max(seconds, default=0):6.2f} s"
+            yield row("`unavailable`", self.refusals)
+            yield row("reading while Redis is away", self.readings)
+
+
+def row(name, seconds):
+    typical, worst = (statistics.median(seconds), max(seconds)) if seconds else (0, 0)
+    return f"{name:34}{len(seconds or ()):6,} {typical:11.2f} s {worst:6.2f} s"
 
 
 def feed_of(address, cookies, room):
