@@ -426,8 +426,11 @@ class RedisJournal:
                 before, heard = heard, time.monotonic()
                 goes_on = heard - before < self.READ_SECONDS + self.ANSWER_SECONDS
             except Exception as error:  # whatever it is: without this loop nothing would ever be received again
+                # One failure may be this process's own, which was frozen: who asks then is answered a moment later,
+                # not with what was new before.
+                if not goes_on:
+                    self._note(error)
                 goes_on = False
-                self._note(error)
                 self._reader.connection_pool.disconnect()
                 time.sleep(0.1)
 
@@ -439,7 +442,8 @@ class RedisJournal:
             log.exception("Command %s could not be applied; the next ones are.", position)
 
     def _news(self):
-        milliseconds = int(self.READ_SECONDS * 1000)
+        # One that comes back is not waited for: commands are refused until this says that it answers.
+        milliseconds = None if self._away else int(self.READ_SECONDS * 1000)
         for _, entries in self._reader.xread({self.STREAM: self._position}, self.READ_AT_ONCE, milliseconds):
             for position, fields in entries:
                 yield position, command_in(position, fields)

@@ -50,6 +50,7 @@ class Server:
             text=True,
             stdout=subprocess.PIPE,
             stderr=self.errors,
+            process_group=0,  # Ctrl-C is for who started this, and ends it
         )
         self.address = self.process.stdout.readline().strip()
         assert self.address.startswith("http://"), self.said()
@@ -115,6 +116,7 @@ class Redis:
             ["redis-server", "deploy/redis.conf", "--port", str(self.port), "--dir", self.folder, *self.settings],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
+            process_group=0,
         )
         deadline = time.monotonic() + 10
         while not self.answers():
