@@ -397,6 +397,7 @@ HARMS = {
     "half of it is gone": lambda path: os.truncate(path, path.stat().st_size // 2),
     "no database": lambda path: path.write_text("Dear diary\n" * 1_000),
     "no head": lambda path: garble(path, lambda content: content.__setitem__(slice(0, 100), bytes(100))),
+    "its count of free pages": lambda path: garble(path, lambda content: content.__setitem__(39, content[39] ^ 1)),
     "a row is gone": lambda path: statement(path, "DELETE FROM log WHERE position = 150"),
     "the last row is gone": lambda path: statement(path, "DELETE FROM log WHERE position = 300"),
     "a row is another's": lambda path: statement(path, "UPDATE log SET command = '{}' WHERE position = 150"),
@@ -411,6 +412,19 @@ def test_damage_in_the_file_stops_the_start(copy_of, harm):
     assert not path.with_name("party.db-wal").exists()
     HARMS[harm](path)
     assert start_on(path) is None
+
+
+def test_a_start_that_was_refused_is_in_nobodys_way(copy_of, follow):
+    path = copy_of(40)
+    wal = path.with_name("party.db-wal")
+    whole = wal.read_bytes()
+    wal.write_bytes(bytes(32) + whole[32:])
+    refused = open_journal(str(path))
+    with pytest.raises(ValueError, match="damaged|cannot be used"):
+        refused.follow(list, print)
+    wal.write_bytes(whole)
+    assert len(follow(path).rebuilt[0]) == 40
+    refused.close()
 
 
 @pytest.mark.parametrize("seed", range(4))
