@@ -471,8 +471,12 @@ def receive(position, command):
         outcome = apply(command)
         if is_new:
             announce(command, outcome)
-        if command["id"] in awaited:
-            awaited[command["id"]] = outcome
+        leave_for_who_waits(command, outcome)
+
+
+def leave_for_who_waits(command, outcome):
+    if command["id"] in awaited:
+        awaited[command["id"]] = outcome
 
 
 def rebuild(log):
@@ -481,7 +485,7 @@ def rebuild(log):
         rooms.clear()
         users.clear()
         for _, command in log:
-            apply(command)
+            leave_for_who_waits(command, apply(command))
         stale_cards.update(told_cards, rooms)
         for tab in tabs.values():
             transport.hang_up(socketio, tab.sid, transport.RESTARTING, "catching up")
