@@ -144,6 +144,13 @@ def test_a_process_that_was_frozen_says_nothing_old_as_new(two_doors):
             assert asked.result()["messages"][-1] == last
 
 
+def test_who_waits_while_the_log_is_read_anew_gets_the_outcome(clean_party):
+    command = {"id": "one", "at": clean_party.now(), "kind": "renumber", "user": "asha", "key": None, "number": 1}
+    clean_party.awaited["one"] = None
+    clean_party.rebuild([(1, command)])
+    assert clean_party.awaited.pop("one") == {"ok": True}
+
+
 def run_program(*arguments):
     return subprocess.Popen(
         [sys.executable, "tests/torture.py", *arguments],

@@ -548,7 +548,9 @@ class Torture:
         if not all(client.silent for client in self.clients):
             self.says("stuck", "not every message was acknowledged in the end.")
         deadline = time.monotonic() + 5
-        while len({max(client.view, default=0) for client in self.clients}) > 1 and time.monotonic() < deadline:
+        while not self.found and time.monotonic() < deadline:
+            if len({max(client.view, default=0) for client in self.clients}) == 1:
+                break
             time.sleep(0.02)
 
     def check(self, cookies, room):
