@@ -440,7 +440,7 @@ def submit(kind, user=None, **body):
     what a rule refuses is in it, and refused again whenever the log is read. With a `key` that the user gave before,
     gives the first outcome and changes nothing.
     """
-    command = {"id": secrets.token_urlsafe(9), "at": now(), "kind": kind, "user": user, "key": None} | body
+    command = {"id": secrets.token_hex(8), "at": now(), "kind": kind, "user": user, "key": None} | body
     try:
         outcome = foresee(command)
     except Refused:

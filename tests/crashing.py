@@ -69,7 +69,7 @@ def messages_go_through(submit):
 
     @functools.wraps(right_submit)
     def wrong_submit(kind, user=None, **body):
-        command = {"id": party.secrets.token_urlsafe(9), "at": party.now(), "kind": kind, "user": user} | body
+        command = {"id": party.secrets.token_hex(8), "at": party.now(), "kind": kind, "user": user} | body
         if kind != "message" or party.foresee(command):
             return right_submit(kind, user, **body)
         party.awaited[command["id"]] = None

@@ -373,7 +373,7 @@ def random_harm(dice):
 def test_a_bad_head_of_the_write_ahead_log_stops_the_start(copy_of):
     for place in range(32):
         path = copy_of(300)
-        garble(path.with_name("party.db-wal"), lambda content, place=place: content.__setitem__(place, 77))
+        garble(path.with_name("party.db-wal"), lambda content, at=place: content.__setitem__(at, content[at] ^ 77))
         assert start_on(path) is None, place
 
 
