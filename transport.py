@@ -193,8 +193,13 @@ class Gate:
             status, sentence = refusal
             start(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [sentence.encode()]
-        # Compression costs every connection 100 KiB, and each recipient's copy would be compressed anew.
-        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        if is_handshake(environ):
+            # Compression costs every connection 100 KiB, and each recipient's copy would be compressed anew.
+            environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+            if "werkzeug.socket" in environ:
+                # With a timeout, simple-websocket sends the beginning of a long frame alone. Not later: its reader,
+                # when it has begun, would take the change for the end.
+                environ["werkzeug.socket"].settimeout(None)
         return self.app(environ, start)
 
     def headers_for(self, environ):
@@ -278,8 +283,6 @@ class Line(engineio.socket.Socket):
             send = ws.send
             ws.send = lambda data, **how: ws._send(data) if type(data) is Rest.Bytes else send(data, **how)
             ws.log = eventlet.wsgi.LoggerNull()  # its lines hold addresses
-        else:
-            ws.ws.sock.settimeout(None)  # with a timeout, simple-websocket sends the beginning of a long frame alone
         try:
             return super()._websocket_handler(ws)
         finally:

@@ -144,19 +144,21 @@ def post_and_count(speaker, watchers, room, messages, pause):
 class Party:
     """A server with one kind of journal, a speaker's room full of watchers, and a room of speakers alone."""
 
-    def __init__(self, server, journal, watchers):
+    def __init__(self, server, journal):
         self.server, self.pid, self.journal = server, server.process.pid, journal
-        self.rates, self.costs, self.posts = [], [], []
+        self.rates, self.costs, self.posts, self.watchers = [], [], [], []
         self.speaker = self.tab("asha")
         self.room = self.speaker.ask("host", topic="How fast is it?", minutes=30)["room"]
-        cookies = [server.cookies_of(f"guest{n}") for n in range(1, watchers + 1)]
-        before = memory(self.pid)
-        self.watchers = [Tab(server.address, cookie) for cookie in cookies]
-        for watcher in self.watchers:
-            assert watcher.ask("watch", room=self.room)["ok"]
-        time.sleep(1)  # presence is told by then
-        self.memory_each = (memory(self.pid) - before) / watchers
         self.seat_speakers()
+        self.memory_before = memory(self.pid)
+
+    def let_in(self, name):
+        """One more watcher."""
+        self.watchers.append(self.tab(name))
+        assert self.watchers[-1].ask("watch", room=self.room)["ok"]
+
+    def measure_memory(self):
+        self.memory_each = (memory(self.pid) - self.memory_before) / len(self.watchers)
 
     def tab(self, name):
         return Tab(self.server.address, self.server.cookies_of(name))
@@ -242,9 +244,14 @@ def main():
             journal = address_of(kind, stack)
             server = stack.enter_context(running_server(PARTY_JOURNAL=journal, PARTY_GUESTS=str(options.watchers)))
             os.sched_setaffinity(server.process.pid, cores[:1])
-            parties[kind] = Party(server, journal, options.watchers)
+            parties[kind] = Party(server, journal)
+        for n in range(1, options.watchers + 1):
             for party in parties.values():
-                party.stay()
+                party.let_in(f"guest{n}")
+                if n % 100 == 0:
+                    party.stay()
+        for party in parties.values():
+            party.measure_memory()
         for _ in range(options.rounds):
             for party in parties.values():
                 party.measure_deliveries(options.messages)
