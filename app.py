@@ -4,8 +4,8 @@ Anybody signed in may watch a room in silence; who wants to speak asks, and the 
 the room closes. Run it with `make run`, or `python app.py` once the requirements are installed.
 
 The whole product stands here, from top to bottom: settings, state, refusals, who may do what, rules, the one door to
-the state, who is here, views, announcements, time, reading input, pages, events, run. An event becomes a command;
-`submit` puts it into the log; `receive` applies what the log says and announces it; only then is it acknowledged.
+the state, who is here, views, announcements, time, input, pages, events, trace, run. An event becomes a command:
+`submit` puts it into the log, `receive` applies what the log says and announces it, and then it is acknowledged.
 
     event     payload                    who may            what it does
     host      topic, minutes?            anyone signed in   opens a room; this tab goes in
@@ -187,15 +187,15 @@ class SignIn:
 class User:
     """What the log says of a person."""
 
-    number: int | None = None  # sign-ins with another one have ended
+    number: int | None = None  # once the log says it, sign-ins with another one have ended
     sign_ins: dict = field(default_factory=dict)  # id → SignIn
     outcomes: dict = field(default_factory=dict)  # key → (the command's body, its first outcome), the oldest first
 
 
 rooms = {}  # id → Room: the live ones, and closed ones kept for reading
 users = {}  # name → User
-# Held by whoever reads or changes what stands here, and never while waiting for the log: who appends to the log waits
-# for the one that applies it.
+# Held by whoever changes what stands here, or reads more than one thing of it; never while waiting for the log, since
+# who appends to that waits for the one that applies it.
 door = threading.RLock()
 
 # --- Refusals ---------------------------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def forget(room, command):
 
 
 def sign_in(_, command):
-    user = users.setdefault(command["user"], User(command["number"]))
+    user = users.setdefault(command["user"], User())
     sign_ins = user.sign_ins
     for id in [id for id, known in sign_ins.items() if known.since + SIGN_IN_LIFE <= command["at"]]:
         del sign_ins[id]
@@ -389,7 +389,7 @@ def sign_in(_, command):
         # One that has ended must be remembered as ended.
         del sign_ins[next((id for id, known in sign_ins.items() if not known.ended), next(iter(sign_ins)))]
     # One process may still know an old number, and let in whom the others have revoked.
-    revoked = command["number"] != user.number
+    revoked = user.number not in (None, command["number"])
     sign_ins[command["sign_in"]] = SignIn(command["since"], command["number"], ended=revoked)
 
 
@@ -451,7 +451,8 @@ def submit(kind, user=None, **body):
         try:
             journal.append(command)
         finally:
-            outcome = awaited.pop(command["id"])
+            with door:
+                outcome = awaited.pop(command["id"])
         if outcome is None:  # the log lost it again
             raise Unavailable("not in the log")
     if not outcome["ok"]:
@@ -477,12 +478,12 @@ def receive(position, command):
             announce(command, outcome)
 
 
-def rebuild(log):
+def rebuild(entries):
     """Make the dicts anew from the whole log; the tabs come back for what they missed."""
     with door:
         rooms.clear()
         users.clear()
-        for _, command in log:
+        for _, command in entries:
             settle(command)
         stale_cards.update(told_cards, rooms)
         for tab in tabs.values():
@@ -491,7 +492,11 @@ def rebuild(log):
 
 def settle(command):
     """Apply the command, and leave its outcome for who waits for it."""
-    outcome = apply(command)
+    try:
+        outcome = apply(command)
+    except Exception:  # one that another version wrote, or our own mistake: the others are applied all the same
+        log.exception("Command %s could not be applied.", command["id"])
+        outcome = Refused("unavailable", "Something went wrong here. Please try again.").ack
     if command["id"] in awaited:
         awaited[command["id"]] = outcome
     return outcome
@@ -506,15 +511,16 @@ def apply(command):
         outcome = first_outcome(command)
         if outcome is None:
             room = guarded_room(command)
-            outcome = {"ok": True} | outcome_of(room, command)
+            outcome = {"ok": True} | ruling(room, command)
             remember(command, outcome)
     except Refused as refusal:
+        # The same key may be used again: it may soon be allowed, as after signing in again.
         outcome = refusal.ack
     return outcome
 
 
-def outcome_of(room, command):
-    """What the rule says, which may be a no."""
+def ruling(room, command):
+    """What the rule says, which may be a no: that is remembered like a yes."""
     try:
         return RULES[command["kind"]][1](room, command) or {}
     except Refused as refusal:
@@ -829,9 +835,11 @@ def tick():
         for tab in list(tabs.values()):
             if not sign_in_holds(tab.user, tab.sign_in):
                 transport.hang_up(socketio, tab.sid)
-    with contextlib.suppress(Unavailable):  # then at the next tick
+    try:
         meet()
         decide()
+    except Unavailable:  # then at the next tick
+        forget_absences()
     with door:
         for room_id in presence.keys() - rooms.keys():
             clear_out(room_id)
@@ -846,17 +854,34 @@ def tick():
 def decide():
     """Submit what time has decided. Raises Unavailable."""
     with door:
+        for room in rooms.values():
+            note_absence(room)
         due = [command for room in rooms.values() for command in due_in(room)]
     for kind, body in due:
         with contextlib.suppress(Refused):  # another process was faster
             submit(kind, **body)
 
 
-def due_in(room):
-    """The commands, as (kind, body), that time has decided for this room."""
+def note_absence(room):
+    """Note since when nobody is inside, and since when the host is not."""
     at, here = now(), presence[room.id]
     here.empty_since = None if here.tabs else here.empty_since or at
     here.host_gone_since = None if room.host in here.tabs else here.host_gone_since or at
+
+
+def forget_absences():
+    """While the others cannot be asked, who is missed here may have come in there: each grace starts anew."""
+    with door:
+        for here in presence.values():
+            here.empty_since = here.host_gone_since = None
+
+
+def due_in(room):
+    """The commands, as (kind, body), that time has decided for this room."""
+    at, here = now(), presence[room.id]
+    if not room.closed:
+        for name in here.tabs.keys() - room.visitors:  # who went in while the log was away
+            yield "watch", {"room": room.id, "user": name}
     heir = next((speaker for speaker in room.speakers if speaker in here.tabs), None)
     if room.closed:
         if at >= room.closed_at + CLOSED_LIFE:
@@ -867,8 +892,6 @@ def due_in(room):
         yield "end", {"room": room.id, "reason": "abandoned"}
     elif heir and here.host_gone_since and at >= here.host_gone_since + HOST_GRACE:
         yield "hand_over", {"room": room.id, "who": heir, "gone": room.host}
-    for name in here.tabs.keys() - room.visitors:
-        yield "watch", {"room": room.id, "user": name}
 
 
 def clear_out(room_id):
@@ -891,7 +914,10 @@ def tick_forever():
 
 def trim_forever():
     while True:
-        journal.trim(now() - LOG_LIFE)
+        try:
+            journal.trim(now() - LOG_LIFE)
+        except Exception:
+            log.exception("The log could not be trimmed; it is tried again.")
         socketio.sleep(TRIM_SECONDS)
 
 
@@ -993,7 +1019,7 @@ def signed_in():
     catch_up()
     user, id = mine["user"], mine["id"]
     known = user in users and id in users[user].sign_ins
-    if not known and mine["since"] < journal.began:
+    if not known and mine["since"] < journal.began and mine["number"] == PEOPLE.get(user):
         submit("sign_in", user, sign_in=id, since=mine["since"], number=mine["number"])
     return (user, id) if sign_in_holds(user, id) else None
 
@@ -1262,35 +1288,56 @@ def trace(room, user, text):
     """
     if not room and not user:
         raise click.UsageError("Name a room (the ID in its link), or --user NAME.")
-    for position, command in journal.replay():
-        outcome = apply(command)
-        if is_about(room, user, command, outcome):
-            click.echo(trace_line(position, command, outcome, hidden=() if text else WORDS))
+    hidden, found = () if text else WORDS, False
+    try:
+        for position, command in journal.replay():
+            outcome = apply(command)
+            if is_about(room, user, command, outcome):
+                found = True
+                click.echo(trace_line(position, command, outcome, hidden))
+    except (ValueError, Unavailable) as error:
+        raise click.ClickException(f"PARTY_JOURNAL {error}.") from None
+    if not found:
+        raise click.ClickException("Nothing in the log is about that.")
 
 
 def is_about(room, user, command, outcome):
     return (not room or room in (command.get("room"), outcome.get("room"))) and (
-        not user or user in (command["user"], command.get("who"))
+        not user or user in (command["user"], command.get("who"), command.get("gone"))
     )
 
 
 def trace_line(position, command, outcome, hidden):
-    told_otherwise = ("id", "at", "kind", "user", "room", "key", "most", "through", *hidden)
-    details = [f"{name}={value!r}" for name, value in command.items() if name not in told_otherwise]
+    not_details = ("id", "at", "kind", "user", "room", "key", "most", "through", *hidden)
+    details = [f"{name}={value!r}" for name, value in command.items() if name not in not_details]
     when = datetime.fromtimestamp(command["at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     result = outcome.get("code") or "ok" + (f" seq={outcome['message']['seq']}" if "message" in outcome else "")
+    if is_cut_off(command):
+        result = "? (what it follows from is no longer in the log)"
     who, through = command["user"] or "(the party)", command.get("through") or "(none)"
     return "  ".join((when, str(position), who, command["kind"], *details, f"→ {result}", f"through {through}"))
 
 
+def is_cut_off(command):
+    """Whether the log was cut between the command and the sign-in that it came through: its outcome is not known."""
+    return "through" in command and command["through"] not in users.get(command["user"], User()).sign_ins
+
+
 # --- Run --------------------------------------------------------------------------------------------------------------
+
+
+def was_renumbered(name):
+    """Whether the log has another number for somebody than the people have now."""
+    user, number = users[name], PEOPLE.get(name)
+    held = {known.number for known in user.sign_ins.values() if not known.ended}
+    return user.number not in (None, number) or not held <= {number}
 
 
 def begin():
     """Take up the log where it ends, and do what came due since. Stops the start with a sentence if it cannot."""
     try:
         journal.follow(rebuild, receive)
-        for name in [name for name, user in users.items() if user.number != PEOPLE.get(name)]:
+        for name in filter(was_renumbered, list(users)):
             submit("renumber", name, number=PEOPLE.get(name))
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {error}.") from None

@@ -259,7 +259,7 @@ class FileJournal(OneProcess):
     def replay(self, after=None):
         if not self._is_there():
             return
-        with self._reading() as database:
+        with self._sentences(), self._reading() as database:
             if not database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 return
             for position, command in database.execute(
@@ -320,9 +320,10 @@ class RedisJournal:
     READ_SECONDS = 0.5  # a reader that waits for news hears at least this often that there is none
     CONNECTIONS = 16  # at once for commands; one of them waits for the disk of Redis, not for its turn
     READ_AT_ONCE = 500
+    REWRITE_SECONDS = 3_600
     # In exchanges, of which the party has four a second: a process that says nothing new within a minute of ours is
-    # not gone when we slept ourselves; one that says nothing in eighty exchanges that we had is.
-    STILL_HERE_EVERY, GONE_AFTER = 20, 80
+    # not gone when we slept ourselves; one that says nothing in sixty exchanges that we had is.
+    STILL_HERE_EVERY, GONE_AFTER = 20, 60
 
     def __init__(self, address):
         """Raises ValueError for an address that is none. Does not connect."""
@@ -360,6 +361,7 @@ class RedisJournal:
         self._received = threading.Condition()
         self._away = None  # why Redis cannot be asked just now
         self._ended = False
+        self._rewrite_due = 0
         self._others, self._exchanges, self._left = {}, 0, None
 
     def follow(self, rebuild, receive):
@@ -420,6 +422,7 @@ class RedisJournal:
                 for position, command in self._news():
                     self._receive_one(position, command)
                     self._position = position
+                    time.sleep(0)  # who has something else to do goes first: what is received may be told to thousands
                 self._wake()
                 self._note(None)
                 # After a silence that is no answer of Redis, as when this process was frozen, much may be trimmed.
@@ -458,7 +461,7 @@ class RedisJournal:
 
     def _start_over(self):
         """Rebuild from all that there is; nothing is served meanwhile."""
-        entries = list(self.replay())
+        entries = list(self._entries())
         self._rebuild(entries)
         self._position = entries[-1][0] if entries else "0-0"
         self._wake()
@@ -477,6 +480,12 @@ class RedisJournal:
         self._away = error and (str(error) or type(error).__name__)
 
     def replay(self, after=None):
+        try:
+            yield from self._entries(after)
+        except self._errors as error:
+            raise Unavailable(f"names a Redis that cannot be used: {error}") from error
+
+    def _entries(self, after=None):
         start = f"({after}" if after else "-"
         while entries := self._reader.xrange(self.STREAM, start, count=self.READ_AT_ONCE):
             for position, fields in entries:
@@ -513,13 +522,20 @@ class RedisJournal:
         """By the times in the commands: the clock of Redis may be another."""
         with contextlib.suppress(self._errors):  # another time, then
             end = "0-0"
-            for position, command in self.replay():
+            for position, command in self._entries():
                 if command["at"] >= before:
                     end = position
                     break
                 milliseconds, number = in_order(position)
                 end = f"{milliseconds}-{number + 1}"
-            self._redis.xtrim(self.STREAM, minid=end, approximate=False)
+            if self._redis.xtrim(self.STREAM, minid=end, approximate=False):
+                self._rewrite()
+
+    def _rewrite(self):
+        """Let the words go out of the file of Redis too, which else keeps them until it has doubled."""
+        if time.monotonic() >= self._rewrite_due:
+            self._rewrite_due = time.monotonic() + self.REWRITE_SECONDS
+            self._redis.bgrewriteaof()
 
     def close(self):
         """Its people go at once, not only when the others notice."""
@@ -539,10 +555,11 @@ class Other:
 
 def command_in(position, fields):
     """The command in an entry of the stream. None, with a word to the owner, for what somebody else put there."""
-    try:
-        return json.loads(fields["command"])
-    except (KeyError, ValueError):
-        log.error("What stands at %s in the log is no command, and is passed over.", position)
+    with contextlib.suppress(KeyError, ValueError):
+        command = json.loads(fields["command"])
+        if isinstance(command, dict) and type(command.get("at")) is int and "id" in command:
+            return command
+    log.error("What stands at %s in the log is no command, and is passed over.", position)
 
 
 def in_order(position):

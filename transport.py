@@ -15,7 +15,7 @@ ASYNC_MODE = os.environ.get("PARTY_ASYNC_MODE") or "eventlet"
 if ASYNC_MODE not in ("eventlet", "threading"):
     raise SystemExit(f"PARTY_ASYNC_MODE must be eventlet or threading, not {ASYNC_MODE!r}.")
 if "FLASK_RUN_FROM_CLI" in os.environ:
-    ASYNC_MODE = "threading"  # the `flask` command serves nobody, and has imported too much to be patched
+    ASYNC_MODE = "threading"  # the `flask` command only reads the log, and has imported too much to be patched
 
 if ASYNC_MODE == "eventlet":
     warnings.filterwarnings("ignore", message="[\\s]*Eventlet is deprecated")  # known, and the reason for ASYNC_MODE

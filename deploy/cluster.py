@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
@@ -58,10 +59,15 @@ http {{
     }}
     server {{
         listen {listen};
+        set $party_prefix "";
+        include "{deploy}/nginx_forwarding.conf";
         location / {{
-            set $party_prefix "";
-            include "{deploy}/nginx_forwarding.conf";
             proxy_pass http://party/;
+            proxy_read_timeout 5s;
+        }}
+        location /socket.io/ {{
+            proxy_pass http://party/socket.io/;
+            proxy_read_timeout 30s;
         }}
     }}
 }}
@@ -260,7 +266,7 @@ def the_redis(folder, pid_file):
 
 
 def a_process(port, redis):
-    settings = {"HOST": LOCALHOST, "PORT": str(port), "PARTY_PROXIES": "1", "PARTY_JOURNAL": f"unix://{redis.where}"}
+    settings = {"HOST": LOCALHOST, "PORT": str(port), "PARTY_PROXIES": "1", "PARTY_JOURNAL": f"unix://{quote(redis.where)}"}
     return Child(f"The process on port {port}", [sys.executable, "app.py"], (LOCALHOST, port), settings)
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure of Redis and nginx, and of openssl for the tests' certificate: takes what is there, else installs Debian's packages as root or with sudo.
-# Fails with a sentence where that is not possible.
+# Makes sure of Redis and nginx, and of openssl for the tests' certificate: takes what is there, else installs Debian's
+# packages as root or with sudo. Fails with a sentence where that is not possible.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx
 
