@@ -3,6 +3,8 @@
 import pytest
 from person import assert_ok, assert_refused, seat
 
+from journal import Unavailable
+
 
 @pytest.fixture
 def asha(join, clock):
@@ -215,3 +217,70 @@ def test_the_longest_room_is_gone_with_everything_by_the_end_of_the_day(asha, bi
     for part in ("rooms", "presence", "told", "told_cards", "stale_rooms", "stale_cards"):
         assert not getattr(clean_party, part), part
     assert not any(tab.inside for tab in clean_party.tabs.values())
+
+
+def away(*_):
+    raise Unavailable("away")
+
+
+def test_nobody_is_missed_while_the_other_processes_cannot_be_asked(asha, bilal, clock, clean_party, monkeypatch):
+    """Who is gone here may have come in there meanwhile."""
+    room = asha.host()
+    seat(asha, bilal, room)
+    asha.line.hang_up()
+    clean_party.tick()
+    with monkeypatch.context() as outage:
+        outage.setattr(clean_party.journal, "exchange", away)
+        clock.passes(minutes=2)
+        clean_party.tick()
+    assert bilal.sees(room)["host"] == "asha"
+    clock.passes(seconds=59)
+    assert bilal.sees(room)["host"] == "asha", "her minute begins when the others can be asked again"
+    clock.passes(seconds=1)
+    assert bilal.sees(room)["host"] == "bilal"
+
+
+def test_people_inside_through_another_process_are_there(asha, clock, clean_party, monkeypatch):
+    room = asha.host()
+    elsewhere = {"another process": {room: {"asha": 1, "chen": 2}}}
+    monkeypatch.setattr(clean_party.journal, "exchange", lambda note: elsewhere)
+    assert asha.sees(room)["watching"] == 1
+    asha.line.hang_up()
+    for _ in range(3):
+        clean_party.tick()
+        clock.passes(minutes=4)
+    view = clean_party.room_view(clean_party.rooms[room])
+    assert (view["host"], view["watching"], view["closed"]) == ("asha", 1, None)
+    elsewhere = {}
+    clean_party.tick()
+    assert clean_party.room_view(clean_party.rooms[room])["watching"] == 0
+    clock.passes(minutes=5)
+    clean_party.tick()
+    assert clean_party.rooms[room].closed == "abandoned"
+
+
+def test_who_goes_in_while_the_log_is_away_can_read_and_is_a_visitor_afterwards(
+    asha, bilal, clock, clean_party, monkeypatch
+):
+    room = asha.host(minutes=10)
+    asha.message(room, "Words to keep")
+    with monkeypatch.context() as outage:
+        outage.setattr(clean_party.journal, "append", away)
+        ack = assert_ok(bilal.watch(room))
+        assert [message["text"] for message in ack["messages"]] == ["Words to keep"]
+        assert_refused(asha.message(room, "Not kept"), "unavailable")
+        clean_party.tick()
+        assert "bilal" not in clean_party.rooms[room].visitors
+    clean_party.tick()
+    assert "bilal" in clean_party.rooms[room].visitors
+    clock.passes(minutes=10)
+    clean_party.tick()
+    assert_ok(bilal.watch(room))
+
+
+def test_who_may_not_read_a_closed_room_may_not_while_the_log_is_away(asha, bilal, clock, clean_party, monkeypatch):
+    room = asha.host()
+    asha.close(room)
+    monkeypatch.setattr(clean_party.journal, "append", away)
+    monkeypatch.setattr(clean_party.journal, "catch_up", away)
+    assert_refused(bilal.watch(room), "closed")

@@ -280,3 +280,16 @@ def test_a_setting_that_makes_no_sense_stops_the_start_with_a_sentence(setting, 
     )
     assert ended.returncode == 1
     assert re.fullmatch(rf".*{setting} .*\.\n", ended.stderr), ended.stderr
+
+
+def test_a_number_that_was_raised_locks_nobody_out_whatever_old_cookies_say(clean_party, monkeypatch):
+    """With `memory:`, a cookie from before a restart is believed; not one with an old number."""
+    monkeypatch.setitem(clean_party.PEOPLE, "asha", 2)
+    old, new = clean_party.app.test_client(), clean_party.app.test_client()
+    with old.session_transaction() as session:
+        session["sign_in"] = {"user": "asha", "id": "old", "since": clean_party.journal.began - 1, "number": 1}
+    assert old.get("/").status_code == 302
+    token = form_token(new.get("/sign-in").text)
+    form = {"name": "asha", "password": users.password(SECRET, "asha", 2), "token": token}
+    assert new.post("/sign-in", data=form).status_code == 303
+    assert new.get("/").status_code == 200

@@ -234,3 +234,20 @@ def test_what_the_log_holds_rebuilds_the_party(join, party):
     for one in log:
         party.apply(one)
     assert (party.rooms, party.users) == left_behind
+
+
+def test_a_command_that_this_version_does_not_know_stops_no_start(party):
+    strange = command("dance", "asha", room="tea")
+    party.rebuild([(1, strange), (2, command("host", "asha", id="tea", topic="Tea", lasts=60_000)), (3, strange)])
+    assert list(party.rooms) == ["tea"]
+
+
+def test_a_sign_in_with_an_old_number_does_not_say_what_the_number_is(party):
+    """As the first thing that is left of a log that was cut: one process had not heard of the new number yet."""
+    for id, number in (("old", 1), ("new", 2)):
+        party.apply(command("sign_in", "asha", sign_in=id, since=0, number=number))
+    assert party.is_signed_in("asha", "new", at=1_000)
+    party.apply(command("renumber", "asha", number=2))
+    assert party.is_signed_in("asha", "new", at=1_000) and not party.is_signed_in("asha", "old", at=1_000)
+    party.apply(command("sign_in", "asha", sign_in="late", since=0, number=1))
+    assert not party.is_signed_in("asha", "late", at=1_000)

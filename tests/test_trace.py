@@ -8,6 +8,8 @@ import pytest
 from person import seat
 from servers import ROOT, SECRET, running_redis, running_server
 
+from journal import open_journal
+
 
 @pytest.fixture(scope="module", params=["file", "redis"])
 def address(request, tmp_path_factory):
@@ -87,3 +89,23 @@ def test_without_a_room_or_a_user_it_says_what_to_give(address, room):
     said = trace(address)
     assert said.returncode == 2
     assert "Name a room" in said.stderr
+
+
+def test_what_is_cut_off_from_its_beginning_has_no_outcome_rather_than_a_wrong_one(tmp_path):
+    journal = open_journal(str(tmp_path / "party.db"))
+    journal.follow(list, lambda position, command: None)
+    journal.append({"id": "1", "at": 1, "kind": "message", "user": "asha", "key": "k", "through": "s", "room": "tea",
+                    "text": "Hi", "most": 9})  # fmt: skip
+    journal.close()
+    assert "→ ?" in trace(str(tmp_path / "party.db"), "tea").stdout
+
+
+def test_a_log_that_cannot_be_read_is_said_in_a_sentence(tmp_path):
+    (tmp_path / "broken.db").write_bytes(b"This is no database, but long enough to be looked at as one. " * 40)
+    with running_redis() as redis:
+        gone = redis.address
+    for address in (str(tmp_path / "broken.db"), gone):
+        said = trace(address, "tea")
+        assert said.returncode == 1 and said.stderr.startswith("Error: PARTY_JOURNAL "), said.stderr
+    said = trace(str(tmp_path / "none.db"), "tea")
+    assert said.returncode == 1 and "Nothing in the log is about that." in said.stderr
