@@ -4,8 +4,8 @@ Run it with `make bench`.
 For each kind of journal it starts a server of its own on one core and lets the watchers in. It measures from another
 core, the kinds by turns: deliveries a second when the speaker posts as fast as acknowledgements come, the time from
 posting to the last watcher at an easy pace, posts a second of many speakers with nobody else inside, the server's
-memory for each connection, and how long a start takes that replays the log of all this. Talks to 127.0.0.1 alone and
-ends by itself.
+memory for each connection, and how long a start takes that replays the log of all this; with Redis, also what a post
+costs a second process. Talks to 127.0.0.1 alone and ends by itself.
 """
 
 import argparse
@@ -144,8 +144,8 @@ def post_and_count(speaker, watchers, room, messages, pause):
 class Party:
     """A server with one kind of journal, a speaker's room full of watchers, and a room of speakers alone."""
 
-    def __init__(self, server, journal):
-        self.server, self.pid, self.journal = server, server.process.pid, journal
+    def __init__(self, server, settings):
+        self.server, self.pid, self.settings = server, server.process.pid, settings
         self.rates, self.costs, self.posts, self.watchers = [], [], [], []
         self.speaker = self.tab("asha")
         self.room = self.speaker.ask("host", topic="How fast is it?", minutes=30)["room"]
@@ -198,11 +198,18 @@ class Party:
         taken = post_and_count(self.speaker, self.watchers, self.room, 20, pause=0.25)
         self.delay, self.worst_delay = statistics.median(taken) * 1e3, max(taken) * 1e3
 
+    def measure_following(self, messages):
+        """What a post costs another process on the same log, whose people are elsewhere."""
+        with running_server(**self.settings) as other:
+            burned = cpu_seconds(other.process.pid)
+            post_at_once(self.speakers, self.busy_room, messages)
+            self.following = (cpu_seconds(other.process.pid) - burned) / messages * 1e6
+
     def measure_start(self):
         """How long it takes until the next server listens, with everything back."""
-        self.commands = sum(1 for _ in open_journal(self.journal).replay())
+        self.commands = sum(1 for _ in open_journal(self.settings["PARTY_JOURNAL"]).replay())
         began = time.perf_counter()
-        with running_server(PARTY_JOURNAL=self.journal):
+        with running_server(**self.settings):
             self.start = time.perf_counter() - began
 
 
@@ -241,10 +248,10 @@ def main():
         os.sched_setaffinity(0, cores[-1:])  # Redis, which starts from here, keeps to this core as well
         parties = {}
         for kind in options.journals:
-            journal = address_of(kind, stack)
-            server = stack.enter_context(running_server(PARTY_JOURNAL=journal, PARTY_GUESTS=str(options.watchers)))
+            settings = {"PARTY_JOURNAL": address_of(kind, stack), "PARTY_GUESTS": str(options.watchers)}
+            server = stack.enter_context(running_server(**settings))
             os.sched_setaffinity(server.process.pid, cores[:1])
-            parties[kind] = Party(server, journal)
+            parties[kind] = Party(server, settings)
         for n in range(1, options.watchers + 1):
             for party in parties.values():
                 party.let_in(f"guest{n}")
@@ -263,6 +270,8 @@ def main():
             party.measure_delay()
             for each in parties.values():
                 each.stay()
+        if "redis" in parties:
+            parties["redis"].measure_following(options.messages * 20)
         for party in parties.values():
             party.server.stop()
             party.measure_start()
@@ -298,6 +307,8 @@ def report(parties, options):
     row("memory for a connection, KiB", lambda party: party.memory_each, 1)
     row("commands in the log at the end", lambda party: party.commands)
     row("a start with them, seconds", lambda party: party.start, 2)
+    if "redis" in parties:
+        print(f"processor for a post through another process on the same Redis: {parties['redis'].following:.0f} µs")
 
 
 def ratio(figures, others):

@@ -90,7 +90,7 @@ def test_the_life_of_the_log_in_the_readme_is_that_of_the_code():
     hours = party.LOG_LIFE // (60 * party.MINUTE)
     assert hours == 16 and "Sixteen hours are the life of a sign-in (12) plus that of a room (2 open, 2 closed)" in kept
     assert f"after {hours} hours, or {party.journal.KEPT_COMMANDS:,} commands" in kept
-    assert f"for up to {hours} hours" in section("What you trust")
+    assert f"words included, for {hours} hours" in section("What you trust")
 
 
 def test_the_program_in_the_readme_runs(tmp_path):
