@@ -483,8 +483,11 @@ def rebuild(entries):
     with door:
         rooms.clear()
         users.clear()
+        command = None
         for _, command in entries:
             settle(command)
+        if command:
+            log.info("The log was taken up; its last command is from %s.", time_of(command))
         stale_cards.update(told_cards, rooms)
         for tab in tabs.values():
             transport.hang_up(socketio, tab.sid, transport.RESTARTING, "catching up")
@@ -1296,9 +1299,9 @@ def trace(room, user, text):
                 found = True
                 click.echo(trace_line(position, command, outcome, hidden))
     except (ValueError, Unavailable) as error:
-        raise click.ClickException(f"PARTY_JOURNAL {error}.") from None
+        raise click.ClickException(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
     if not found:
-        raise click.ClickException("Nothing in the log is about that.")
+        raise click.ClickException("Nothing in the log is about that. Does PARTY_JOURNAL name the party's log?")
 
 
 def is_about(room, user, command, outcome):
@@ -1310,12 +1313,16 @@ def is_about(room, user, command, outcome):
 def trace_line(position, command, outcome, hidden):
     not_details = ("id", "at", "kind", "user", "room", "key", "most", "through", *hidden)
     details = [f"{name}={value!r}" for name, value in command.items() if name not in not_details]
-    when = datetime.fromtimestamp(command["at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     result = outcome.get("code") or "ok" + (f" seq={outcome['message']['seq']}" if "message" in outcome else "")
     if is_cut_off(command):
         result = "? (what it follows from is no longer in the log)"
-    who, through = command["user"] or "(the party)", command.get("through") or "(none)"
-    return "  ".join((when, str(position), who, command["kind"], *details, f"→ {result}", f"through {through}"))
+    start = (time_of(command), str(position), command["user"] or "(the party)", command["kind"])
+    return "  ".join((*start, *details, f"→ {result}", f"through {command.get('through') or '(none)'}"))
+
+
+def time_of(command):
+    """In UTC, to the millisecond."""
+    return datetime.fromtimestamp(command["at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def is_cut_off(command):
@@ -1340,9 +1347,9 @@ def begin():
         for name in filter(was_renumbered, list(users)):
             submit("renumber", name, number=PEOPLE.get(name))
     except ValueError as error:
-        raise SystemExit(f"PARTY_JOURNAL {error}.") from None
+        raise SystemExit(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
     except Unavailable as error:
-        raise SystemExit(f"PARTY_JOURNAL cannot be written: {error}.") from None
+        raise SystemExit(f"PARTY_JOURNAL cannot be written: {str(error).rstrip('.')}.") from None
     tick()  # overdue rooms are closed before the door opens
 
 

@@ -53,7 +53,7 @@ def open_journal(address):
         return MemoryJournal()
     if re.match(r"(rediss?|unix)://", address):
         return RedisJournal(address)
-    if not address.strip() or re.match(r"\w{2,}:", address) or os.path.isdir(address):
+    if address.strip() in ("", "memory", "redis") or re.match(r"\w{2,}:", address) or os.path.isdir(address):
         kind = address.partition(":")[0] + ":…" if ":" in address else repr(address)  # behind it may be a password
         raise ValueError(f"must be memory:, the path of a file or redis://…, not {kind}")
     return FileJournal(address)
@@ -262,9 +262,11 @@ class FileJournal(OneProcess):
         with self._sentences(), self._reading() as database:
             if not database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 return
-            for position, command in database.execute(
-                "SELECT position, command FROM log WHERE position > ? ORDER BY position", (after or 0,)
+            for position, at, command, checksum in database.execute(
+                "SELECT position, at, command, checksum FROM log WHERE position > ? ORDER BY position", (after or 0,)
             ):
+                if checksum_of(at, command) != checksum:
+                    raise ValueError(f"{self.path} is damaged at command {position}")
                 yield position, json.loads(command)
 
     def trim(self, before):

@@ -305,6 +305,7 @@ def main():
         cluster.watch()
     finally:
         cluster.end()
+        pid_file.truncate(0)  # that number may soon be somebody else's
 
 
 if __name__ == "__main__":

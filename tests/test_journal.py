@@ -155,7 +155,7 @@ def test_a_restart_takes_up_all_that_is_kept(follow, address, before):
 
 @pytest.mark.parametrize(
     "address",
-    ["", "  ", "sqlite:///party.db", "http://:secret@host", "REDIS://:secret@host", "redis://:secret@host:port/0",
+    ["", "  ", "memory", "sqlite:///party.db", "http://:secret@host", "REDIS://:secret@host", "redis://:secret@host:port/0",
      "redis://:sec/ret@host/0", "redis://:secret@host/party", "redis://:secret@host/0?secret=1", "redis://[secret",
      "redis://:secret@host:99999/0", "redis:secret", str(ROOT)],
 )  # fmt: skip
