@@ -251,3 +251,26 @@ def test_a_sign_in_with_an_old_number_does_not_say_what_the_number_is(party):
     assert party.is_signed_in("asha", "new", at=1_000) and not party.is_signed_in("asha", "old", at=1_000)
     party.apply(command("sign_in", "asha", sign_in="late", since=0, number=1))
     assert not party.is_signed_in("asha", "late", at=1_000)
+
+
+def test_what_a_process_decides_with_old_knowledge_is_asked_again_where_the_log_puts_it(party):
+    """It was frozen, and had not heard that there is more time, that the host is another, that somebody signed out."""
+    opened(party, lasts=60_000)
+    for kind, body in (
+        ("sign_in", {"sign_in": "s", "since": 0, "number": 1}),
+        ("extend", {"room": "tea"}),
+        ("sign_out", {"sign_in": "s"}),
+    ):
+        assert party.apply(command(kind, "asha", **body))["ok"]
+    for user in ("bilal", "chen"):
+        party.apply(command("request", user, room="tea", pitch=""))
+        party.apply(command("approve", "asha", room="tea", who=user))
+    assert party.apply(command("hand_over", None, room="tea", who="bilal", gone="asha"))["ok"]
+    before = copy.deepcopy(party.rooms)
+    for late, code in (
+        (command("end", None, at=60_000, room="tea", reason="time"), "conflict"),
+        (command("hand_over", None, room="tea", who="chen", gone="asha"), "conflict"),
+        (command("message", "asha", room="tea", text="Too late", through="s"), "signed_out"),
+    ):
+        assert party.apply(late)["code"] == code
+        assert party.rooms == before
