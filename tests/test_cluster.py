@@ -587,10 +587,10 @@ def test_a_second_cluster_is_refused_in_the_same_folder(own_cluster):
 
 def test_a_folder_is_in_use_as_long_as_a_redis_writes_there(own_cluster, tmp_path):
     cluster = own_cluster(count=1).says_its_address()
-    redis = cluster.redis()
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(str(tmp_path / "cluster" / "redis.sock"))
-        line.sendall(b"EVAL \"local t = os.clock() while os.clock() - t < 20 do end\" 0\r\n")  # too busy to end
+    redis, path = cluster.redis(), str(tmp_path / "cluster" / "redis.sock")
+    with contextlib.closing(connected(path)) as line, contextlib.closing(connected(path)) as other_line:
+        line.sendall(b"EVAL \"for i = 1, 4e9 do end\" 0\r\n")
+        wait_until(lambda: not answers(other_line), "Redis is too busy to notice that it should end")
         cluster.process.kill()
         cluster.process.wait()
         other = own_cluster(count=1)
@@ -599,6 +599,19 @@ def test_a_folder_is_in_use_as_long_as_a_redis_writes_there(own_cluster, tmp_pat
     os.kill(redis, signal.SIGKILL)
     wait_until(lambda: not is_running(redis), "Redis has ended")
     own_cluster(count=1).says_its_address()
+
+
+def connected(path):
+    line = socket.socket(socket.AF_UNIX)
+    line.connect(path)
+    line.settimeout(0.2)
+    return line
+
+
+def answers(line):
+    line.sendall(b"PING\r\n")
+    with contextlib.suppress(TimeoutError):
+        return line.recv(100)
 
 
 def test_a_setting_that_makes_no_sense_ends_the_start_with_a_sentence(own_cluster):

@@ -284,3 +284,14 @@ def test_who_may_not_read_a_closed_room_may_not_while_the_log_is_away(asha, bila
     monkeypatch.setattr(clean_party.journal, "append", away)
     monkeypatch.setattr(clean_party.journal, "catch_up", away)
     assert_refused(bilal.watch(room), "closed")
+
+
+def test_people_are_counted_in_a_room_that_is_heard_of_later_than_of_them(asha, clean_party, monkeypatch):
+    """Who is inside comes by another way than what happened, which may be slower."""
+    told_once = {"another process": {"later": {"chen": 1}}}
+    monkeypatch.setattr(clean_party.journal, "exchange", lambda note: told_once)
+    clean_party.tick()
+    clean_party.tick()
+    opening = {"id": "later", "at": clean_party.now(), "kind": "host", "user": "asha", "key": None}
+    clean_party.receive(1, opening | {"topic": "Tea", "lasts": 60_000})
+    assert clean_party.room_view(clean_party.rooms["later"])["watching"] == 1
