@@ -882,6 +882,8 @@ def test_a_redis_that_forgot_is_told_again(redis, three):
 
 # --- Redis, in the loop that the product runs in ----------------------------------------------------------------------
 
+LIKE_THE_PRODUCT = {**os.environ, "PARTY_ASYNC_MODE": "eventlet"}
+
 ON_EVENTLET = """
 import transport  # first, as the party does
 import json, os, signal, sys, time
@@ -916,6 +918,7 @@ waiting += [eventlet.spawn(timed, "catch_up", journal.catch_up)]
 waiting += [eventlet.spawn(timed, "exchange", lambda: journal.exchange(dict))]
 for one in waiting:
     one.wait()
+timed("by the second failure", lambda: append(98))
 timed("known", lambda: append(99))
 os.kill(int(sys.argv[2]), signal.SIGCONT)
 while received[-1] != 100:
@@ -928,7 +931,7 @@ print(json.dumps({"stall": max(b - a for a, b in zip(ticks, ticks[1:])), "took":
 
 
 def test_while_redis_is_frozen_the_loop_goes_on(redis):
-    with python(ON_EVENTLET, redis.address, redis.process.pid) as process:
+    with python(ON_EVENTLET, redis.address, redis.process.pid, env=LIKE_THE_PRODUCT) as process:
         said, errors = process.communicate(timeout=20)
     told = json.loads(said or errors)
     assert None not in told["took"].values(), told
@@ -937,3 +940,62 @@ def test_while_redis_is_frozen_the_loop_goes_on(redis):
     assert told["stall"] < 0.25
     assert (told["received"][0], told["received"][-1]) == (1, 100)
     assert len(set(told["received"])) == len(told["received"])
+
+
+BEHIND = """
+import transport  # first, as the party does
+import json, sys, time
+import eventlet
+from journal import as_text, open_journal
+
+journal, ticks = open_journal(sys.argv[1]), []
+
+def receive(position, command):
+    deadline = time.monotonic() + 0.01  # as long as telling a thousand people takes
+    while time.monotonic() < deadline:
+        pass
+
+def tick():
+    while True:
+        ticks.append(time.monotonic())
+        eventlet.sleep(0.01)
+
+journal.follow(list, receive)
+eventlet.spawn(tick)
+pipeline = journal._redis.pipeline()
+for n in range(100):
+    pipeline.xadd(journal.STREAM, {"command": as_text({"id": str(n), "at": n})})
+pipeline.execute()
+journal.catch_up()
+print(json.dumps(max(b - a for a, b in zip(ticks, ticks[1:]))))
+"""
+
+
+def test_a_process_that_is_behind_lets_others_go_first(redis):
+    """A hundred commands that came at once take a second to tell everybody; nobody waits that long meanwhile."""
+    with python(BEHIND, redis.address, env=LIKE_THE_PRODUCT) as process:
+        said, errors = process.communicate(timeout=20)
+    assert float(said or errors) < 0.25
+
+
+def test_trimmed_words_are_no_longer_in_the_files_of_redis(follow):
+    with running_redis() as redis:
+        reader = follow(redis.address)
+        reader.append(1, text="A secret word")
+        reader.append(2)
+        assert files_with("A secret word", redis.folder), "it is there first"
+        reader.journal.trim(before=2)
+        deadline = time.monotonic() + PATIENCE
+        while files_with("A secret word", redis.folder):  # Redis writes the new file beside the old one
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def files_with(words, folder):
+    return [path for path in Path(folder).rglob("*") if path.is_file() and words.encode() in read_if_there(path)]
+
+
+def read_if_there(path):
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return b""
