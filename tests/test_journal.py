@@ -701,6 +701,7 @@ def test_a_redis_that_lost_its_end_makes_everybody_start_anew(follow, what_is_le
         older = Path(redis.folder, "older")
         shutil.copytree(Path(redis.folder, "appendonlydir"), older)
         one.append(3)
+        other.waits_until(lambda: len(other.received) == 3)
         redis.kill()
         shutil.rmtree(Path(redis.folder, "appendonlydir"))
         if what_is_left == "nothing":
