@@ -323,8 +323,8 @@ class RedisJournal:
     CONNECTIONS = 16  # at once for commands; one of them waits for the disk of Redis, not for its turn
     READ_AT_ONCE = 500
     REWRITE_SECONDS = 3_600
-    # In exchanges, of which the party has four a second: a process that says nothing new within a minute of ours is
-    # not gone when we slept ourselves; one that says nothing in sixty exchanges that we had is.
+    # Counted in exchanges, of which the party has four a second, and not in seconds: who was frozen must not take the
+    # others for gone.
     STILL_HERE_EVERY, GONE_AFTER = 20, 60
 
     def __init__(self, address):

@@ -9,12 +9,14 @@ os.environ["PARTY_ASYNC_MODE"] = "threading"
 os.environ["PARTY_SECRET_KEY"] = SECRET
 os.environ["PARTY_PACE"] = "0"
 os.environ["PARTY_JOURNAL"] = "memory:"
-os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp()  # else it leaves a folder in the tree
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = (storage := tempfile.TemporaryDirectory()).name  # else in the tree
 
 import itertools
+import shutil
 
 import pytest
 from person import InProcessLine, Person, form_token
+from playwright.sync_api import sync_playwright
 
 import app as party
 
@@ -62,6 +64,23 @@ def browser_of(name):
     answer = browser.post("/sign-in", data={"name": name, "password": password_of(name), "token": token})
     assert answer.status_code == 303, answer.text
     return browser
+
+
+def browser_path():
+    """The Chromium of `make test`, else one that is there. Fails loudly: a browser test is never skipped."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, names)), None)
+    assert path, "No browser: `make test` installs one, or set BROWSER_PATH."
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=sandbox)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -24,12 +25,37 @@ def password_of(name):
     return users.password(SECRET, name, users.people(1000)[name])
 
 
+def free_ports(count):
+    """The first of `count` free ports in a row, below those that the system gives to outgoing connections: one of
+    these could take the port of a server that is being restarted."""
+    while True:
+        first = random.randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as listeners:
+            for port in range(first, first + count):
+                listeners.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    return free_ports(1)
 
 
-class Server:
+class Victim:
+    """Something with a `process` that can be frozen and killed."""
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        """SIGKILL: it has no time for anything."""
+        self.process.kill()
+        self.process.wait()
+
+
+class Server(Victim):
     """A party, in memory where no other PARTY_JOURNAL is given."""
 
     def __init__(self, program=("app.py",), **settings):
@@ -68,17 +94,6 @@ class Server:
         self.errors.seek(0)
         return self.errors.read()
 
-    def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self):
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self):
-        """SIGKILL: it has no time for anything."""
-        self.process.kill()
-        self.process.wait()
-
     def stop(self, number=signal.SIGTERM):
         """Ends it, for certain; gives the exit status and what it said on standard error."""
         if self.process.poll() is None:
@@ -102,7 +117,7 @@ def running_server(**settings):
     assert status == 0, said
 
 
-class Redis:
+class Redis(Victim):
     """A Redis with the settings of deploy/, in a folder of its own. It can be killed, and started again there."""
 
     def __init__(self, *settings):
@@ -127,16 +142,6 @@ class Redis:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
             line.sendall(b"PING\r\n")
             return line.recv(100) == b"+PONG\r\n"
-
-    def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self):
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
 
     def stop(self):
         self.kill()

@@ -1,9 +1,7 @@
 """The page, in a real browser, on a real server: three people at once, and everything that can get in their way."""
 
 import contextlib
-import os
 import re
-import shutil
 import signal
 import socket
 import threading
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from person import Person, SocketLine, sign_in_over_http
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from servers import ROOT, Server, password_of, running_server
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -21,23 +19,6 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 VENDOR = ROOT / "static" / "vendor"
 # What Chromium prints by itself when a server or the CDN is away; everything else on the console is our fault.
 EXPECTED_ON_CONSOLE = re.compile(r"Failed to load resource|WebSocket connection to|ERR_INTERNET|preload")
-
-
-def browser_path():
-    """The Chromium of `make test`, else one that is there. Fails loudly: a browser test is never skipped."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, names)), None)
-    assert path, "No browser: `make test` installs one, or set BROWSER_PATH."
-    return path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=sandbox)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

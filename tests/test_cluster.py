@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import random
 import re
 import signal
 import socket
@@ -20,25 +19,14 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 import pytest
 import websocket
 from person import Person, SocketLine, assert_ok, assert_refused, form_token, seat, sign_in_over_http
-from playwright.sync_api import expect, sync_playwright
-from servers import ROOT, SECRET, password_of, running_redis, running_server
-from test_browser import Visitor, browser_path
+from playwright.sync_api import expect
+from servers import ROOT, SECRET, free_ports, password_of, running_redis, running_server
+from test_browser import Visitor
 
 NAMES = ("asha", "bilal", "chen", "dana", "emeka", "farida")
 SETTINGS = {"PARTY_SECRET_KEY": SECRET, "PARTY_PACE": "0", "PARTY_ASSETS": "local", "PARTY_GUESTS": "11"}
 NGINX_PATH = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 LOST = (OSError, websocket.WebSocketException)
-
-
-def free_ports(count):
-    """The first of `count` free ports in a row, below those that the system gives to outgoing connections: one of
-    these could take the port of a process that is being restarted."""
-    while True:
-        first = random.randrange(10_000, 32_000)
-        with contextlib.suppress(OSError), contextlib.ExitStack() as listeners:
-            for port in range(first, first + count):
-                listeners.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
 
 
 def is_free(port):
@@ -440,15 +428,6 @@ def test_no_visitor_sees_a_rolling_restart_in_an_answer(cluster):
         thread.join(20)
     assert not failures
     assert len(visits) > 10
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=sandbox)
-        yield browser
-        browser.close()
 
 
 # Keeps every notice that the page shows, however short.

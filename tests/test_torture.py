@@ -46,19 +46,20 @@ def test_two_processes_stay_one_party_whatever_dies_or_freezes():
 
 
 @pytest.mark.parametrize(
-    "journal, bug, fault, kind",
+    "journal, bug, fault, kinds",
     [
-        ("file", "acknowledge before append", "before append", "lost"),
-        ("file", "apply before append", "before append", "out of order"),
-        ("file", "no key memory", "before ack", "duplicated"),
-        ("redis", "read position lost", "process cut off", "out of order"),
+        # What was lost is missed at the end, or before by somebody who comes back; who sends it again hides the first.
+        ("file", "acknowledge before append", "before append", ("lost", "stale")),
+        ("file", "apply before append", "before append", ("out of order", "lost")),
+        ("file", "no key memory", "before ack", ("duplicated",)),
+        ("redis", "read position lost", "process cut off", ("out of order", "stale")),
     ],
 )
-def test_a_bug_that_is_put_back_is_found(journal, bug, fault, kind):
+def test_a_bug_that_is_put_back_is_found(journal, bug, fault, kinds):
     found, torture = found_by(journal, [fault], seed=1)
     assert not found, f"without the bug all is well: {torture.sentences}"
     found, torture = found_by(journal, [fault], seed=1, bug=bug)
-    assert found[kind], f"found was {found}: {torture.sentences}"
+    assert any(found[kind] for kind in kinds), f"found was {found}: {torture.sentences}"
 
 
 def said(seq, user="asha", key=None):
