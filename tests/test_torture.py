@@ -52,7 +52,7 @@ def test_two_processes_stay_one_party_whatever_dies_or_freezes():
         ("file", "acknowledge before append", "before append", ("lost", "stale")),
         ("file", "apply before append", "before append", ("out of order", "lost")),
         ("file", "no key memory", "before ack", ("duplicated",)),
-        ("redis", "read position lost", "process cut off", ("out of order", "stale")),
+        ("redis", "read position lost", "process cut off", ("out of order", "stale", "gap")),
     ],
 )
 def test_a_bug_that_is_put_back_is_found(journal, bug, fault, kinds):
