@@ -186,9 +186,8 @@ class FileJournal(OneProcess):
         with self._reading() as database:
             if (verdict := database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise ValueError(f"{self.path} is damaged, and was left as it is: {verdict}")
-            # Without a table it is a file that was begun and no more; unless its write-ahead log says otherwise.
-            is_begun = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-            last = self._check_commands(database) if is_begun else 0
+            # Without a table nothing was given; unless its write-ahead log says otherwise.
+            last = self._check_commands(database) if has_table(database) else 0
         if said > last + 1:
             raise ValueError(f"{self.wal} is damaged, and was left as it is: it lacks commands")
 
@@ -197,15 +196,20 @@ class FileJournal(OneProcess):
         given = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
         first = position = None
         count = 0
-        for position, at, command, checksum in database.execute(
-            "SELECT position, at, command, checksum FROM log ORDER BY position"
-        ):
-            if checksum_of(at, command) != checksum:
-                raise ValueError(f"{self.path} is damaged at command {position}, and was left as it is")
+        for position, _ in self._commands(database):
             first, count = first or position, count + 1
         if count and (position, count) != (given and given[0], position - first + 1):
             raise ValueError(f"{self.path} lacks commands, and was left as it is")
         return given[0] if given else 0
+
+    def _commands(self, database, after=0):
+        """(position, text) of each command behind `after`, in order. Raises ValueError at one that was changed."""
+        for position, at, text, checksum in database.execute(
+            "SELECT position, at, command, checksum FROM log WHERE position > ? ORDER BY position", (after,)
+        ):
+            if checksum_of(at, text) != checksum:
+                raise ValueError(f"{self.path} is damaged at command {position}, and was left as it is")
+            yield position, text
 
     def _is_there(self):
         return self.path.exists() and self.path.stat().st_size > 0
@@ -260,14 +264,9 @@ class FileJournal(OneProcess):
         if not self._is_there():
             return
         with self._sentences(), self._reading() as database:
-            if not database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                return
-            for position, at, command, checksum in database.execute(
-                "SELECT position, at, command, checksum FROM log WHERE position > ? ORDER BY position", (after or 0,)
-            ):
-                if checksum_of(at, command) != checksum:
-                    raise ValueError(f"{self.path} is damaged at command {position}")
-                yield position, json.loads(command)
+            if has_table(database):
+                for position, text in self._commands(database, after or 0):
+                    yield position, json.loads(text)
 
     def trim(self, before):
         with self._turn, contextlib.suppress(sqlite3.Error):  # another time, then
@@ -281,6 +280,11 @@ class FileJournal(OneProcess):
     def close(self):
         with self._turn, contextlib.suppress(sqlite3.Error):
             self._open_files.close()
+
+
+def has_table(database):
+    """Whether the file is more than begun: a kill may come before its table is made."""
+    return database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] > 0
 
 
 def checksum_of(at, text):

@@ -193,7 +193,7 @@ class Gate:
             status, sentence = refusal
             start(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [sentence.encode()]
-        if is_handshake(environ):
+        if environ["PATH_INFO"].startswith(self.path):  # a handshake: nothing else gets here
             # Compression costs every connection 100 KiB, and each recipient's copy would be compressed anew.
             environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
             if "werkzeug.socket" in environ:
