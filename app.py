@@ -26,6 +26,7 @@ import transport  # first: it makes the standard library cooperative
 
 import contextlib
 import hmac
+import json
 import logging
 import os
 import re
@@ -36,6 +37,7 @@ import unicodedata
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from flask import Flask, redirect, render_template, request, session
@@ -152,6 +154,9 @@ HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 ]
+
+# language → all words of the page; a translation is one file
+WORDS_IN = {path.stem: json.loads(path.read_text()) for path in Path(app.static_folder, "words").glob("*.json")}
 
 # --- State ------------------------------------------------------------------------------------------------------------
 
@@ -1058,6 +1063,13 @@ def keep_pages_out_of_caches(response):
     if response.mimetype == "text/html":
         response.cache_control.no_store = True
     return response
+
+
+@app.context_processor
+def in_the_visitors_language():
+    """What every template needs: the words, in the language that the browser asks for."""
+    language = request.accept_languages.best_match(WORDS_IN, "en")
+    return {"language": language, "words": WORDS_IN[language]}
 
 
 @app.get("/")

@@ -2,6 +2,8 @@
  * The one door to the server: a socket that comes back by itself, and questions that always get an answer.
  */
 
+import { words } from './words/words.js';
+
 const REPLY_MS = 8000;
 // A shorter absence is not worth a word.
 const QUIET_MS = 2500;
@@ -10,7 +12,7 @@ const ATTEMPTS = 4;
 // The WebSocket close code of a server that is restarted on purpose.
 const SERVICE_RESTART = 1012;
 
-const NO_ANSWER = { ok: false, code: 'unavailable', error: 'The party is not answering.' };
+const NO_ANSWER = { ok: false, code: 'unavailable', error: words.connection.notAnswering };
 // After these refusals the same words may well be accepted a little later.
 const PASSING = ['unavailable', 'slow_down', 'signed_out'];
 

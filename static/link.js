@@ -1,5 +1,7 @@
 /** The link to a room: the page's own address with `#room=ID`. */
 
+import { words } from './words/words.js';
+
 export function linkTo(room) {
   return new URL(`#room=${encodeURIComponent(room)}`, document.baseURI).href;
 }
@@ -13,9 +15,9 @@ export async function shareLink(room) {
   const link = linkTo(room);
   try {
     await navigator.clipboard.writeText(link);
-    return 'Link copied.';
+    return words.card.linkCopied;
   } catch {
-    prompt('The link to this room:', link);
+    prompt(words.card.theLink, link);
     return '';
   }
 }

@@ -3,6 +3,7 @@
  */
 
 import { keep, kept } from './kept.js';
+import { words } from './words/words.js';
 
 // Somebody waits for this: long enough for a slow phone, short enough not to look dead.
 const CDN_MS = 1800;
@@ -40,6 +41,6 @@ async function start() {
 }
 
 start().catch((error) => {
-  document.getElementById('trouble').textContent = 'The page could not be loaded. Please reload it.';
+  document.getElementById('trouble').textContent = words.party.notLoaded;
   throw error;
 });

@@ -2,15 +2,15 @@
  * Discuss Party: the lobby, with a room open over it when the address names one (`#room=ID`).
  */
 
-import { SECOND } from './clock.js';
 import { connect, on } from './connection.js';
 import { keep, kept, unsentName } from './kept.js';
 import { linkTo, roomInAddress, shareLink } from './link.js';
-import { HostDialog, LobbyCard } from './lobby.js';
-import { ConnectionNotice, PassingNotices } from './notices.js';
-import { RoomDialog } from './room.js';
+import { HostDialog, LobbyCard } from './components/lobby.js';
+import { ConnectionNotice, PassingNotices } from './components/notices.js';
+import { RoomDialog } from './components/room.js';
+import { SECOND } from './words/clock.js';
+import { fill, words } from './words/words.js';
 
-const NAME = document.title;
 const NOTICE_MS = 8000;
 // More would cover the feed of a phone.
 const NOTICES = 2;
@@ -54,7 +54,7 @@ const Party = {
     },
     title() {
       const topic = this.cards[this.room]?.topic;
-      return `${this.requests ? `(${this.requests}) ` : ''}${topic ? `${topic} – ` : ''}${NAME}`;
+      return `${this.requests ? `(${this.requests}) ` : ''}${topic ? `${topic} – ` : ''}${words.party.name}`;
     },
   },
 
@@ -66,7 +66,7 @@ const Party = {
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
       if (kept(unsentName(this.user, before), []).some(({ refusal }) => !refusal)) {
-        this.tell('Not everything you wrote was sent. It is kept: go in again to send it.');
+        this.tell(words.party.notAllSent);
       }
       await this.$nextTick();
       // The card that the focus should go back to may be gone with its room.
@@ -79,8 +79,8 @@ const Party = {
     on('lobby', this.onLobby);
     on('place', ({ room, place }) => this.setPlace(room, place));
     on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
-    on('approved', ({ room }) => this.onDecision(room, 'You may speak now'));
-    on('denied', ({ room }) => this.onDecision(room, 'Not this time'));
+    on('approved', ({ room }) => this.onDecision(room, words.party.maySpeakIn));
+    on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
     on('closed', ({ room }) => this.forget(room));
     addEventListener('popstate', this.onAddress);
     setInterval(() => (this.localNow = Date.now()), SECOND);
@@ -125,9 +125,9 @@ const Party = {
       this.notices = this.notices.filter(({ requests }) => !requests.length || !requests.every(isAnswered));
     },
 
-    onDecision(room, words) {
+    onDecision(room, sentence) {
       this.setPlace(room, null);
-      if (room !== this.room) this.tell(`${words}: ${this.cards[room]?.topic ?? 'the room has closed'}.`);
+      if (room !== this.room) this.tell(fill(sentence, { topic: this.cards[room]?.topic ?? words.party.closedTopic }));
     },
 
     forget(room) {
@@ -156,10 +156,10 @@ const Party = {
       this.tell(await shareLink(room));
     },
 
-    /** Shows `words` for a while; those about `requests` (names) only until these are answered. */
-    tell(words, requests = []) {
+    /** Shows `text` for a while; those about `requests` (names) only until these are answered. */
+    tell(text, requests = []) {
       const id = performance.now();
-      this.notices = [...this.notices, { id, words, requests }].slice(-NOTICES);
+      this.notices = [...this.notices, { id, text, requests }].slice(-NOTICES);
       setTimeout(() => (this.notices = this.notices.filter((notice) => notice.id !== id)), NOTICE_MS);
     },
   },
@@ -168,5 +168,8 @@ const Party = {
 /** Starts the page with the Vue that could be loaded. */
 export function startParty({ createApp }) {
   restoreRoomAfterSignIn();
-  createApp(Party).mount('#party');
+  const party = createApp(Party);
+  // So that every template can say `words.feed.empty` and `fill(words.card.watching, { count })`.
+  Object.assign(party.config.globalProperties, { words, fill });
+  party.mount('#party');
 }

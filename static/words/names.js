@@ -3,9 +3,6 @@
 const HUES = 6;
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-const listFormat = new Intl.ListFormat('en', { type: 'conjunction' });
-const ordinals = new Intl.PluralRules('en', { type: 'ordinal' });
-const SUFFIXES = { one: 'st', two: 'nd', few: 'rd', other: 'th' };
 
 /** The first letter as a person sees it, be it made of several code points. */
 export function initial(name) {
@@ -19,8 +16,3 @@ export function hueOf(name) {
   const hash = Array.from(name).reduce((total, letter) => (total * 19 + letter.codePointAt(0)) % 997, 0);
   return `hue-${hash % HUES}`;
 }
-
-export const listOf = (names) => listFormat.format(names);
-
-/** 1 is "next", 3 is "3rd". */
-export const placeInWords = (place) => (place === 1 ? 'next' : `${place}${SUFFIXES[ordinals.select(place)]}`);

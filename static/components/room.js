@@ -2,33 +2,24 @@
  * The room: a modal over the lobby with the feed, the people and, for the host, the queue.
  */
 
-import { MINUTE, timeLeft } from './clock.js';
-import { ask, command, insist, isPassing, newKey, on, wait } from './connection.js';
-import { Feed, asText, heldUpTo, merge } from './feed.js';
-import { draftName, keep, kept, unsentName } from './kept.js';
-import { shareLink } from './link.js';
-import { listOf, placeInWords } from './names.js';
+import { ask, command, insist, isPassing, newKey, on, wait } from '../connection.js';
+import { keep, kept, unsentName } from '../kept.js';
+import { shareLink } from '../link.js';
+import { MINUTE, timeLeft } from '../words/clock.js';
+import { fill, listOf, placeInWords, reasonOf, words } from '../words/words.js';
+import { RoomEnding } from './ending.js';
+import { Feed, heldUpTo, merge } from './feed.js';
 import { ConnectionNotice, PassingNotices } from './notices.js';
 import { RoomPeople } from './people.js';
+import { MessageForm, hasTouchKeyboard } from './writing.js';
 
-const MAX_TEXT = 2000;
-const COUNT_FROM = 1800;
 const WARNING_MINUTES = [1, 5];
 // Messages may overtake each other by a moment without any being lost.
 const GAP_MS = 500;
 
-const ENDINGS = {
-  host: 'The host closed the room.',
-  time: 'Time is up. The room has closed.',
-  abandoned: 'Everybody had left, so the room has closed.',
-};
-const LOST = 'This room did not come back after a restart. What was said so far is still here.';
-
-const hasTouchKeyboard = () => matchMedia('(pointer: coarse)').matches;
-
 export const RoomDialog = {
   template: '#room-template',
-  components: { ConnectionNotice, Feed, PassingNotices, RoomPeople },
+  components: { ConnectionNotice, Feed, MessageForm, PassingNotices, RoomEnding, RoomPeople },
   props: {
     id: String,
     user: String,
@@ -47,7 +38,6 @@ export const RoomDialog = {
       view: null,
       messages: Object.freeze([]),
       unsent: kept(unsentName(this.user, this.id), []),
-      draft: kept(draftName(this.user, this.id), ''),
       pitch: '',
       closedBy: '',
       absence: null, // the refusal, when the room cannot be entered
@@ -57,7 +47,7 @@ export const RoomDialog = {
 
   computed: {
     topic() {
-      return this.view?.topic ?? this.card?.topic ?? 'Room';
+      return this.view?.topic ?? this.card?.topic ?? words.room.untitled;
     },
     isHost() {
       return this.view?.host === this.user;
@@ -74,8 +64,9 @@ export const RoomDialog = {
       return Boolean(this.view?.closed || this.absence);
     },
     ending() {
-      if (this.absence) return this.messages.length && this.absence.code === 'not_found' ? LOST : this.absence.error;
-      return this.closedBy ? `${this.closedBy} closed the room.` : ENDINGS[this.view.closed];
+      const isLost = this.messages.length && this.absence?.code === 'not_found';
+      if (this.absence) return isLost ? words.ending.lost : reasonOf(this.absence);
+      return this.closedBy ? fill(words.ending.closedBy, { user: this.closedBy }) : words.ending[this.view.closed];
     },
     left() {
       return this.view.closes_at - this.now;
@@ -89,15 +80,6 @@ export const RoomDialog = {
     placeInWords() {
       return placeInWords(this.place);
     },
-    length() {
-      return Array.from(this.draft).length;
-    },
-    count() {
-      return this.length > COUNT_FROM ? `${this.length} of ${MAX_TEXT}` : '';
-    },
-    isTooLong() {
-      return this.length > MAX_TEXT;
-    },
     isBehind() {
       const last = Math.max(this.view?.seq ?? 0, this.messages.at(-1)?.seq ?? 0);
       return last > (heldUpTo(this.messages) ?? 0);
@@ -110,16 +92,14 @@ export const RoomDialog = {
       this.enter();
     },
     now: 'warn',
-    draft(text) {
-      keep(draftName(this.user, this.id), text);
-    },
     unsent(messages) {
       keep(unsentName(this.user, this.id), messages);
     },
     role: 'keepFocus',
     queue(queue, before) {
       const names = queue.map(({ user }) => user).filter((name) => !before.some(({ user }) => user === name));
-      if (names.length) this.tell(`${listOf(names)} ${names.length > 1 ? 'ask' : 'asks'} to speak.`, names);
+      if (!names.length) return;
+      this.tell(fill(words.room.asksToSpeak, { count: names.length, names: listOf(names) }), names);
     },
   },
 
@@ -188,7 +168,8 @@ export const RoomDialog = {
     onRoom(view) {
       if (view.id !== this.id) return;
       if (this.view && this.view.host !== view.host) {
-        this.tell(view.host === this.user ? 'You are the host now.' : `${view.host} is the host now.`);
+        const { youAreHostNow, isHostNow } = words.room;
+        this.tell(view.host === this.user ? youAreHostNow : fill(isHostNow, { user: view.host }));
       }
       this.view = view;
       this.checkForGap();
@@ -218,7 +199,7 @@ export const RoomDialog = {
     async fetchEarlier() {
       const answer = await insist('history', { room: this.id, before: this.messages[0].seq });
       if (answer.ok) this.receive(answer.messages);
-      else this.tell(answer.error);
+      else this.tell(reasonOf(answer));
       return answer.ok && answer.messages.length > 0;
     },
 
@@ -230,11 +211,8 @@ export const RoomDialog = {
 
     // Speaking. A message leaves `unsent` only when it is in the feed, or by hand.
 
-    say() {
-      const text = this.draft.trim();
-      if (!text || this.isTooLong) return;
+    say({ text }) {
       this.unsent = [...this.unsent, { user: this.user, text, at: this.now, key: newKey() }];
-      this.draft = '';
       this.flush();
     },
 
@@ -267,25 +245,19 @@ export const RoomDialog = {
       this.unsent = this.unsent.filter((unsent) => unsent.key !== key);
     },
 
-    onEnterKey(event) {
-      if (event.shiftKey || event.isComposing || hasTouchKeyboard()) return;
-      event.preventDefault();
-      this.say();
-    },
-
     // Asking to speak.
 
     async askToSpeak() {
       this.hasAsked = true;
       const answer = await command('request', { room: this.id, pitch: this.pitch.trim() || undefined });
-      if (!answer.ok) return this.tell(answer.error);
+      if (!answer.ok) return this.tell(reasonOf(answer));
       this.pitch = '';
       this.$emit('place', answer.place);
     },
 
     async withdraw() {
       const answer = await command('withdraw', { room: this.id });
-      if (!answer.ok) return this.tell(answer.error);
+      if (!answer.ok) return this.tell(reasonOf(answer));
       this.$emit('place', null);
     },
 
@@ -294,17 +266,17 @@ export const RoomDialog = {
     onApproved({ room }) {
       if (room !== this.id || !this.view) return;
       if (!this.maySpeak) this.view = { ...this.view, speakers: [...this.view.speakers, this.user] };
-      this.tell('You may speak now.');
+      this.tell(words.room.youMaySpeak);
     },
 
     onDenied({ room }) {
-      if (room === this.id) this.tell('Not this time. You can ask again.');
+      if (room === this.id) this.tell(words.room.denied);
     },
 
     onRemoved({ room }) {
       if (room !== this.id || !this.view) return;
       this.view = { ...this.view, speakers: this.view.speakers.filter((name) => name !== this.user) };
-      this.tell('You are watching again. What you were writing is kept.');
+      this.tell(words.room.removed);
     },
 
     // Words and focus.
@@ -316,8 +288,7 @@ export const RoomDialog = {
       const warning = `${minutes} ${closesAt}`;
       if (!minutes || closesAt - openedAt <= minutes * MINUTE || this.warned === warning) return;
       this.warned = warning;
-      const left = Math.ceil(this.left / MINUTE);
-      this.tell(`${left} ${left === 1 ? 'minute' : 'minutes'} left.`);
+      this.tell(fill(words.clock.warning, { count: Math.ceil(this.left / MINUTE) }));
     },
 
     async share() {
@@ -343,13 +314,9 @@ export const RoomDialog = {
       if (document.activeElement === heading && !hasTouchKeyboard()) writing?.focus();
     },
 
-    async download() {
+    async fetchAll() {
       while (this.messages[0]?.seq > 1 && (await this.fetchEarlier()));
-      const link = document.createElement('a');
-      link.href = URL.createObjectURL(new Blob([asText(this.messages)], { type: 'text/plain' }));
-      link.download = `${this.topic}.txt`;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      return this.messages;
     },
   },
 };

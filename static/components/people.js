@@ -2,9 +2,10 @@
  * The people of a room: who has a seat, and for the host the queue and what only the host can do.
  */
 
-import { MINUTE } from './clock.js';
-import { command } from './connection.js';
-import { hueOf, initial } from './names.js';
+import { MINUTE } from '../words/clock.js';
+import { command } from '../connection.js';
+import { hueOf, initial } from '../words/names.js';
+import { reasonOf, words } from '../words/words.js';
 
 const MAX_ROOM_MS = 120 * MINUTE;
 
@@ -38,7 +39,7 @@ export const RoomPeople = {
     /** Gives a command about this room, and says why when it is refused. Returns whether it was done. */
     async order(event, more = {}) {
       const answer = await command(event, { room: this.view.id, ...more });
-      if (!answer.ok) this.$emit('tell', answer.error);
+      if (!answer.ok) this.$emit('tell', reasonOf(answer));
       return answer.ok;
     },
 
@@ -58,7 +59,7 @@ export const RoomPeople = {
     },
 
     async extend() {
-      if (await this.order('extend')) this.$emit('tell', 'Ten more minutes.');
+      if (await this.order('extend')) this.$emit('tell', words.people.gotMore);
     },
 
     confirmClosing(isConfirming) {

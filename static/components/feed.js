@@ -2,8 +2,9 @@
  * The feed of a room: which messages are rendered, where it is scrolled to, and how one message looks.
  */
 
-import { MINUTE, dayOf, timeOfDay } from './clock.js';
-import { hueOf } from './names.js';
+import { MINUTE, dayOf, timeOfDay } from '../words/clock.js';
+import { hueOf } from '../words/names.js';
+import { fill, reasonOf, words } from '../words/words.js';
 
 // Thousands of rendered messages make a phone slow; earlier ones come on demand.
 const RENDERED = 300;
@@ -43,7 +44,7 @@ function partsOf(text) {
 
 function stateOf({ seq, refusal }) {
   if (seq) return 'sent';
-  return refusal ? 'not sent' : 'sending';
+  return refusal ? 'notSent' : 'sending';
 }
 
 const FeedMessage = {
@@ -90,6 +91,9 @@ export const Feed = {
     rows() {
       const rendered = this.messages.filter((message) => message.seq >= this.renderedFrom);
       return [...rendered, ...this.unsent].map((message, index, all) => this.rowOf(message, all[index - 1]));
+    },
+    newest() {
+      return this.unseen ? fill(words.feed.unseen, { count: this.unseen }) : words.feed.newest;
     },
     hasEarlier() {
       const first = this.messages[0]?.seq ?? 1;
@@ -145,7 +149,7 @@ export const Feed = {
         follows: !isNewDay && before.user === message.user && message.at - before.at < TOGETHER_MS,
         day: isNewDay ? day : undefined,
         state: stateOf(message),
-        reason: message.refusal?.error,
+        reason: message.refusal && reasonOf(message.refusal),
       };
     },
 

@@ -1,8 +1,9 @@
 /** The lobby's parts: a card for a live room, and the dialog that opens a new one. */
 
-import { timeLeft } from './clock.js';
-import { command } from './connection.js';
-import { hueOf, initial, listOf } from './names.js';
+import { timeLeft } from '../words/clock.js';
+import { command } from '../connection.js';
+import { hueOf, initial } from '../words/names.js';
+import { listOf, reasonOf } from '../words/words.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
 const USUAL_MINUTES = Number(document.body.dataset.minutes);
@@ -58,7 +59,7 @@ export const HostDialog = {
       this.isOpening = true;
       const answer = await command('host', { topic: this.topic.trim(), minutes: this.minutes || undefined });
       this.isOpening = false;
-      this.refusal = answer.error ?? '';
+      this.refusal = answer.ok ? '' : reasonOf(answer);
       if (!answer.ok) return;
       this.topic = '';
       this.$refs.dialog.close();
