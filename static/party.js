@@ -4,8 +4,8 @@
 
 import { connect, on } from './connection.js';
 import { keep, kept, unsentName } from './kept.js';
-import { linkTo, roomInAddress, shareLink } from './link.js';
-import { HostDialog, LobbyCard } from './components/lobby.js';
+import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
+import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
 import { ConnectionNotice, PassingNotices } from './components/notices.js';
 import { RoomDialog } from './components/room.js';
 import { SECOND } from './words/clock.js';
@@ -17,15 +17,15 @@ const NOTICES = 2;
 
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {
-  const room = kept('room after sign-in');
-  if (!room) return;
+  const fragment = kept('room after sign-in');
+  if (!fragment) return;
   keep('room after sign-in', null);
-  if (!roomInAddress()) history.replaceState(null, '', linkTo(room));
+  if (!roomInAddress()) history.replaceState(null, '', fragment);
 }
 
 const Party = {
   template: '#party-template',
-  components: { ConnectionNotice, HostDialog, LobbyCard, PassingNotices, RoomDialog },
+  components: { ClosedRooms, ConnectionNotice, HostDialog, LobbyCard, PassingNotices, RoomDialog },
 
   data: () => ({
     user: document.body.dataset.user,
@@ -33,8 +33,9 @@ const Party = {
     cards: {},
     places: {}, // by room: my place in its queue
     queues: {}, // by room: who waits, where I am the host
+    closedRooms: [], // that I was inside, and can still read; the newest first
     room: roomInAddress(),
-    asks: false,
+    asks: asksInAddress(),
     notices: [],
     isLoaded: false,
     localNow: Date.now(),
@@ -82,6 +83,7 @@ const Party = {
     on('approved', ({ room }) => this.onDecision(room, words.party.maySpeakIn));
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
     on('closed', ({ room }) => this.forget(room));
+    on('room', this.onRoom);
     addEventListener('popstate', this.onAddress);
     setInterval(() => (this.localNow = Date.now()), SECOND);
   },
@@ -96,7 +98,7 @@ const Party = {
       this.queues = { [this.room]: this.queues[this.room] ?? [] };
     },
 
-    onLobby({ now, rooms, gone }) {
+    onLobby({ now, rooms, gone, closed }) {
       this.clockOffset = now - Date.now();
       const cards = this.expectsWholeLobby ? {} : { ...this.cards };
       for (const card of rooms) {
@@ -110,7 +112,13 @@ const Party = {
         if (!cards[room] && room !== this.room) this.forget(room);
       }
       this.expectsWholeLobby = false;
+      if (closed) this.closedRooms = closed;
       this.isLoaded = true;
+    },
+
+    onRoom({ id, topic, host, gone_at: goneAt }) {
+      if (!goneAt) return;
+      this.closedRooms = [{ id, topic, host, gone_at: goneAt }, ...this.closedRooms.filter((room) => room.id !== id)];
     },
 
     setPlace(room, place) {
@@ -136,7 +144,7 @@ const Party = {
     },
 
     onAddress() {
-      this.asks = false;
+      this.asks = asksInAddress();
       this.room = roomInAddress();
     },
 
@@ -153,7 +161,8 @@ const Party = {
     },
 
     async share(room) {
-      this.tell(await shareLink(room));
+      const text = await shareLink(room);
+      if (text) this.tell(text);
     },
 
     /** Shows `text` for a while; those about `requests` (names) only until these are answered. */
