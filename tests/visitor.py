@@ -66,9 +66,11 @@ class Visitor:
 
     def watch(self, topic):
         self.card(topic).get_by_role("button", name="Watch").click()
-        expect(self.room.get_by_label("What do you want to add?")).to_be_visible()
+        expect(self.room.get_by_role("button", name="Ask to speak")).to_be_visible()
 
     def ask(self, pitch=""):
+        if not self.room.get_by_label("What do you want to add?").is_visible():
+            self.room.get_by_role("button", name="Ask to speak").click()
         self.room.get_by_label("What do you want to add?").fill(pitch)
         self.room.get_by_role("button", name="Ask to speak").click()
         expect(self.room.get_by_text("You are next")).to_be_visible()

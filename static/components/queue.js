@@ -57,7 +57,9 @@ export const RoomQueue = {
       this.keepFocus(request.id);
     },
 
-    undo({ id }) {
+    undo({ id }, { detail: taps } = {}) {
+      // The second tap of two on Deny falls on Undo.
+      if (taps > 1) return;
       clearTimeout(this.denials[id]);
       delete this.denials[id];
       this.keepFocus(id);
@@ -83,7 +85,8 @@ export const RoomQueue = {
       await this.$nextTick();
       if (document.activeElement !== document.body) return;
       const buttons = [...this.$el.querySelectorAll('.request button')];
-      (buttons.find((button) => button.closest('.request').dataset.id === id) ?? buttons[0])?.focus();
+      // Of a request's buttons the last one: Undo, or the Deny that was pressed by mistake.
+      (buttons.findLast((button) => button.closest('.request').dataset.id === id) ?? buttons[0])?.focus();
     },
   },
 };
