@@ -23,6 +23,10 @@ function restoreRoomAfterSignIn() {
   if (!roomInAddress()) history.replaceState(null, '', linkTo(room));
 }
 
+/** The lobby as it was when the server made this page. */
+const lobby = JSON.parse(document.getElementById('lobby').textContent);
+const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
+
 const Party = {
   template: '#party-template',
   components: { ConnectionNotice, HostDialog, LobbyCard, PassingNotices, RoomDialog },
@@ -30,15 +34,14 @@ const Party = {
   data: () => ({
     user: document.body.dataset.user,
     connection: 'away',
-    cards: {},
+    cards: byId(lobby.rooms),
     places: {}, // by room: my place in its queue
     queues: {}, // by room: who waits, where I am the host
     room: roomInAddress(),
     asks: false,
     notices: [],
-    isLoaded: false,
     localNow: Date.now(),
-    clockOffset: 0,
+    clockOffset: lobby.now - Date.now(),
   }),
 
   computed: {
@@ -98,9 +101,8 @@ const Party = {
 
     onLobby({ now, rooms, gone }) {
       this.clockOffset = now - Date.now();
-      const cards = this.expectsWholeLobby ? {} : { ...this.cards };
+      const cards = { ...(this.expectsWholeLobby ? {} : this.cards), ...byId(rooms) };
       for (const card of rooms) {
-        cards[card.id] = card;
         // Whoever handed the room over does not see its queue any more.
         if (card.host !== this.user) delete this.queues[card.id];
       }
@@ -110,7 +112,6 @@ const Party = {
         if (!cards[room] && room !== this.room) this.forget(room);
       }
       this.expectsWholeLobby = false;
-      this.isLoaded = true;
     },
 
     setPlace(room, place) {
@@ -169,4 +170,5 @@ const Party = {
 export function startParty({ createApp }) {
   restoreRoomAfterSignIn();
   createApp(Party).mount('#party');
+  document.getElementById('painted').remove();
 }
