@@ -23,6 +23,10 @@ function restoreRoomAfterSignIn() {
   if (!roomInAddress()) history.replaceState(null, '', fragment);
 }
 
+/** The lobby as it was when the server made this page. */
+const lobby = JSON.parse(document.getElementById('lobby').textContent);
+const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
+
 const Party = {
   template: '#party-template',
   components: { ClosedRooms, ConnectionNotice, HostDialog, LobbyCard, PassingNotices, RoomDialog },
@@ -30,16 +34,15 @@ const Party = {
   data: () => ({
     user: document.body.dataset.user,
     connection: 'away',
-    cards: {},
+    cards: byId(lobby.rooms),
     places: {}, // by room: my place in its queue
     queues: {}, // by room: who waits, where I am the host
     closedRooms: [], // that I was inside, and can still read; the newest first
     room: roomInAddress(),
     asks: asksInAddress(),
     notices: [],
-    isLoaded: false,
     localNow: Date.now(),
-    clockOffset: 0,
+    clockOffset: lobby.now - Date.now(),
   }),
 
   computed: {
@@ -100,9 +103,8 @@ const Party = {
 
     onLobby({ now, rooms, gone, closed }) {
       this.clockOffset = now - Date.now();
-      const cards = this.expectsWholeLobby ? {} : { ...this.cards };
+      const cards = { ...(this.expectsWholeLobby ? {} : this.cards), ...byId(rooms) };
       for (const card of rooms) {
-        cards[card.id] = card;
         // Whoever handed the room over does not see its queue any more.
         if (card.host !== this.user) delete this.queues[card.id];
       }
@@ -113,7 +115,6 @@ const Party = {
       }
       this.expectsWholeLobby = false;
       if (closed) this.closedRooms = closed;
-      this.isLoaded = true;
     },
 
     onRoom({ id, topic, host, gone_at: goneAt }) {
@@ -181,4 +182,5 @@ export function startParty({ createApp }) {
   // So that every template can say `words.feed.empty` and `fill(words.card.watching, { count })`.
   Object.assign(party.config.globalProperties, { words, fill });
   party.mount('#party');
+  document.getElementById('painted').remove();
 }

@@ -3,7 +3,7 @@
 import { command } from '../connection.js';
 import { timeLeft, timeOfDay } from '../words/clock.js';
 import { hueOf, initial } from '../words/names.js';
-import { fill, listOf, reasonOf, words } from '../words/words.js';
+import { fill, reasonOf, words } from '../words/words.js';
 import { TimePie } from './clock.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
@@ -38,7 +38,7 @@ export const LobbyCard = {
       return [this.card.host, ...this.card.speakers].map((name) => ({ name, initial: initial(name), hue: hueOf(name) }));
     },
     speakers() {
-      return listOf(this.card.speakers);
+      return this.card.speakers.join(', ');
     },
   },
 };
