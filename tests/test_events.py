@@ -165,7 +165,7 @@ def test_the_host_hands_over_to_a_speaker_and_becomes_one(join_anywhere, asha, b
     seat(asha, chen, room)
     join_anywhere("dana").request(room, pitch="Me too")
     for tab in (asha, other_tab):
-        tab.hears("waiting", lambda told: told["waiting"])
+        tab.hears("waiting", lambda told: [one["user"] for one in told["waiting"]] == ["dana"])
     assert assert_ok(asha.hand_over(room, "bilal")) == {"ok": True}
     assert [one["pitch"] for one in bilal.hears("waiting")["waiting"]] == ["Me too"]
     view = bilal.sees(room)
