@@ -5,11 +5,13 @@
 import { ask, command, insist, isPassing, newKey, on, wait } from '../connection.js';
 import { keep, kept, unsentName } from '../kept.js';
 import { shareLink } from '../link.js';
+import { notice } from '../noticing.js';
 import { MINUTE, timeLeft } from '../words/clock.js';
 import { fill, listOf, placeInWords, reasonOf, words } from '../words/words.js';
 import { RoomEnding } from './ending.js';
 import { Feed, heldUpTo, merge } from './feed.js';
 import { ConnectionNotice, PassingNotices } from './notices.js';
+import { NoticingSettings } from './noticing.js';
 import { RoomPeople } from './people.js';
 import { MessageForm, hasTouchKeyboard } from './writing.js';
 
@@ -19,7 +21,7 @@ const GAP_MS = 500;
 
 export const RoomDialog = {
   template: '#room-template',
-  components: { ConnectionNotice, Feed, MessageForm, PassingNotices, RoomEnding, RoomPeople },
+  components: { ConnectionNotice, Feed, MessageForm, NoticingSettings, PassingNotices, RoomEnding, RoomPeople },
   props: {
     id: String,
     user: String,
@@ -31,7 +33,7 @@ export const RoomDialog = {
     asks: Boolean,
     notices: Array,
   },
-  emits: ['leave', 'place', 'queue', 'tell'],
+  emits: ['leave', 'news', 'place', 'queue', 'tell'],
 
   data() {
     return {
@@ -158,6 +160,7 @@ export const RoomDialog = {
       // A long absence is caught up with in several steps.
       if (this.isBehind && messages.length) return this.enter();
       this.isCurrent = true;
+      this.cameAfter ??= this.messages.at(-1)?.seq ?? 0;
       if (waiting) this.$emit('queue', waiting);
       this.flush();
       await this.$nextTick();
@@ -182,6 +185,10 @@ export const RoomDialog = {
     },
 
     receive(messages) {
+      const isHeld = ({ seq }) => this.messages.findLast((held) => held.seq <= seq)?.seq === seq;
+      const isNews = (message) => message.seq > this.cameAfter && message.user !== this.user && !isHeld(message);
+      const news = messages.filter(isNews);
+      if (news.length) this.$emit('news', news);
       this.messages = merge(this.messages, messages);
       const own = new Set(messages.filter(({ user }) => user === this.user).map(({ key }) => key));
       if (this.unsent.some(({ key }) => own.has(key))) this.unsent = this.unsent.filter(({ key }) => !own.has(key));
@@ -288,7 +295,9 @@ export const RoomDialog = {
       const warning = `${minutes} ${closesAt}`;
       if (!minutes || closesAt - openedAt <= minutes * MINUTE || this.warned === warning) return;
       this.warned = warning;
-      this.tell(fill(words.clock.warning, { count: Math.ceil(this.left / MINUTE) }));
+      const count = Math.ceil(this.left / MINUTE);
+      this.tell(fill(words.clock.warning, { count }));
+      if (minutes === 5) notice('fiveMinutes', { room: this.id, topic: this.topic, count, id: closesAt });
     },
 
     async share() {
