@@ -15,13 +15,15 @@ const NOTES = [
 ];
 const NOTE_SECONDS = 0.5;
 const QUIET = 0.06; // of full volume
+const RING_MS = 1500; // until the last note has died away
+const TOO_LATE_MS = 1000;
 // A hidden page lets one that is looked at go first; browsers let it wait up to a second longer.
 const HIDDEN_WAITS_MS = 250;
 const TOGETHER_MS = 3000;
 
 const noticedRequests = new Set();
 let audio;
-let isRinging = false;
+let resting; // the timer that lets the sound rest
 let shown = []; // notifications of this page that no service worker keeps
 
 // The count
@@ -89,15 +91,14 @@ function allowSound({ isTrusted }) {
 }
 
 async function ring() {
-  if (isRinging) return;
-  isRinging = true;
-  await audio.resume();
-  await Promise.all(NOTES.map(play));
-  audio.suspend();
-  isRinging = false;
+  await Promise.race([audio.resume(), pause(TOO_LATE_MS)]);
+  // Where the system holds sound back, the notes would come whenever it lets go.
+  if (audio.state !== 'running') return;
+  NOTES.forEach(play);
+  clearTimeout(resting);
+  resting = setTimeout(() => audio.suspend(), RING_MS);
 }
 
-/** Plays one soft note; a promise of its end. */
 function play({ hertz, after }) {
   const start = audio.currentTime + after;
   const loudness = new GainNode(audio, { gain: 0 });
@@ -108,7 +109,6 @@ function play({ hertz, after }) {
   note.connect(loudness).connect(audio.destination);
   note.start(start);
   note.stop(start + NOTE_SECONDS);
-  return new Promise((resolve) => (note.onended = resolve));
 }
 
 // Notifications

@@ -88,7 +88,7 @@ const Party = {
     on('place', ({ room, place }) => this.setPlace(room, place));
     on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
     on('approved', ({ room }) => {
-      notice('approved', { room, topic: this.cards[room]?.topic });
+      notice('approved', { room, topic: this.topicOf(room) });
       this.onDecision(room, words.party.maySpeakIn);
     });
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
@@ -132,7 +132,7 @@ const Party = {
 
     setQueue(room, waiting) {
       this.queues[room] = waiting;
-      const topic = this.cards[room]?.topic;
+      const topic = this.topicOf(room);
       const names = noticeRequests({ room, topic, waiting, since: this.cameAt });
       if (room !== this.room) {
         if (names.length) this.tell(fill(words.noticing.asksIn, { count: names.length, names: listOf(names), topic }));
@@ -151,6 +151,10 @@ const Party = {
     onDecision(room, sentence) {
       this.setPlace(room, null);
       if (room !== this.room) this.tell(fill(sentence, { topic: this.cards[room]?.topic ?? words.party.closedTopic }));
+    },
+
+    topicOf(room) {
+      return this.cards[room]?.topic ?? words.room.untitled;
     },
 
     forget(room) {

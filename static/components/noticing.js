@@ -4,11 +4,13 @@ import { isSoundOn, notifications, setNotifications, setSound } from '../noticin
 
 export const NoticingSettings = {
   template: '#noticing-template',
-  data: () => ({ isSoundOn: isSoundOn(), notifications: notifications() }),
+  data: () => ({ isOpen: false, isSoundOn: true, notifications: 'off' }),
 
   methods: {
-    show() {
+    async show() {
       this.look();
+      this.isOpen = true;
+      await this.$nextTick();
       this.$refs.dialog.showModal();
     },
 
