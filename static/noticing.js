@@ -21,6 +21,9 @@ const TOO_LATE_MS = 1000;
 const HIDDEN_WAITS_MS = 250;
 const TOGETHER_MS = 3000;
 
+const icon = document.querySelector('link[rel=icon]');
+icon.dataset.seen = icon.getAttribute('href');
+
 const noticedRequests = new Set();
 let audio;
 let resting; // the timer that lets the sound rest
@@ -30,7 +33,7 @@ let shown = []; // notifications of this page that no service worker keeps
 
 /** Shows on the tab's icon, and on the icon of an installed page, how much waits to be seen. */
 export function showUnseen(count) {
-  document.querySelector('link[rel=icon]').href = `static/favicon${count ? '-unseen' : ''}.svg`;
+  icon.href = count ? icon.dataset.unseen : icon.dataset.seen;
   // It is refused where the page is not installed.
   navigator.setAppBadge?.(count).catch(() => {});
 }
