@@ -17,14 +17,15 @@ const NOTE_SECONDS = 0.5;
 const QUIET = 0.06; // of full volume
 const RING_MS = 1500; // until the last note has died away
 const TOO_LATE_MS = 1000;
-// A hidden page lets one that is looked at go first; browsers let it wait up to a second longer.
-const HIDDEN_WAITS_MS = 250;
+// All tabs of somebody hear of an event within this time.
 const TOGETHER_MS = 3000;
+const LOOKING = 'looking'; // a lock that is held by every tab that is looked at
 
 const icon = document.querySelector('link[rel=icon]');
 icon.dataset.seen = icon.getAttribute('href');
 
 const noticedRequests = new Set();
+let lookAway; // ends what tells the other tabs that this one is looked at
 let audio;
 let resting; // the timer that lets the sound rest
 let shown = []; // notifications of this page that no service worker keeps
@@ -63,14 +64,24 @@ export function noticeRequests({ room, topic, waiting, since }) {
 export function notice(kind, about) {
   const event = `${kind} ${about.room} ${about.id ?? ''}`;
   if (RINGING.includes(kind) && audio && isSoundOn()) inOneTab(`sound: ${event}`, ring);
-  if (notifications() === 'on') inOneTab(`notification: ${event}`, () => document.hidden && notify(kind, about));
+  if (notifications() === 'on') notifyWhoLooksAway(event, kind, about);
+}
+
+async function notifyWhoLooksAway(event, kind, about) {
+  const { held } = await navigator.locks.query();
+  if (!held.some(({ name }) => name === LOOKING)) inOneTab(`notification: ${event}`, () => notify(kind, about));
 }
 
 /** Does it in one of the person's tabs, though all hear of the event. (There are no locks without TLS.) */
-async function inOneTab(name, act) {
-  if (document.hidden) await pause(HIDDEN_WAITS_MS);
+function inOneTab(name, act) {
   if (!navigator.locks) return act();
-  await navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && Promise.all([act(), pause(TOGETHER_MS)]));
+  return navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && Promise.all([act(), pause(TOGETHER_MS)]));
+}
+
+/** Lets the person's other tabs know that this one is looked at. */
+function showThatOneLooks() {
+  if (document.hidden) return lookAway?.();
+  navigator.locks?.request(LOOKING, { mode: 'shared' }, () => document.hidden || new Promise((end) => (lookAway = end)));
 }
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -167,3 +178,5 @@ async function takeBack() {
 addEventListener('click', allowSound, { capture: true });
 addEventListener('keydown', allowSound, { capture: true });
 document.addEventListener('visibilitychange', takeBack);
+document.addEventListener('visibilitychange', showThatOneLooks);
+showThatOneLooks();
