@@ -5,11 +5,13 @@
 import { connect, on } from './connection.js';
 import { keep, kept, unsentName } from './kept.js';
 import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
+import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
 import { ConnectionNotice, PassingNotices } from './components/notices.js';
+import { NoticingSettings } from './components/noticing.js';
 import { RoomDialog } from './components/room.js';
 import { SECOND } from './words/clock.js';
-import { fill, words } from './words/words.js';
+import { fill, listOf, words } from './words/words.js';
 
 const NOTICE_MS = 8000;
 // More would cover the feed of a phone.
@@ -29,7 +31,7 @@ const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]))
 
 const Party = {
   template: '#party-template',
-  components: { ClosedRooms, ConnectionNotice, HostDialog, LobbyCard, PassingNotices, RoomDialog },
+  components: { ClosedRooms, ConnectionNotice, HostDialog, LobbyCard, NoticingSettings, PassingNotices, RoomDialog },
 
   data: () => ({
     user: document.body.dataset.user,
@@ -41,6 +43,7 @@ const Party = {
     room: roomInAddress(),
     asks: asksInAddress(),
     notices: [],
+    unread: 0, // messages that came while nobody looked
     localNow: Date.now(),
     clockOffset: lobby.now - Date.now(),
   }),
@@ -56,9 +59,12 @@ const Party = {
     requests() {
       return Object.values(this.queues).reduce((total, queue) => total + queue.length, 0);
     },
+    unseen() {
+      return this.requests + this.unread;
+    },
     title() {
       const topic = this.cards[this.room]?.topic;
-      return `${this.requests ? `(${this.requests}) ` : ''}${topic ? `${topic} – ` : ''}${words.party.name}`;
+      return `${this.unseen ? `(${this.unseen}) ` : ''}${topic ? `${topic} – ` : ''}${words.party.name}`;
     },
   },
 
@@ -66,7 +72,9 @@ const Party = {
     title(title) {
       document.title = title;
     },
+    unseen: { handler: showUnseen, immediate: true },
     async room(room, before) {
+      this.unread = 0;
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
       if (kept(unsentName(this.user, before), []).some(({ refusal }) => !refusal)) {
@@ -83,11 +91,15 @@ const Party = {
     on('lobby', this.onLobby);
     on('place', ({ room, place }) => this.setPlace(room, place));
     on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
-    on('approved', ({ room }) => this.onDecision(room, words.party.maySpeakIn));
+    on('approved', ({ room }) => {
+      notice('approved', { room, topic: this.topicOf(room) });
+      this.onDecision(room, words.party.maySpeakIn);
+    });
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
     on('closed', ({ room }) => this.forget(room));
     on('room', this.onRoom);
     addEventListener('popstate', this.onAddress);
+    document.addEventListener('visibilitychange', () => (this.unread = 0));
     setInterval(() => (this.localNow = Date.now()), SECOND);
   },
 
@@ -103,6 +115,7 @@ const Party = {
 
     onLobby({ now, rooms, gone, closed }) {
       this.clockOffset = now - Date.now();
+      this.cameAt ??= now;
       const cards = { ...(this.expectsWholeLobby ? {} : this.cards), ...byId(rooms) };
       for (const card of rooms) {
         // Whoever handed the room over does not see its queue any more.
@@ -128,15 +141,29 @@ const Party = {
 
     setQueue(room, waiting) {
       this.queues[room] = waiting;
-      if (room !== this.room) return;
+      const topic = this.topicOf(room);
+      const names = noticeRequests({ room, topic, waiting, since: this.cameAt });
+      if (room !== this.room) {
+        if (names.length) this.tell(fill(words.noticing.asksIn, { count: names.length, names: listOf(names), topic }));
+        return;
+      }
       // "Chen asks to speak" is no news any more once chen has been answered.
       const isAnswered = (user) => !waiting.some((request) => request.user === user);
       this.notices = this.notices.filter(({ requests }) => !requests.length || !requests.every(isAnswered));
     },
 
+    /** What others have said in the open room. */
+    onNews(messages) {
+      if (document.hidden) this.unread += messages.length;
+    },
+
     onDecision(room, sentence) {
       this.setPlace(room, null);
       if (room !== this.room) this.tell(fill(sentence, { topic: this.cards[room]?.topic ?? words.party.closedTopic }));
+    },
+
+    topicOf(room) {
+      return this.cards[room]?.topic ?? words.room.untitled;
     },
 
     forget(room) {

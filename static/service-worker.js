@@ -1,5 +1,6 @@
 /**
- * What there is of the party without a network: one page that says so, and goes on when the network is back.
+ * What there is of the party without a network: one page that says so, and goes on when the network is back. It also
+ * shows the page's notifications, since phones allow that to nobody else.
  *
  * It keeps that page and what it looks like, and nothing else: every other page has a name and a token in it, and must
  * not be found on this phone by whoever comes next. It gives what it keeps only when the network gives nothing, so
@@ -39,6 +40,18 @@ async function page({ request, preloadResponse }) {
   }
 }
 
+/** Leads whoever taps a notification to its room: in a tab of the party that is open, else in a new one. */
+async function answer({ data: { link } }) {
+  const [tab] = await clients.matchAll({ type: 'window' });
+  if (!tab) return clients.openWindow(link);
+  await tab.focus();
+  return tab.navigate(link);
+}
+
+addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  event.waitUntil(answer(event.notification));
+});
 addEventListener('install', (event) => event.waitUntil(install()));
 addEventListener('activate', (event) => event.waitUntil(activate()));
 addEventListener('fetch', (event) => {

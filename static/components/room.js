@@ -5,12 +5,14 @@
 import { ask, insist, isPassing, newKey, on, wait } from '../connection.js';
 import { keep, kept, pitchName, unsentName } from '../kept.js';
 import { shareLink } from '../link.js';
+import { notice } from '../noticing.js';
 import { fill, listOf, reasonOf, words } from '../words/words.js';
 import { AskToSpeak } from './asking.js';
 import { RoomClock, closingRoundSince } from './clock.js';
 import { RoomEnding } from './ending.js';
 import { Feed, heldUpTo, merge } from './feed.js';
 import { ConnectionNotice, PassingNotices } from './notices.js';
+import { NoticingSettings } from './noticing.js';
 import { RoomPeople } from './people.js';
 import { RoomPulse } from './pulse.js';
 import { MessageForm, hasTouchKeyboard } from './writing.js';
@@ -25,6 +27,7 @@ export const RoomDialog = {
     ConnectionNotice,
     Feed,
     MessageForm,
+    NoticingSettings,
     PassingNotices,
     RoomClock,
     RoomEnding,
@@ -42,7 +45,7 @@ export const RoomDialog = {
     asks: Boolean,
     notices: Array,
   },
-  emits: ['leave', 'place', 'queue', 'tell'],
+  emits: ['leave', 'news', 'place', 'queue', 'tell'],
 
   data() {
     return {
@@ -177,6 +180,7 @@ export const RoomDialog = {
       // A long absence is caught up with in several steps.
       if (this.isBehind && messages.length) return this.enter();
       this.isCurrent = true;
+      this.cameAfter ??= this.messages.at(-1)?.seq ?? 0;
       if (waiting) this.$emit('queue', waiting);
       this.flush();
       await this.$nextTick();
@@ -200,6 +204,10 @@ export const RoomDialog = {
     },
 
     receive(messages) {
+      const isHeld = ({ seq }) => this.messages.findLast((held) => held.seq <= seq)?.seq === seq;
+      const isNews = (message) => message.seq > this.cameAfter && message.user !== this.user && !isHeld(message);
+      const news = messages.filter(isNews);
+      if (news.length) this.$emit('news', news);
       this.messages = merge(this.messages, messages);
       const own = new Set(messages.filter(({ user }) => user === this.user).map(({ key }) => key));
       if (this.unsent.some(({ key }) => own.has(key))) this.unsent = this.unsent.filter(({ key }) => !own.has(key));
@@ -288,6 +296,10 @@ export const RoomDialog = {
     },
 
     // Words and focus.
+
+    onFiveMinutes(count) {
+      notice('fiveMinutes', { room: this.id, topic: this.topic, count, id: this.view.closes_at });
+    },
 
     async share(asks) {
       this.$refs.invite.hidePopover();
