@@ -6,7 +6,10 @@ import pytest
 from servers import running_server
 
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at"}
-VIEW = {"id", "topic", "host", "speakers", "watching", "waiting", "opened_at", "closes_at", "seq", "closed"}
+VIEW = {
+    "id", "topic", "host", "speakers", "seats", "away", "watching", "waiting", "more_time", "pulse", "opened_at",
+    "closes_at", "seq", "closed", "gone_at",
+}  # fmt: skip
 MESSAGE = {"room", "seq", "user", "text", "at", "key"}
 
 # event → its fields; what each part may hear of a room, besides the lobby's cards.
@@ -16,9 +19,10 @@ FIELDS = {
     "message": MESSAGE,
     "waiting": {"room", "waiting"},
     "place": {"room", "place"},
-    "approved": {"room"},
+    "approved": {"room", "pitch"},
     "denied": {"room"},
     "removed": {"room"},
+    "taken_back": {"room", "seq"},
     "closed": {"room", "reason", "by"},
 }
 INSIDE = {"lobby", "room", "message", "closed"}
