@@ -21,7 +21,7 @@ import websocket
 from person import Person, SocketLine, assert_ok, assert_refused, form_token, seat, sign_in_over_http
 from playwright.sync_api import expect
 from servers import ROOT, SECRET, free_ports, password_of, running_redis, running_server
-from test_browser import Visitor
+from visitor import Visitor
 
 NAMES = ("asha", "bilal", "chen", "dana", "emeka", "farida")
 SETTINGS = {"PARTY_SECRET_KEY": SECRET, "PARTY_PACE": "0", "PARTY_ASSETS": "local", "PARTY_GUESTS": "11"}

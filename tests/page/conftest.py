@@ -1,0 +1,49 @@
+import pytest
+from servers import running_server
+from visitor import Cable, Visitor, close_rooms
+
+
+@pytest.fixture(scope="package")
+def party():
+    """A server as its owner would start it."""
+    with running_server(PARTY_PACE="5") as server:
+        yield server
+
+
+@pytest.fixture
+def visit(browser, party):
+    """Opens a browser for somebody; at the end nothing may have gone wrong in any of them."""
+    visitors = []
+
+    def visit(name, address=party.address, **how):
+        visitors.append(Visitor(browser, address, name, **how))
+        return visitors[-1]
+
+    yield visit
+    trouble = {visitor.name: visitor.trouble for visitor in visitors if visitor.trouble}
+    for visitor in visitors:
+        visitor.context.close()
+    close_rooms(party, {visitor.name for visitor in visitors})
+    assert not trouble
+
+
+@pytest.fixture
+def asha(visit):
+    return visit("asha").sign_in()
+
+
+@pytest.fixture
+def bilal(visit):
+    return visit("bilal").sign_in()
+
+
+@pytest.fixture
+def chen(visit):
+    return visit("chen").sign_in()
+
+
+@pytest.fixture
+def cable(party):
+    cable = Cable(party.port)
+    yield cable
+    cable.remove()

@@ -1,0 +1,60 @@
+"""Vue and Socket.IO: from the CDN, else the server's own copy."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from servers import running_server
+from visitor import VENDOR
+
+
+def own_copy(route):
+    name = route.request.url.rsplit("/", 1)[1]
+    headers = {"Content-Type": "text/javascript", "Access-Control-Allow-Origin": "*"}
+    return (VENDOR / name).read_bytes(), headers
+
+
+def give(route):
+    body, headers = own_copy(route)
+    route.fulfill(body=body, headers=headers)
+
+
+def tamper(route):
+    body, headers = own_copy(route)
+    route.fulfill(body=body + b"\nalert('tampered')", headers=headers)
+
+
+CDN = {
+    "fine": give,
+    "refused": lambda route: route.abort("connectionrefused"),
+    "failing": lambda route: route.fulfill(status=500),
+    "tampered": tamper,
+    "hanging": lambda route: None,
+}
+
+
+@pytest.mark.parametrize("cdn", CDN)
+def test_the_page_is_live_soon_whatever_the_cdn_does(visit, cdn):
+    dana = visit("dana").sign_in()
+    dana.context.route("https://cdn.jsdelivr.net/**", CDN[cdn])
+    fetched = []
+    dana.page.on("request", lambda request: fetched.append(request.url))
+    dana.page.evaluate("sessionStorage.clear()")
+    dana.page.goto("./", wait_until="domcontentloaded")
+    live = dana.page.get_by_text(re.compile("It is quiet here|min left")).first
+    expect(live).to_be_visible(timeout=4_000)
+    took = dana.page.evaluate("performance.now()")
+    assert took < (3_500 if cdn == "hanging" else 2_000)
+    own = [url for url in fetched if "/static/vendor/" in url]
+    assert bool(own) is (cdn != "fine"), fetched
+    dana.trouble[:] = [trouble for trouble in dana.trouble if "integrity" not in trouble]
+
+
+def test_local_assets_ask_no_cdn(visit):
+    with running_server(PARTY_ASSETS="local") as server:
+        asha = visit("asha", server.address)
+        fetched = []
+        asha.page.on("request", lambda request: fetched.append(request.url))
+        asha.sign_in()
+        expect(asha.page.get_by_text("It is quiet here.")).to_be_visible()
+        assert all(url.startswith(server.address) for url in fetched), fetched

@@ -1,0 +1,119 @@
+"""Reloads, tabs, tunnels and restarts: nothing is lost, nothing comes twice."""
+
+import signal
+
+import pytest
+from playwright.sync_api import expect
+from servers import Server, running_server
+from visitor import Cable, seat
+
+
+def test_a_reload_in_the_middle_changes_nothing(asha, bilal):
+    asha.host("Reload me")
+    bilal.watch("Reload me")
+    bilal.ask("Wait for me")
+    bilal.page.reload()
+    expect(bilal.room.get_by_text("You are next")).to_be_visible()
+    asha.page.reload()
+    asha.approve("bilal")
+    bilal.say("One")
+    expect(asha.message("One")).to_have_count(1)
+    bilal.writing.fill("Half a thought")
+    bilal.page.reload()
+    expect(bilal.writing).to_have_value("Half a thought")
+    expect(bilal.message("One")).to_have_count(1)
+    asha.close_room()
+
+
+def test_two_tabs_show_each_message_once_and_closing_one_is_not_leaving(asha, bilal):
+    asha.host("Two tabs")
+    seat(asha, bilal, "Two tabs")
+    first, bilal.page = bilal.page, bilal.new_tab()
+    bilal.page.goto(first.url)
+    bilal.say("From the second")
+    expect(first.get_by_role("listitem").filter(has_text="From the second")).to_have_count(1)
+    expect(bilal.message("From the second")).to_have_count(1)
+    first.close()
+    bilal.say("Still here")
+    expect(asha.message("Still here")).to_have_count(1)
+    asha.close_room()
+
+
+def test_a_lost_connection_loses_nothing(asha, visit, cable):
+    bilal = visit("bilal", cable.address).sign_in()
+    asha.host("Tunnel")
+    seat(asha, bilal, "Tunnel")
+    bilal.say("Before the tunnel")
+    expect(bilal.message("Before the tunnel")).to_contain_text("sent")
+    cable.cut()
+    bilal.say("In the tunnel, one")
+    bilal.say("In the tunnel, two")
+    expect(bilal.message("In the tunnel, one")).to_contain_text("sending")
+    expect(bilal.room.get_by_text("Reconnecting…")).to_be_visible()
+    asha.say("Are you there?")
+    expect(asha.message("Are you there?")).to_contain_text("sent")
+    cable.mend()
+    for text in ("Before the tunnel", "Are you there?", "In the tunnel, one", "In the tunnel, two"):
+        for visitor in (asha, bilal):
+            expect(visitor.message(text)).to_have_count(1)
+    texts = asha.room.get_by_role("log").locator(".message__text")
+    expect(texts).to_have_text(["Before the tunnel", "Are you there?", "In the tunnel, one", "In the tunnel, two"])
+    expect(bilal.room.get_by_text("Reconnecting…")).to_have_count(0)
+    asha.close_room()
+
+
+def test_a_long_tunnel_leaves_no_gap(visit):
+    with running_server() as server:  # without a pace
+        cable = Cable(server.port)
+        bilal = visit("bilal", cable.address).sign_in()
+        asha = server.person("asha")
+        room = asha.host("Long tunnel")
+        bilal.watch("Long tunnel")
+        asha.message(room, "Message 0.")
+        expect(bilal.message("Message 0.")).to_be_visible()
+        cable.cut()
+        for n in range(1, 251):
+            asha.message(room, f"Message {n}.")
+        cable.mend()
+        expect(bilal.message("Message 250.")).to_be_visible(timeout=10_000)
+        texts = bilal.room.get_by_role("log").locator(".message__text").all_inner_texts()
+        assert texts == [f"Message {n}." for n in range(251)]
+        cable.remove()
+
+
+def test_what_is_unsent_survives_a_reload(asha, visit, cable):
+    bilal = visit("bilal", cable.address).sign_in()
+    asha.host("Reload in the tunnel")
+    seat(asha, bilal, "Reload in the tunnel")
+    cable.cut()
+    bilal.say("Written in the dark")
+    expect(bilal.message("Written in the dark")).to_contain_text("sending")
+    cable.mend()
+    bilal.page.reload()
+    expect(asha.message("Written in the dark")).to_have_count(1)
+    expect(bilal.message("Written in the dark")).to_have_count(1)
+    asha.close_room()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["told to stop", "killed"])
+def test_the_page_comes_back_after_a_restart_of_the_server(visit, number):
+    """With a log in memory the room is gone with the process; the page, the sign-in and the words are not."""
+    server = Server(PARTY_PACE="5")
+    try:
+        asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
+        asha.host("Written in sand")
+        asha.say("Said before")
+        expect(asha.message("Said before")).to_contain_text("sent")
+        asha.writing.fill("Half a thought")
+        server.stop(number)
+        expect(asha.room.get_by_text("Restarting…" if number == signal.SIGTERM else "Reconnecting…")).to_be_visible()
+        server = Server(PARTY_PACE="5", PORT=str(server.port))
+        expect(asha.room.get_by_text("did not come back after a restart")).to_be_visible()
+        expect(asha.message("Said before")).to_be_visible()
+        expect(asha.room.get_by_text("You were writing")).to_be_visible()
+        asha.leave()
+        expect(bilal.page.get_by_text("It is quiet here.")).to_be_visible()
+        asha.host("Written in sand again")
+        expect(bilal.card("Written in sand again")).to_be_visible()
+    finally:
+        server.stop()

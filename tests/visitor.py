@@ -1,0 +1,185 @@
+"""Somebody with a browser, and what gets in their way, for the tests of the page."""
+
+import contextlib
+import re
+import socket
+import threading
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from person import Person, SocketLine, sign_in_over_http
+from playwright.sync_api import expect
+from servers import ROOT, password_of
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+VENDOR = ROOT / "static" / "vendor"
+# What Chromium prints by itself when a server or the CDN is away; everything else on the console is our fault.
+EXPECTED_ON_CONSOLE = re.compile(r"Failed to load resource|WebSocket connection to|ERR_INTERNET|preload")
+
+
+class Visitor:
+    """Somebody with a browser."""
+
+    def __init__(self, browser, address, name, **how):
+        self.name, self.address = name, address
+        # A service worker would fetch past the routes below; a test about it says `service_workers="allow"`.
+        self.context = browser.new_context(base_url=address, **{"service_workers": "block", "locale": "en-GB"} | how)
+        self.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.context.set_default_timeout(10_000)
+        self.context.route(lambda url: not url.startswith("http://127.0.0.1"), lambda route: route.abort())
+        self.trouble = []
+        self.page = self.new_tab()
+
+    def new_tab(self):
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        page.on("console", lambda message: self._note(message))
+        page.on("dialog", lambda dialog: self.trouble.append(f"a dialog: {dialog.message}"))
+        return page
+
+    def _note(self, message):
+        if message.type in ("error", "warning") and not EXPECTED_ON_CONSOLE.search(message.text):
+            self.trouble.append(message.text)
+
+    def sign_in(self, path="./"):
+        self.page.goto(path)
+        self.page.get_by_label("Name").fill(self.name)
+        self.page.get_by_label("Password").fill(password_of(self.name))
+        self.page.get_by_role("button", name="Sign in").click()
+        return self
+
+    def card(self, topic):
+        return self.page.get_by_role("article").filter(has=self.page.get_by_role("heading", name=topic, exact=True))
+
+    @property
+    def room(self):
+        return self.page.get_by_role("dialog")
+
+    def host(self, topic, minutes=30):
+        self.page.get_by_role("button", name="Host", exact=True).click()
+        self.page.get_by_label("Topic").fill(topic)
+        self.page.get_by_label("Minutes").fill(str(minutes))
+        self.page.get_by_role("button", name="Open the room").click()
+        expect(self.room.get_by_role("heading", name=topic)).to_be_visible()
+        expect(self.writing).to_be_visible()
+
+    def watch(self, topic):
+        self.card(topic).get_by_role("button", name="Watch").click()
+        expect(self.room.get_by_label("What do you want to add?")).to_be_visible()
+
+    def ask(self, pitch=""):
+        self.room.get_by_label("What do you want to add?").fill(pitch)
+        self.room.get_by_role("button", name="Ask to speak").click()
+        expect(self.room.get_by_text("You are next")).to_be_visible()
+
+    def approve(self, name):
+        self.room.get_by_role("button", name=f"Approve {name}").click()
+
+    @property
+    def writing(self):
+        return self.room.get_by_role("textbox", name="Message")
+
+    def say(self, text):
+        self.writing.fill(text)
+        self.writing.press("Enter")
+
+    def message(self, text):
+        return self.room.get_by_role("log").get_by_role("listitem").filter(has_text=text)
+
+    def close_room(self):
+        self.room.get_by_role("button", name="Close the room").click()
+        self.room.get_by_role("button", name="Yes, close it").click()
+        expect(self.room.get_by_text(re.compile("closed the room"))).to_be_visible()
+
+    def leave(self):
+        self.room.get_by_role("button", name="Leave").click()
+        expect(self.room).to_have_count(0)
+
+    def screenshot(self, name):
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def seat(host, visitor, topic):
+    visitor.watch(topic)
+    visitor.ask()
+    host.approve(visitor.name)
+    expect(visitor.writing).to_be_visible()
+
+
+@contextlib.contextmanager
+def people_without_a_page(address, *names):
+    """People without a page, on the same server."""
+    people = [Person(name, SocketLine(address, sign_in_over_http(address, name, password_of(name)))) for name in names]
+    yield people
+    for person in people:
+        person.line.hang_up()
+
+
+def close_rooms(party, names):
+    """Leaves no room to the next test, also when this one failed half-way."""
+    with people_without_a_page(party.address, *names) as people:
+        for person in people:
+            for card in person.heard("lobby")[0]["rooms"]:
+                if card["host"] == person.name:
+                    person.close(card["id"])
+
+
+def assert_accessible(page):
+    violations = Axe().run(page).response["violations"]
+    assert not violations, [
+        (violation["id"], node["html"][:200], node.get("failureSummary"))
+        for violation in violations
+        for node in violation["nodes"]
+    ]
+
+
+class Cable:
+    """A stretch of wire between a browser and a server, which a test can cut."""
+
+    def __init__(self, port):
+        self.server, self.ends, self.is_whole = ("127.0.0.1", port), set(), True
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            if not self.is_whole:
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(self.server)
+            except OSError:
+                near.close()
+                continue
+            self.ends |= {near, far}
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    def _carry(self, one, other):
+        with contextlib.suppress(OSError):
+            while data := one.recv(65_536):
+                other.sendall(data)
+        for end in (one, other):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # unlike close, this also wakes the thread that carries the other way
+
+    def cut(self):
+        self.is_whole = False
+        for end in list(self.ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self.ends.clear()
+
+    def mend(self):
+        self.is_whole = True
+
+    def remove(self):
+        self.cut()
+        self.listener.close()
