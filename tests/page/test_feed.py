@@ -15,7 +15,7 @@ def test_a_long_feed_keeps_its_place(visit):
             bilal.message(room, f"Message {n}.")
         asha.watch("Long")
         expect(asha.message("Message 260.")).to_be_in_viewport()
-        asha.room.get_by_role("log").evaluate("log => (log.scrollTop = 0)")
+        asha.feed.evaluate("log => (log.scrollTop = 0)")
         first = asha.message("Message 61.")
         expect(first).to_be_in_viewport()
         asha.room.get_by_role("button", name="Earlier messages").click()
@@ -48,6 +48,6 @@ def test_what_people_write_stays_text(asha, bilal):
     for text in HOSTILE:
         asha.say(text)
         expect(bilal.message(text)).to_have_count(1)
-    links = bilal.room.get_by_role("log").get_by_role("link")
+    links = bilal.feed.get_by_role("link")
     assert all(href.startswith("https://example.org/") for href in links.evaluate_all("all => all.map(a => a.href)"))
     asha.close_room()
