@@ -102,6 +102,46 @@ def test_the_host_can_act_only_on_those_it_is_about(event, whom, cast):
     assert_refused(people["host"].ask(event, {"room": room, "user": whom}), "not_found")
 
 
+@pytest.mark.parametrize("caller", ["watcher", "waiting", "speaker"])
+def test_nobody_takes_a_room_over_by_saying_that_its_host_is_gone(caller, cast, clean_party):
+    people, room = cast
+    payload = {"room": room, "user": "bilal", "who": "bilal", "gone": "asha"}
+    assert_refused(people[caller].ask("hand_over", payload), "forbidden")
+    assert clean_party.rooms[room].host == "asha"
+
+
+@pytest.mark.parametrize("seq", [2, 10_000])
+def test_what_was_never_said_is_not_answered_and_not_taken_back(seq, cast):
+    people, room = cast
+    assert_refused(people["speaker"].message(room, "What did you say?", reply=seq), "not_found")
+    assert_refused(people["speaker"].take_back(room, seq), "not_found")
+
+
+def test_who_has_lost_the_seat_may_still_take_back_what_they_said_last(cast, clean_party):
+    people, room = cast
+    assert people["host"].remove(room, "bilal")["ok"]
+    assert people["speaker"].take_back(room, 1)["ok"]
+    assert [message["text"] for message in clean_party.rooms[room].messages] == [""]
+
+
+def test_a_room_has_as_many_speakers_as_seats(join, clean_party, monkeypatch):
+    monkeypatch.setattr(clean_party, "SEATS", 2)
+    asha, people = join("asha"), [join(name) for name in ("bilal", "chen", "dana")]
+    room = asha.host()
+    for person in people:
+        person.request(room)
+    assert asha.approve(room, "bilal")["ok"] and asha.approve(room, "chen")["ok"]
+    ack = asha.approve(room, "dana")
+    assert_refused(ack, "limit")
+    assert ack["error"] == "All 2 seats are taken. Remove a speaker first."
+    assert asha.sees_waiting(room) == ["dana"], "she keeps her place"
+    assert_refused(asha.approve(room, "nobody"), "not_found")
+    asha.remove(room, "bilal")
+    assert asha.approve(room, "dana")["ok"]
+    view = asha.sees(room)
+    assert (view["speakers"], view["seats"]) == (["chen", "dana"], 2)
+
+
 def test_who_you_are_comes_from_the_sign_in_alone(cast, clean_party):
     people, room = cast
     claims = {"user": "asha", "host": "asha", "name": "asha", "kind": "end", "most": 1, "at": 0, "id": "x"}
