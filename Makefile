@@ -22,7 +22,8 @@ run: $(VENV)/installed ## install, print the people's passwords and invite links
 test: lint ## install, make sure of a browser, and run every test (ARGS="-k queue" for some)
 	$(IN_VENV) assets.py
 	sh deploy/install_packages.sh
-	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) -m pytest $(ARGS)
+	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
+	  $(IN_VENV) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-tests ## check the code's form with ruff
 	$(IN_VENV) -m ruff check

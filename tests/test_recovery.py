@@ -165,6 +165,7 @@ def test_a_raised_number_ends_that_persons_sign_ins(start, log):
     assert not is_let_in(start(log), asha), "and they stay ended, whatever the number is later"
 
 
+@pytest.mark.alone
 def test_a_raised_number_ends_them_in_the_other_processes_within_two_seconds(start):
     with running_redis() as redis:
         server = start(redis.address)

@@ -33,6 +33,7 @@ CDN = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("cdn", CDN)
 def test_the_page_is_live_soon_whatever_the_cdn_does(visit, cdn):
     dana = visit("dana").sign_in()
