@@ -839,6 +839,7 @@ def room_view(room):
         "pulse": moods(room),
         "seq": len(room.messages),
         "closed": room.closed,
+        "closed_at": room.closed_at,
         "gone_at": gone_at(room),
     }
 
