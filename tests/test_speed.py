@@ -264,6 +264,26 @@ def test_the_page_names_every_file_with_its_version():
     assert len(named) > 10 and all(name.startswith(assets.ADDRESS + "/") for name in named), named
 
 
+def test_nothing_of_a_cdn_is_preloaded():
+    """Where it cannot be reached, Firefox would never run the module, also when it is imported again."""
+    page = browser_of("asha").get("/").text
+    assert party.ASSETS == "cdn" and "cdn.jsdelivr.net" in page
+    assert re.findall(r'rel="(?:modulepreload|preload|prefetch)" href="(?!static/)[^"]+"', page) == []
+
+
+def test_the_libraries_are_compressed_before_the_server_starts(tmp_path, monkeypatch):
+    """Else the first visitor would stop everybody for the time that Vue takes."""
+    monkeypatch.setattr(assets, "STATIC", tmp_path)
+    monkeypatch.setattr(assets, "VENDOR", tmp_path)
+    for library in assets.LIBRARIES:
+        (tmp_path / library.file).write_bytes(library.file.encode())
+    assets.compress()
+    monkeypatch.delattr(assets, "compressed")
+    for library in assets.LIBRARIES:
+        file = assets.File(library.file, library.file.encode())
+        assert brotli.decompress(file.encoded("br")) == file.data
+
+
 def test_a_compressed_copy_of_other_bytes_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "STATIC", tmp_path)
     for left_behind in (brotli.compress(b"old"), b"not brotli"):
