@@ -228,6 +228,8 @@ def test_a_tap_before_the_page_is_live_is_not_lost(phone):
 
 def test_a_file_is_sent_compressed_to_who_takes_that(server):
     browser = party.app.test_client()
+    there = {path.relative_to(assets.STATIC).as_posix() for path in assets.STATIC.rglob("*.*")}
+    assert {name for name in there if not name.endswith(".br")} == set(assets.FILES), "of each kind the type is known"
     for name, file in assets.FILES.items():
         for taken, encoding in (("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("br;q=0", None), ("", None)):
             answer = browser.get(f"/static/{name}", headers={"Accept-Encoding": taken})
