@@ -187,7 +187,7 @@ export const Feed = {
     async jumpTo(seq) {
       this.isPinned = false;
       while (this.messages[0].seq > seq && (await this.fetchEarlier()));
-      if (!messageAt(this.messages, seq)) return;
+      if (!messageAt(this.messages, seq)) return this.onScroll();
       if (seq < this.from || seq > this.to) this.showAround(seq);
       this.marked = seq;
       await this.$nextTick();

@@ -38,6 +38,7 @@ def test_the_end_says_what_happened_and_until_when_it_can_be_read(discussion):
         visitor.message("I speak too").hover()
         expect(visitor.feed.get_by_role("button")).to_have_count(0)
     expect(asha.room.get_by_label("You were writing")).to_have_value("Half a thought")
+    expect(asha.room.locator(".ending__reason")).to_be_focused()  # where one wrote is gone
     asha.page.reload()
     expect(asha.room.locator(".ending")).to_contain_text("2 messages")
 
