@@ -208,13 +208,18 @@ export const Feed = {
     onScroll() {
       const { log } = this.$refs;
       const isNearEnd = log.scrollHeight - log.scrollTop - log.clientHeight < PINNED_PX;
-      this.isPinned = isNearEnd && this.to === Infinity;
+      // A keyboard that opens moves the end away as well, but only a person scrolls up.
+      const stays = this.isPinned && log.scrollTop >= this.scrollTop;
+      this.scrollTop = log.scrollTop;
+      this.isPinned = (isNearEnd || stays) && this.to === Infinity;
       if (this.isPinned) this.unseen = 0;
       else if (isNearEnd) this.to = this.to + STEP < this.last ? this.to + STEP : Infinity;
     },
 
     scrollToEnd() {
-      this.$refs.log.scrollTop = this.$refs.log.scrollHeight;
+      const { log } = this.$refs;
+      log.scrollTop = log.scrollHeight;
+      this.scrollTop = log.scrollTop;
     },
 
     /** From message to message. */

@@ -302,6 +302,17 @@ def test_the_newest_message_stays_in_sight_when_a_keyboard_opens(discussion):
     expect(asha.writing).to_be_in_viewport(ratio=1)
 
 
+def test_the_newest_message_stays_in_sight_when_the_feed_shrinks_while_it_scrolls(discussion):
+    """A scroll event that was on its way then sees the end far away, though nobody scrolled."""
+    discussion.fill(40)
+    asha = discussion.enter("asha", speaks=False)
+    expect(asha.message("Message 40.")).to_be_in_viewport()
+    asha.feed.evaluate("log => { log.style.blockSize = '200px'; log.dispatchEvent(new Event('scroll')); }")
+    asha.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    log, last = asha.feed.bounding_box(), asha.message("Message 40.").bounding_box()
+    assert last["y"] + last["height"] <= log["y"] + log["height"]
+
+
 def test_a_screen_reader_hears_each_new_message_once_and_nothing_else(discussion):
     discussion.fill(450)
     asha = discussion.signed_in("asha")
