@@ -29,6 +29,7 @@ the state, who is here, views, announcements, time, input, pages, events, trace,
 import transport  # first: it makes the standard library cooperative
 
 import contextlib
+import functools
 import hashlib
 import hmac
 import itertools
@@ -44,10 +45,9 @@ import unicodedata
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
-from flask import Flask, redirect, render_template, request, session
+from flask import Flask, Response, abort, redirect, render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -80,6 +80,8 @@ HOST_GRACE = 1 * MINUTE
 EMPTY_GRACE = 5 * MINUTE
 # An evening: whoever signs in before it starts is still signed in when it ends.
 SIGN_IN_LIFE = 12 * 60 * MINUTE
+TOKEN_BYTES = 18
+YEAR_SECONDS = 31_536_000  # the longest that caches take for an answer
 
 # A room at its limits holds 20 MB of Latin text, 80 MB of emoji. So these two bound the memory to 1 to 4 GB, if friends
 # do their very worst for half an hour; an ordinary evening (a hundred messages a room) takes a few MB.
@@ -100,7 +102,7 @@ TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
 TRIM_SECONDS = 60
 ACTIVITY_STEP = 10_000  # a lively room moves its card at most every ten seconds, not with every message
 
-app = Flask(__name__)
+app = Flask(__name__, static_folder=None)  # `static_file` below gives these
 app.config.from_prefixed_env("PARTY")
 
 
@@ -150,6 +152,14 @@ app.config.update(
 socketio = SocketIO(app, **transport.OPTIONS)
 
 LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
+# What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it
+# cannot be reached, Firefox would never run a module that was preloaded from there.
+PRELOADED = [f"{assets.ADDRESS}/{name}" for name in assets.modules("loader.js")]
+if ASSETS == "local":
+    PRELOADED += [library["own"] for library in LIBRARIES]
+app.jinja_env.globals.update(
+    static=assets.ADDRESS, version=assets.VERSION, preloaded=PRELOADED, libraries=LIBRARIES
+)
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -169,7 +179,7 @@ HEADERS = [
 ]
 
 # language → all words of the page; a translation is one file
-WORDS_IN = {path.stem: json.loads(path.read_text()) for path in Path(app.static_folder, "words").glob("*.json")}
+WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (assets.STATIC / "words").glob("*.json")}
 
 # --- State ------------------------------------------------------------------------------------------------------------
 
@@ -1186,12 +1196,26 @@ wrong_tries = WrongTries(WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by 
 
 
 def form_token():
-    """The token that a form must bring back: another site cannot read it."""
-    return session.setdefault("token", secrets.token_urlsafe(18))
+    """The token that a form must bring back: another site cannot read it.
+
+    Masked anew in each page: pages are compressed and hold what others wrote, so the length of many such pages would
+    tell a listener of a token that stays the same (the attack is known as BREACH).
+    """
+    token = bytes.fromhex(session.setdefault("form_token", secrets.token_hex(TOKEN_BYTES)))
+    mask = secrets.token_bytes(TOKEN_BYTES)
+    return (mask + masked(token, mask)).hex()
 
 
 def is_our_form():
-    return hmac.compare_digest(form_token().encode(), request.form.get("token", "").encode())
+    token = request.form.get("token", "")
+    if not re.fullmatch(f"[0-9a-f]{{{4 * TOKEN_BYTES}}}", token):
+        return False
+    mask, hidden = bytes.fromhex(token)[:TOKEN_BYTES], bytes.fromhex(token)[TOKEN_BYTES:]
+    return hmac.compare_digest(masked(hidden, mask).hex(), session.get("form_token", ""))
+
+
+def masked(token, mask):
+    return bytes(byte ^ other for byte, other in zip(token, mask, strict=True))
 
 
 def signed_in():
@@ -1237,10 +1261,12 @@ def sorry(error):
 
 
 @app.after_request
-def keep_pages_out_of_caches(response):
+def keep_pages_small_and_out_of_caches(response):
     """A page carries a name and a token: after signing out, the back button must not show it."""
     if response.mimetype == "text/html":
         response.cache_control.no_store = True
+        if encoding := best_encoding(response):
+            response.set_data(assets.compressed(response.get_data(), encoding))
     return response
 
 
@@ -1251,13 +1277,79 @@ def in_the_visitors_language():
     return {"language": language, "words": WORDS_IN[language]}
 
 
+def best_encoding(response):
+    """The encoding that the browser takes, or None; and the response says so."""
+    response.vary.add("Accept-Encoding")
+    encoding = next((known for known in assets.ENCODINGS if request.accept_encodings[known]), None)
+    if encoding:
+        response.content_encoding = encoding
+    return encoding
+
+
+@app.get("/static/<path:name>")
+@app.get(f"/{assets.ADDRESS}/<path:name>", defaults={"has_version": True})
+def static_file(name, has_version=False):
+    """A file of ours. Under an address with its version a browser never asks again, under one without each time."""
+    file = assets.FILES.get(name) or abort(404)
+    response = Response(mimetype=file.type)
+    encoding = None if file.type == "image/png" else best_encoding(response)
+    response.set_data(file.encoded(encoding))
+    response.set_etag(f"{file.hash[:16]}-{encoding}")
+    if has_version:
+        response.cache_control.public = response.cache_control.immutable = True
+        response.cache_control.max_age = YEAR_SECONDS
+    else:
+        response.cache_control.no_cache = True
+    return response.make_conditional(request)
+
+
+@app.get("/<any('manifest.webmanifest', 'service-worker.js'):name>")
+def beside_the_page(name):
+    """What counts for all that lies below its own address, and so must come from where the page is."""
+    return static_file(name)
+
+
+@app.get("/offline")
+def offline():
+    """What the page's service worker keeps, and shows without a network. The same for everybody."""
+    return render_template("offline.html")
+
+
 @app.get("/")
 def index():
-    """The page: the lobby and its rooms."""
+    """The page: the lobby and its rooms. The cards stand in it, to be read before any script has run."""
     who = signed_in()
     if not who:
         return redirect("sign-in")
-    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), libraries=LIBRARIES)
+    with door:
+        cards = sorted(map(card, live_rooms()), key=lambda card: (-card["active_at"], -card["opened_at"]))
+    lobby = {"now": now(), "rooms": cards}
+    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), lobby=lobby)
+
+
+# How the page's scripts put it, in templates/lobby.html: nothing may change when they take over. A test compares.
+
+
+@app.template_global()
+def fill(sentence, **values):
+    """As in static/words/words.js."""
+    form = sentence if isinstance(sentence, str) else sentence["one" if values["count"] == 1 else "other"]
+    return form.format(**values)
+
+
+@app.template_global()
+def time_left(words, milliseconds):
+    """As in static/words/clock.js."""
+    seconds = max(0, -(-milliseconds // 1000) - 1)
+    if seconds > 600:
+        return fill(words["minutesLeft"], count=-(-seconds // 60))
+    return fill(words["secondsLeft"], minutes=seconds // 60, seconds=f"{seconds % 60:02}")
+
+
+@app.template_filter()
+def hue_of(name):
+    """As in static/words/names.js."""
+    return f"hue-{functools.reduce(lambda total, letter: (total * 19 + ord(letter)) % 997, name, 0) % 6}"
 
 
 @app.get("/sign-in")

@@ -4,12 +4,15 @@
 
 import { connect, on } from './connection.js';
 import { keep, kept, unsentName } from './kept.js';
-import { linkTo, roomInAddress, shareLink } from './link.js';
-import { HostDialog, LobbyCard } from './components/lobby.js';
+import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
+import { notice, noticeRequests, showUnseen } from './noticing.js';
+import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
+import { mentions } from './components/mentions.js';
 import { ConnectionNotice, PassingNotices } from './components/notices.js';
+import { NoticingSettings } from './components/noticing.js';
 import { RoomDialog } from './components/room.js';
 import { SECOND } from './words/clock.js';
-import { fill, words } from './words/words.js';
+import { fill, listOf, words } from './words/words.js';
 
 const NOTICE_MS = 8000;
 // More would cover the feed of a phone.
@@ -17,28 +20,33 @@ const NOTICES = 2;
 
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {
-  const room = kept('room after sign-in');
-  if (!room) return;
+  const fragment = kept('room after sign-in');
+  if (!fragment) return;
   keep('room after sign-in', null);
-  if (!roomInAddress()) history.replaceState(null, '', linkTo(room));
+  if (!roomInAddress()) history.replaceState(null, '', fragment);
 }
+
+/** The lobby as it was when the server made this page. */
+const lobby = JSON.parse(document.getElementById('lobby').textContent);
+const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
 
 const Party = {
   template: '#party-template',
-  components: { ConnectionNotice, HostDialog, LobbyCard, PassingNotices, RoomDialog },
+  components: { ClosedRooms, ConnectionNotice, HostDialog, LobbyCard, NoticingSettings, PassingNotices, RoomDialog },
 
   data: () => ({
     user: document.body.dataset.user,
     connection: 'away',
-    cards: {},
+    cards: byId(lobby.rooms),
     places: {}, // by room: my place in its queue
     queues: {}, // by room: who waits, where I am the host
+    closedRooms: [], // that I was inside, and can still read; the newest first
     room: roomInAddress(),
-    asks: false,
+    asks: asksInAddress(),
     notices: [],
-    isLoaded: false,
+    unread: 0, // messages that came while nobody looked
     localNow: Date.now(),
-    clockOffset: 0,
+    clockOffset: lobby.now - Date.now(),
   }),
 
   computed: {
@@ -52,9 +60,12 @@ const Party = {
     requests() {
       return Object.values(this.queues).reduce((total, queue) => total + queue.length, 0);
     },
+    unseen() {
+      return this.requests + this.unread;
+    },
     title() {
       const topic = this.cards[this.room]?.topic;
-      return `${this.requests ? `(${this.requests}) ` : ''}${topic ? `${topic} – ` : ''}${words.party.name}`;
+      return `${this.unseen ? `(${this.unseen}) ` : ''}${topic ? `${topic} – ` : ''}${words.party.name}`;
     },
   },
 
@@ -62,7 +73,9 @@ const Party = {
     title(title) {
       document.title = title;
     },
+    unseen: { handler: showUnseen, immediate: true },
     async room(room, before) {
+      this.unread = 0;
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
       if (kept(unsentName(this.user, before), []).some(({ refusal }) => !refusal)) {
@@ -79,10 +92,15 @@ const Party = {
     on('lobby', this.onLobby);
     on('place', ({ room, place }) => this.setPlace(room, place));
     on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
-    on('approved', ({ room }) => this.onDecision(room, words.party.maySpeakIn));
+    on('approved', ({ room }) => {
+      notice('approved', { room, topic: this.topicOf(room) });
+      this.onDecision(room, words.party.maySpeakIn);
+    });
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
     on('closed', ({ room }) => this.forget(room));
+    on('room', this.onRoom);
     addEventListener('popstate', this.onAddress);
+    document.addEventListener('visibilitychange', () => (this.unread = 0));
     setInterval(() => (this.localNow = Date.now()), SECOND);
   },
 
@@ -96,11 +114,11 @@ const Party = {
       this.queues = { [this.room]: this.queues[this.room] ?? [] };
     },
 
-    onLobby({ now, rooms, gone }) {
+    onLobby({ now, rooms, gone, closed }) {
       this.clockOffset = now - Date.now();
-      const cards = this.expectsWholeLobby ? {} : { ...this.cards };
+      this.cameAt ??= now;
+      const cards = { ...(this.expectsWholeLobby ? {} : this.cards), ...byId(rooms) };
       for (const card of rooms) {
-        cards[card.id] = card;
         // Whoever handed the room over does not see its queue any more.
         if (card.host !== this.user) delete this.queues[card.id];
       }
@@ -110,7 +128,12 @@ const Party = {
         if (!cards[room] && room !== this.room) this.forget(room);
       }
       this.expectsWholeLobby = false;
-      this.isLoaded = true;
+      if (closed) this.closedRooms = closed;
+    },
+
+    onRoom({ id, topic, host, gone_at: goneAt }) {
+      if (!goneAt) return;
+      this.closedRooms = [{ id, topic, host, gone_at: goneAt }, ...this.closedRooms.filter((room) => room.id !== id)];
     },
 
     setPlace(room, place) {
@@ -119,15 +142,32 @@ const Party = {
 
     setQueue(room, waiting) {
       this.queues[room] = waiting;
-      if (room !== this.room) return;
+      const topic = this.topicOf(room);
+      const names = noticeRequests({ room, topic, waiting, since: this.cameAt });
+      if (room !== this.room) {
+        if (names.length) this.tell(fill(words.noticing.asksIn, { count: names.length, names: listOf(names), topic }));
+        return;
+      }
       // "Chen asks to speak" is no news any more once chen has been answered.
       const isAnswered = (user) => !waiting.some((request) => request.user === user);
       this.notices = this.notices.filter(({ requests }) => !requests.length || !requests.every(isAnswered));
     },
 
+    /** What others have said in the open room. */
+    onNews(messages) {
+      if (document.hidden) this.unread += messages.length;
+      for (const { room, seq, user, text } of messages) {
+        if (mentions(text, this.user)) notice('mentioned', { room, topic: this.topicOf(room), user, id: seq });
+      }
+    },
+
     onDecision(room, sentence) {
       this.setPlace(room, null);
       if (room !== this.room) this.tell(fill(sentence, { topic: this.cards[room]?.topic ?? words.party.closedTopic }));
+    },
+
+    topicOf(room) {
+      return this.cards[room]?.topic ?? words.room.untitled;
     },
 
     forget(room) {
@@ -136,7 +176,7 @@ const Party = {
     },
 
     onAddress() {
-      this.asks = false;
+      this.asks = asksInAddress();
       this.room = roomInAddress();
     },
 
@@ -153,7 +193,8 @@ const Party = {
     },
 
     async share(room) {
-      this.tell(await shareLink(room));
+      const text = await shareLink(room);
+      if (text) this.tell(text);
     },
 
     /** Shows `text` for a while; those about `requests` (names) only until these are answered. */
@@ -172,4 +213,5 @@ export function startParty({ createApp }) {
   // So that every template can say `words.feed.empty` and `fill(words.card.watching, { count })`.
   Object.assign(party.config.globalProperties, { words, fill });
   party.mount('#party');
+  document.getElementById('painted').remove();
 }

@@ -47,7 +47,7 @@ def chen(visit):
 def cable(party):
     cable = Cable(party.port)
     yield cable
-    cable.remove()
+    cable.close()
 
 
 @pytest.fixture

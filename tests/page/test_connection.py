@@ -78,7 +78,7 @@ def test_a_long_tunnel_leaves_no_gap(visit):
         expect(bilal.message("Message 250.")).to_be_visible(timeout=10_000)
         texts = bilal.feed.locator(".message__text").all_inner_texts()
         assert texts == [f"Message {n}." for n in range(251)]
-        cable.remove()
+        cable.close()
 
 
 def test_what_is_unsent_survives_a_reload(asha, visit, cable):

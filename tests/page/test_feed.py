@@ -229,7 +229,7 @@ def test_what_was_taken_back_in_a_tunnel_is_gone_after_it(discussion):
     cable.mend()
     expect(asha.feed.get_by_role("listitem")).to_contain_text("taken back", timeout=10_000)
     expect(asha.feed).not_to_contain_text("Forget this")
-    cable.remove()
+    cable.close()
 
 
 def test_a_mention_stands_out_and_ones_own_more(discussion):

@@ -54,7 +54,7 @@ def test_an_unsent_reply_stays_one(discussion):
     asha.page.reload()
     expect(asha.message("I do")).to_contain_text("sent", timeout=10_000)
     assert discussion.bilal.heard("message")[-1]["reply"] == asked["seq"]
-    cable.remove()
+    cable.close()
 
 
 def test_names_are_offered_and_taken_by_keyboard(discussion, asha):

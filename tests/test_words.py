@@ -1,0 +1,173 @@
+"""All words of the page stand in a file for each language, which says as much as the others, and nowhere else."""
+
+import ast
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from servers import ROOT
+
+WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (ROOT / "static/words").glob("*.json")}
+TRANSLATIONS = WORDS_IN.keys() - {"en"}
+PLURALS = {"zero", "one", "two", "few", "many", "other"}
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+SCRIPTS = [path for path in sorted((ROOT / "static").rglob("*.js")) if "vendor" not in path.parts]
+
+
+def sentences(words, place=()):
+    """(place, forms) of every sentence but the refusals; most have one form."""
+    for name, value in words.items():
+        if isinstance(value, str):
+            yield (*place, name), [value]
+        elif value.keys() <= PLURALS and value:
+            yield (*place, name), list(value.values())
+        elif name != "refusals":
+            yield from sentences(value, (*place, name))
+
+
+def placeholders(forms):
+    return {name for form in forms for name in re.findall(r"\{(\w+)\}", form)}
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_a_translation_says_everything_with_the_same_values(language):
+    ours, theirs = (dict(sentences(WORDS_IN[name])) for name in ("en", language))
+    assert theirs.keys() == ours.keys()
+    assert {place: placeholders(forms) for place, forms in theirs.items()} == {
+        place: placeholders(forms) for place, forms in ours.items()
+    }
+    assert not [place for place, forms in theirs.items() if "" in forms]
+
+
+# Refusals: the server's sentences, which a translation lists
+
+
+def refusals_of_the_server():
+    """The codes and the sentences with which app.py refuses; of a sentence with a value in it the code alone."""
+    module = ast.parse((ROOT / "app.py").read_text())
+    constants = {
+        node.targets[0].id: node.value
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    for call in ast.walk(module):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            said = {"Refused": call.args[:2], "sign_in_page": call.args[:1]}.get(call.func.id, [])
+            known = [constants.get(part.id, part) if isinstance(part, ast.Name) else part for part in said]
+            yield from (part.value for part in known if isinstance(part, ast.Constant))
+
+
+def test_refusals_are_found():
+    found = set(refusals_of_the_server())
+    assert {"bad_input", "limit"} <= found
+    assert {"Only the host can do that.", "That name and password do not go together."} <= found
+    assert "The party cannot keep anything just now. Please try again in a moment." in found, "under a name"
+    assert "That was wrong too often. Please wait a few minutes and try again." in found, "under a name in a function"
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_a_translation_says_why_the_server_refuses(language):
+    said = WORDS_IN[language]["refusals"]
+    assert said.keys() == set(refusals_of_the_server())
+    assert all(said.values()) and not placeholders(said.values())
+
+
+def test_the_english_refusals_are_the_servers_own():
+    assert WORDS_IN["en"]["refusals"] == {}
+
+
+# No words anywhere else
+
+SHOWN_ATTRIBUTES = {"alt", "aria-description", "aria-label", "placeholder", "title"}
+JINJA_NOTE = re.compile(r"\{#.*?#\}|\{%.*?%\}", re.DOTALL)
+VALUE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|`([^`]*)`")
+
+
+class ShownWords(HTMLParser):
+    """Collects what a template shows that is not a value, and what its values quote."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.hidden = [], 0
+        self.feed(JINJA_NOTE.sub("", text))
+
+    def handle_starttag(self, tag, attributes):
+        self.hidden += tag in ("script", "style")
+        names = {name for name, _ in attributes}
+        for name, value in attributes:
+            plain = name.removeprefix("v-bind").removeprefix(":")
+            if plain in SHOWN_ATTRIBUTES or (plain == "content" and ("name", "description") in attributes):
+                self.note(f"{{{{{value}}}}}" if name != plain else value or "")
+        assert "v-html" not in names
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self.hidden:
+            self.note(data)
+
+    def note(self, text):
+        quoted = ["".join(match) for value in VALUE.findall(text) for match in QUOTED.findall(value)]
+        self.found += [words.strip() for words in (VALUE.sub("", text), *quoted) if has_letters(words)]
+
+
+def has_letters(text):
+    return re.search(r"[^\W\d_]", text)
+
+
+@pytest.mark.parametrize(
+    "template, found",
+    [
+        ("<p>Tea {{ words.tea }}</p>", ["Tea"]),
+        ("<p>{{ words.tea }}, {{ fill(words.cups, { count }) }}…</p>", []),
+        ("<p>{{ isHot ? 'hot' : words.cold }}</p>", ["hot"]),
+        ('<img alt="Tea"> <a :title="`tea`"></a> <a :title="words.tea" class="tea"></a>', ["Tea", "tea"]),
+        ('<meta name="description" content="Tea"><meta name="viewport" content="width">', ["Tea"]),
+        ("{# Tea #}{% if tea %}<script>tea</script>{% endif %}", []),
+    ],
+)
+def test_words_in_a_template_are_found(template, found):
+    assert ShownWords(template).found == found
+
+
+def test_no_template_has_words_of_its_own():
+    assert not {path.name: found for path in TEMPLATES if (found := ShownWords(path.read_text()).found)}
+
+
+# A regular expression stands where a value may stand; its quotes are none.
+SCRIPT_PARTS = re.compile(
+    r"""//[^\n]*|/\*.*?\*/
+    |(?<=[=(,:?&|!;{}\[])\s*/(?![/*])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+/
+    |'((?:\\.|[^'\\\n])*)'|"((?:\\.|[^"\\\n])*)"|`((?:\\.|[^`\\])*)`""",
+    re.DOTALL | re.VERBOSE,
+)
+KEYS = {"Enter", "Escape", "Tab", "Home", "End", "ArrowUp", "ArrowDown", "PageUp", "PageDown"}
+# A capital letter, or an end as of a sentence. Lower-case words are found on the Spanish page: page/test_words.py.
+SENTENCE = re.compile(r"(?<![^\s(\"'])[A-Z]\w*[a-z]|\w[.!?…]\s*$|\w[.!?…] \w")
+
+
+def sentences_in(script):
+    literals = ("".join(filter(None, match)) for match in SCRIPT_PARTS.findall(script))
+    literals = (re.sub(r"\$\{.*?\}", "", literal) for literal in literals)
+    return [literal for literal in literals if SENTENCE.search(literal) and literal not in KEYS]
+
+
+@pytest.mark.parametrize(
+    "script, found",
+    [
+        ("tell('Sent')", ["Sent"]),
+        ("tell(`${user} has gone.`)", [" has gone."]),
+        ('const title = "all Tea"; // Not this', ["all Tea"]),
+        ("const LINK = /[\"']/; tell('Gone, all of it'); /* 'Nor this' */", ["Gone, all of it"]),
+        ("key === 'Enter'; keep('room after sign-in'); import './words/words.js'; find('.request button')", []),
+    ],
+)
+def test_sentences_in_a_script_are_found(script, found):
+    assert sentences_in(script) == found
+
+
+def test_no_script_has_sentences_of_its_own():
+    assert not {path.name: found for path in SCRIPTS if (found := sentences_in(path.read_text()))}
