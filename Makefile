@@ -9,10 +9,10 @@ IN_VENV := $(VENV)/bin/python
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench torture cluster clean
+.PHONY: help run test lint bench torture cluster screenshots clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/installed ## install, print the people's passwords and invite links, and serve
 	@$(IN_VENV) assets.py || echo "Going on without them: the page then needs its CDN." >&2
@@ -22,7 +22,8 @@ run: $(VENV)/installed ## install, print the people's passwords and invite links
 test: lint ## install, make sure of a browser, and run every test (ARGS="-k queue" for some)
 	$(IN_VENV) assets.py
 	sh deploy/install_packages.sh
-	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) -m pytest $(ARGS)
+	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
+	  $(IN_VENV) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-tests ## check the code's form with ruff
 	$(IN_VENV) -m ruff check
@@ -39,8 +40,12 @@ cluster: $(VENV)/installed ## serve with N processes, one Redis and nginx in fro
 	@$(IN_VENV) assets.py || echo "Going on without them: the page then needs its CDN." >&2
 	@exec $(IN_VENV) deploy/cluster.py --processes $(N)
 
+screenshots: $(VENV)/installed-tests ## draw every state of the page, on a desk and a phone, light and dark, into screenshots/
+	$(IN_VENV) assets.py
+	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && PYTHONPATH=. $(IN_VENV) tests/screenshots.py
+
 clean: ## remove what make made; instance/, with the rooms and the secret key, stays
-	rm -rf $(VENV) static/vendor tests/screenshots .pytest_cache .ruff_cache
+	rm -rf $(VENV) static/vendor screenshots .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are touched last, so what broke half-way is made again. `--no-deps` and `pip check` together hold

@@ -7,27 +7,35 @@ The whole product stands here, from top to bottom: settings, state, refusals, wh
 the state, who is here, views, announcements, time, input, pages, events, trace, run. An event becomes a command:
 `submit` puts it into the log, `receive` applies what the log says and announces it, and then it is acknowledged.
 
-    event     payload                    who may            what it does
-    host      topic, minutes?            anyone signed in   opens a room; this tab goes in
-    watch     room, after?               anyone signed in   goes in, silently; gives the feed
-    history   room, before               inside             gives earlier messages
-    leave     room                       inside             goes out; a speaker's seat is kept
-    request   room, pitch?               watcher            joins the queue to speak
-    withdraw  room                       waiting            leaves the queue
-    approve   room, user                 host               the waiting person becomes a speaker
-    deny      room, user                 host               out of the queue
-    remove    room, user                 host               a speaker becomes a watcher again
-    message   room, text, key            host, speakers     adds to the feed
-    extend    room                       host               ten more minutes
-    close     room                       host               ends the discussion
+    event      payload                  who may             what it does
+    host       topic, minutes?          anyone signed in    opens a room; this tab goes in
+    watch      room, after?             anyone signed in    goes in, silently; gives the feed
+    history    room, before             inside              gives earlier messages
+    leave      room                     inside              goes out; a speaker's seat is kept
+    request    room, pitch?             watcher             joins the queue to speak
+    withdraw   room                     waiting             leaves the queue
+    approve    room, user               host                the waiting person becomes a speaker
+    deny       room, user               host                out of the queue
+    remove     room, user               host                a speaker becomes a watcher again
+    hand_over  room, user               host                a speaker becomes the host, the host a speaker
+    message    room, text, key, reply?  host, speakers      adds to the feed
+    take_back  room, seq                its author          the words go, a trace of them stays
+    pulse      room, mood               inside, not host    says without a name how it goes, for a minute
+    more_time  room                     inside, not host    asks for more time
+    extend     room                     host                ten more minutes
+    close      room                     host                ends the discussion
 """
 
 import transport  # first: it makes the standard library cooperative
 
 import contextlib
+import functools
+import hashlib
 import hmac
+import itertools
 import json
 import logging
+import math
 import os
 import re
 import secrets
@@ -37,10 +45,9 @@ import unicodedata
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
-from flask import Flask, redirect, render_template, request, session
+from flask import Flask, Response, abort, redirect, render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -61,6 +68,11 @@ CATCH_UP = 1_000  # messages given at once to who comes back: minutes of the liv
 
 MINUTE = 60_000  # milliseconds, as all times are
 EXTENSION = 10 * MINUTE
+# Long enough to see one's own slip, short enough that what others have answered to stays.
+TAKE_BACK_WITHIN = 2 * MINUTE
+MOODS = ("agree", "say_more", "off_topic")
+PULSE_LIFE = 1 * MINUTE  # about now: what was said a minute ago is not
+PULSE_EVERY = 10_000
 LONGEST_ROOM = 120 * MINUTE
 # Long enough for a lift or a tunnel, short enough that a room is not left without a host.
 HOST_GRACE = 1 * MINUTE
@@ -68,6 +80,8 @@ HOST_GRACE = 1 * MINUTE
 EMPTY_GRACE = 5 * MINUTE
 # An evening: whoever signs in before it starts is still signed in when it ends.
 SIGN_IN_LIFE = 12 * 60 * MINUTE
+TOKEN_BYTES = 18
+YEAR_SECONDS = 31_536_000  # the longest that caches take for an answer
 
 # A room at its limits holds 20 MB of Latin text, 80 MB of emoji. So these two bound the memory to 1 to 4 GB, if friends
 # do their very worst for half an hour; an ordinary evening (a hundred messages a room) takes a few MB.
@@ -88,7 +102,7 @@ TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
 TRIM_SECONDS = 60
 ACTIVITY_STEP = 10_000  # a lively room moves its card at most every ten seconds, not with every message
 
-app = Flask(__name__)
+app = Flask(__name__, static_folder=None)  # `static_file` below gives these
 app.config.from_prefixed_env("PARTY")
 
 
@@ -108,6 +122,7 @@ def is_number(value, low, high, fractions=False):
 
 ROOM_MINUTES = setting("ROOM_MINUTES", 30, 0.001, 120, fractions=True)
 ROOM_MESSAGES = setting("ROOM_MESSAGES", 10_000, 1, 1_000_000)
+SEATS = setting("SEATS", 8, 1, 100)  # of speakers beside the host: more voices than a reader can follow
 PACE = setting("PACE", 5, 0, 1_000_000, fractions=True)
 GUESTS = setting("GUESTS", 0, 0, 100_000)
 PROXIES = setting("PROXIES", 0, 0, 10)
@@ -137,6 +152,12 @@ app.config.update(
 socketio = SocketIO(app, **transport.OPTIONS)
 
 LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
+# What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it
+# cannot be reached, Firefox would never run a module that was preloaded from there.
+PRELOADED = [f"{assets.ADDRESS}/{name}" for name in assets.modules("loader.js")]
+if ASSETS == "local":
+    PRELOADED += [library["own"] for library in LIBRARIES]
+app.jinja_env.globals.update(static=assets.ADDRESS, preloaded=PRELOADED, libraries=LIBRARIES)
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -156,7 +177,7 @@ HEADERS = [
 ]
 
 # language → all words of the page; a translation is one file
-WORDS_IN = {path.stem: json.loads(path.read_text()) for path in Path(app.static_folder, "words").glob("*.json")}
+WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (assets.STATIC / "words").glob("*.json")}
 
 # --- State ------------------------------------------------------------------------------------------------------------
 
@@ -175,6 +196,10 @@ class Room:
     waiting: dict = field(default_factory=dict)  # name → what the host sees of the request, in the queue's order
     visitors: set = field(default_factory=set)  # names of all who have been inside: they may read it after closing
     messages: list = field(default_factory=list)  # message n has seq n, and is kept as it is sent
+    last_said: dict = field(default_factory=dict)  # name → seq of their last message
+    taken_back: list = field(default_factory=list)  # seqs of the messages without words
+    pulse: dict = field(default_factory=dict)  # name → (mood, when), the oldest first; some may be over
+    more_time: set = field(default_factory=set)  # names of who asked for it since it was given last
     closed: str | None = None  # why: "host", "time" or "abandoned"
     closed_at: int | None = None
 
@@ -266,6 +291,20 @@ def watchers(room, command):
         raise Refused("forbidden", "You can already speak here.")
 
 
+def all_but_the_host(room, command):
+    while_live(room, command)
+    if room.host == command["user"]:
+        raise Refused("forbidden", "That is for everybody but the host.")
+
+
+def now_and_then(room, command):
+    all_but_the_host(room, command)
+    _, at = room.pulse.get(command["user"], (None, -PULSE_EVERY))
+    if (wait := at + PULSE_EVERY - command["at"]) > 0:
+        sentence = f"One signal in {PULSE_EVERY // 1000} seconds is enough. Please wait a moment."
+        raise Refused("slow_down", sentence, retry_after=math.ceil(wait / 1000))
+
+
 def those_waiting(room, command):
     while_live(room, command)
     if command["user"] not in room.waiting:
@@ -278,14 +317,32 @@ def the_host(room, command):
         raise Refused("forbidden", "Only the host can do that.")
 
 
+def the_host_or_the_party(room, command):
+    """The host hands over to whom they like; for one who is gone, the party does it."""
+    (while_gone if "gone" in command else the_host)(room, command)
+
+
 def host_and_speakers(room, command):
     while_live(room, command)
     if not may_speak(room, command["user"]):
         raise Refused("forbidden", "Only the host and the speakers can write. Ask to speak first.")
 
 
+def its_author(room, command):
+    while_live(room, command)
+    if message_in(room, command["seq"])["user"] != command["user"]:
+        raise Refused("forbidden", "That message is not yours.")
+
+
 def may_speak(room, user):
     return user == room.host or user in room.speakers
+
+
+def message_in(room, seq):
+    """The message `seq` of the room. Refuses one that there is not."""
+    if not 1 <= seq <= len(room.messages):
+        raise Refused("not_found", "There is no such message in that room.")
+    return room.messages[seq - 1]
 
 
 # --- Rules: what happens. They know no web, no clock and no chance; what they return goes into the acknowledgement ----
@@ -320,14 +377,25 @@ def withdraw(room, command):
 
 
 def admit(room, command):
-    turn_away(room, command)
+    waiting = request_of(room, command["who"])
+    # A log from before there were seats has no `most`.
+    if "most" in command and len(room.speakers) >= command["most"]:
+        raise Refused("limit", f"All {command['most']} seats are taken. Remove a speaker first.")
+    del room.waiting[command["who"]]
     room.speakers.append(command["who"])
+    return {"pitch": waiting["pitch"]}
 
 
 def turn_away(room, command):
-    if command["who"] not in room.waiting:
-        raise Refused("not_found", "They are not waiting.")
+    request_of(room, command["who"])
     del room.waiting[command["who"]]
+
+
+def request_of(room, who):
+    """What the queue holds of `who`. Refuses somebody who does not wait."""
+    if who not in room.waiting:
+        raise Refused("not_found", "They are not waiting.")
+    return room.waiting[who]
 
 
 def unseat(room, command):
@@ -339,6 +407,9 @@ def unseat(room, command):
 def say(room, command):
     if len(room.messages) >= command["most"]:
         raise Refused("limit", "This room is full of words: it takes no more messages.")
+    reply = {"reply": command["reply"]} if "reply" in command else {}
+    if reply:
+        message_in(room, command["reply"])
     message = {
         "room": room.id,
         "seq": len(room.messages) + 1,
@@ -346,10 +417,47 @@ def say(room, command):
         "text": command["text"],
         "at": command["at"],
         "key": command["key"],
+        **reply,
     }
     room.messages.append(message)
+    room.last_said[command["user"]] = message["seq"]
     room.active_at = command["at"]
     return {"message": message}
+
+
+def take_back(room, command):
+    """The words of a message go, wherever they are remembered; that somebody said something there stays."""
+    message = message_in(room, command["seq"])
+    if "taken_back" in message:
+        raise Refused("conflict", "You have taken that message back already.")
+    if room.last_said[command["user"]] != command["seq"]:
+        raise Refused("conflict", "Only your last message can be taken back.")
+    if command["at"] >= message["at"] + TAKE_BACK_WITHIN:
+        raise Refused("conflict", "It is too late to take that message back.")
+    outcomes = users[command["user"]].outcomes if command["user"] in users else {}
+    body, outcome = outcomes.get(message["key"], (None, {}))
+    if outcome.get("message") is message:  # the key may be forgotten by now, and even used again
+        outcomes[message["key"]] = (without_words(body), outcome)
+    message.update(text="", taken_back=True)  # in place: the key's first outcome holds the same message
+    room.taken_back.append(command["seq"])
+
+
+def give_a_signal(room, command):
+    """One each, and it is the latest that counts."""
+    room.pulse.pop(command["user"], None)
+    for name in list(itertools.takewhile(lambda name: is_over(room.pulse[name], command["at"]), room.pulse)):
+        del room.pulse[name]
+    room.pulse[command["user"]] = (command["mood"], command["at"])
+
+
+def is_over(signal, at):
+    return at >= signal[1] + PULSE_LIFE
+
+
+def ask_for_more_time(room, command):
+    if command["user"] in room.more_time:
+        raise Refused("conflict", "You have asked for more time already.")
+    room.more_time.add(command["user"])
 
 
 def extend(room, command):
@@ -357,6 +465,7 @@ def extend(room, command):
     if room.closes_at >= latest:
         raise Refused("limit", "Two hours is the longest that a room can be open.")
     room.closes_at = min(room.closes_at + EXTENSION, latest)
+    room.more_time.clear()
     return {"room": room.id}
 
 
@@ -370,7 +479,8 @@ def hand_over(room, command):
 def close(room, command):
     # One whose time ran out while nobody was there to see it has been closed since then.
     room.closed, room.closed_at = command["reason"], min(command["at"], room.closes_at)
-    room.waiting.clear()
+    for of_the_moment in (room.waiting, room.pulse, room.more_time):
+        of_the_moment.clear()
     closed = [room for room in rooms.values() if room.closed]
     if len(closed) > CLOSED_ROOMS:
         forget(min(closed, key=lambda room: room.closed_at), command)
@@ -420,12 +530,15 @@ RULES = {
     "approve": (the_host, admit),
     "deny": (the_host, turn_away),
     "remove": (the_host, unseat),
+    "hand_over": (the_host_or_the_party, hand_over),
     "message": (host_and_speakers, say),
+    "take_back": (its_author, take_back),
+    "pulse": (now_and_then, give_a_signal),
+    "more_time": (all_but_the_host, ask_for_more_time),
     "extend": (the_host, extend),
     "close": (the_host, close),
     # What the party itself does, and the pages.
     "end": (when_due, close),
-    "hand_over": (while_gone, hand_over),
     "forget": (anyone, forget),
     "sign_in": (anyone, sign_in),
     "sign_out": (anyone, sign_out),
@@ -461,7 +574,7 @@ def submit(kind, user=None, **body):
         if outcome is None:  # the log lost it again
             raise Unavailable("not in the log")
     if not outcome["ok"]:
-        raise Refused(outcome["code"], outcome["error"])
+        raise Refused(**{name: value for name, value in outcome.items() if name != "ok"})
     return outcome
 
 
@@ -564,6 +677,11 @@ def body_of(command):
     return {name: value for name, value in command.items() if name not in ("id", "at", "key", "most", "through")}
 
 
+def without_words(body):
+    """What is left of the body of a message that was taken back: enough to know the same one again."""
+    return body | {"text": hashlib.sha256(body["text"].encode()).digest()}
+
+
 def remembered(command):
     """(body, outcome) of the first command with this user's key, or None."""
     return users[command["user"]].outcomes.get(command["key"]) if command["user"] in users else None
@@ -571,8 +689,8 @@ def remembered(command):
 
 def first_outcome(command):
     """What this user's key led to the first time, or None. Refuses the same key with another body."""
-    known = remembered(command)
-    if known and known[0] != body_of(command):
+    known, body = remembered(command), body_of(command)
+    if known and known[0] != body and not ("text" in body and known[0] == without_words(body)):
         raise Refused("conflict", "That key was used for something else.")
     return known and known[1]
 
@@ -617,8 +735,9 @@ paces = TokenBuckets(PACE, PACE * BURST)  # by name: a person has one over all t
 
 
 def greet(sid, user):
-    """Tell a new tab what is live, and what of it waits for its person."""
-    tell(sid, "lobby", {"now": now(), "rooms": [card(room) for room in live_rooms()], "gone": []})
+    """Tell a new tab what is live, what of it waits for its person, and what they can still read."""
+    cards = [card(room) for room in live_rooms()]
+    tell(sid, "lobby", {"now": now(), "rooms": cards, "gone": [], "closed": readable(user)})
     for room in live_rooms():
         tell_place(sid, room, user)
         if user == room.host:
@@ -710,6 +829,25 @@ def keep_pace(tab):
 
 def room_view(room):
     """The room as everyone inside may see it."""
+    return outline(room) | {
+        "seats": SEATS,
+        "away": away(room),
+        "waiting": len(room.waiting),
+        "more_time": len(room.more_time),
+        "pulse": moods(room),
+        "seq": len(room.messages),
+        "closed": room.closed,
+        "gone_at": gone_at(room),
+    }
+
+
+def card(room):
+    """The room as everyone in the lobby may see it."""
+    return outline(room) | {"active_at": room.active_at // ACTIVITY_STEP * ACTIVITY_STEP}
+
+
+def outline(room):
+    """What everyone may see of a live room."""
     people = presence[room.id].tabs
     return {
         "id": room.id,
@@ -717,19 +855,41 @@ def room_view(room):
         "host": room.host,
         "speakers": list(room.speakers),
         "watching": len(people) - sum(name in people for name in (room.host, *room.speakers)),
-        "waiting": len(room.waiting),
         "opened_at": room.opened_at,
         "closes_at": room.closes_at,
-        "seq": len(room.messages),
-        "closed": room.closed,
     }
 
 
-def card(room):
-    """The room as everyone in the lobby may see it."""
-    view = room_view(room)
-    shown = ("id", "topic", "host", "speakers", "watching", "opened_at", "closes_at")
-    return {name: view[name] for name in shown} | {"active_at": room.active_at // ACTIVITY_STEP * ACTIVITY_STEP}
+def away(room):
+    """Who could speak, but has no tab inside: the host first, then the longest-standing speaker."""
+    return [name for name in (room.host, *room.speakers) if name not in presence[room.id].tabs]
+
+
+def moods(room):
+    """How many gave each signal within the last minute, and nobody's name."""
+    at = now()
+    counts = Counter(mood for mood, said_at in room.pulse.values() if not is_over((mood, said_at), at))
+    return {mood: counts[mood] for mood in MOODS}
+
+
+def gone_at(room):
+    """When a closed room is forgotten, at the latest; None while it is live."""
+    return room.closed_at + CLOSED_LIFE if room.closed else None
+
+
+def readable(user):
+    """The closed rooms that the person may still read, the one closed last first."""
+    mine = [room for room in rooms.values() if room.closed and user in room.visitors]
+    return [
+        {
+            "id": room.id,
+            "topic": room.topic,
+            "host": room.host,
+            "closed_at": room.closed_at,
+            "gone_at": gone_at(room),
+        }
+        for room in sorted(mine, key=lambda room: room.closed_at, reverse=True)
+    ]
 
 
 def queue(room):
@@ -756,11 +916,11 @@ def feed(room, start, end):
 # --- Announcements ----------------------------------------------------------------------------------------------------
 
 EVERYONE = "everyone"
-TO_THE_PERSON = {"approve": "approved", "deny": "denied", "remove": "removed"}
+TO_THE_PERSON = {"deny": "denied", "remove": "removed"}
 
 stale_rooms = set()  # ids of rooms whose people may have something new to hear at the next tick
 stale_cards = set()  # the same for the lobby
-told = defaultdict(dict)  # room id → {what: the payload that was told last}
+told = {}  # room id → {what: the payload that was told last}
 told_cards = {}  # room id → the card that the lobby was told last
 
 
@@ -790,15 +950,19 @@ def announce(command, outcome):
     if kind == "message":
         return tell(inside(room_id), "message", outcome["message"])
     stale_rooms.add(room_id)
-    if kind in TO_THE_PERSON:
+    if kind == "approve":
+        tell(person(command["who"]), "approved", {"room": room_id, "pitch": outcome["pitch"]})
+    elif kind in TO_THE_PERSON:
         tell(person(command["who"]), TO_THE_PERSON[kind], {"room": room_id})
+    elif kind == "take_back":
+        tell(inside(room_id), "taken_back", {"room": room_id, "seq": command["seq"]})
     elif kind in ("close", "end"):
         tell(inside(room_id), "closed", {"room": room_id, "reason": command["reason"], "by": command["user"]})
 
 
 def refresh_room(room):
     """Tell those inside, the host and those who wait what is new since they were told last."""
-    last = told[room.id]
+    last = told.get(room.id, {})
     if last.get("room") != (view := room_view(room)):
         tell(inside(room.id), "room", view)
     if last.get("waiting") != (waiting := (room.host, queue(room))):
@@ -852,11 +1016,17 @@ def tick():
         for room_id in presence.keys() - rooms.keys():
             clear_out(room_id)
         stale_cards.update(stale_rooms)
+        stale_rooms.update(rooms_with_a_pulse())
         for room_id in list(stale_rooms):
             stale_rooms.discard(room_id)
             if room_id in rooms:
                 refresh_room(rooms[room_id])
         refresh_lobby()
+
+
+def rooms_with_a_pulse():
+    """The ids of the rooms whose people were told of a signal: its minute ends by itself."""
+    return [id for id, last in told.items() if any(last["room"]["pulse"].values())]
 
 
 def decide():
@@ -892,7 +1062,7 @@ def due_in(room):
             yield "watch", {"room": room.id, "user": name}
     heir = next((speaker for speaker in room.speakers if speaker in here.tabs), None)
     if room.closed:
-        if at >= room.closed_at + CLOSED_LIFE:
+        if at >= gone_at(room):
             yield "forget", {"room": room.id}
     elif at >= room.closes_at:
         yield "end", {"room": room.id, "reason": "time"}
@@ -961,6 +1131,22 @@ def whole(data, key, low, high):
     return value
 
 
+def a_number(data, key, low, high):
+    """The whole number under `key`, which must be there."""
+    value = whole(data, key, low, high)
+    if value is None:
+        raise Refused("bad_input", f"Please give a whole number as {key}.")
+    return value
+
+
+def one_of(data, key, choices):
+    """The one of `choices` that stands under `key`. Refuses anything else."""
+    value = data.get(key)
+    if value not in choices:
+        raise Refused("bad_input", f"Please give one of these as {key}: {', '.join(choices)}.")
+    return value
+
+
 def ask(kind, data, **body):
     """Submit what the tab's person asks for. Refuses with `bad_input` a key that is not one."""
     key, tab = data.get("key"), this_tab()
@@ -1007,12 +1193,26 @@ wrong_tries = WrongTries(WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by 
 
 
 def form_token():
-    """The token that a form must bring back: another site cannot read it."""
-    return session.setdefault("token", secrets.token_urlsafe(18))
+    """The token that a form must bring back: another site cannot read it.
+
+    Masked anew in each page: pages are compressed and hold what others wrote, so the length of many such pages would
+    tell a listener of a token that stays the same (the attack is known as BREACH).
+    """
+    token = bytes.fromhex(session.setdefault("form_token", secrets.token_hex(TOKEN_BYTES)))
+    mask = secrets.token_bytes(TOKEN_BYTES)
+    return (mask + masked(token, mask)).hex()
 
 
 def is_our_form():
-    return hmac.compare_digest(form_token().encode(), request.form.get("token", "").encode())
+    token = request.form.get("token", "")
+    if not re.fullmatch(f"[0-9a-f]{{{4 * TOKEN_BYTES}}}", token):
+        return False
+    mask, hidden = bytes.fromhex(token)[:TOKEN_BYTES], bytes.fromhex(token)[TOKEN_BYTES:]
+    return hmac.compare_digest(masked(hidden, mask).hex(), session.get("form_token", ""))
+
+
+def masked(token, mask):
+    return bytes(byte ^ other for byte, other in zip(token, mask, strict=True))
 
 
 def signed_in():
@@ -1058,10 +1258,12 @@ def sorry(error):
 
 
 @app.after_request
-def keep_pages_out_of_caches(response):
+def keep_pages_small_and_out_of_caches(response):
     """A page carries a name and a token: after signing out, the back button must not show it."""
     if response.mimetype == "text/html":
         response.cache_control.no_store = True
+        if encoding := best_encoding(response):
+            response.set_data(assets.compressed(response.get_data(), encoding))
     return response
 
 
@@ -1072,13 +1274,67 @@ def in_the_visitors_language():
     return {"language": language, "words": WORDS_IN[language]}
 
 
+def best_encoding(response):
+    """The encoding that the browser takes, or None; and the response says so."""
+    response.vary.add("Accept-Encoding")
+    encoding = next((known for known in assets.ENCODINGS if request.accept_encodings[known]), None)
+    if encoding:
+        response.content_encoding = encoding
+    return encoding
+
+
+@app.get("/static/<path:name>")
+@app.get(f"/{assets.ADDRESS}/<path:name>", defaults={"has_version": True})
+def static_file(name, has_version=False):
+    """A file of ours. Under an address with its version a browser never asks again, under one without each time."""
+    file = assets.FILES.get(name) or abort(404)
+    response = Response(mimetype=file.type)
+    encoding = None if file.type == "image/png" else best_encoding(response)
+    response.set_data(file.encoded(encoding))
+    response.set_etag(f"{file.hash[:16]}-{encoding}")
+    if has_version:
+        response.cache_control.public = response.cache_control.immutable = True
+        response.cache_control.max_age = YEAR_SECONDS
+    else:
+        response.cache_control.no_cache = True
+    return response.make_conditional(request)
+
+
 @app.get("/")
 def index():
-    """The page: the lobby and its rooms."""
+    """The page: the lobby and its rooms. The cards stand in it, to be read before any script has run."""
     who = signed_in()
     if not who:
         return redirect("sign-in")
-    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), libraries=LIBRARIES)
+    with door:
+        cards = sorted(map(card, live_rooms()), key=lambda card: (-card["active_at"], -card["opened_at"]))
+    lobby = {"now": now(), "rooms": cards}
+    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), lobby=lobby)
+
+
+# How the page's scripts put it, in templates/lobby.html: nothing may change when they take over. A test compares.
+
+
+@app.template_global()
+def fill(sentence, **values):
+    """As in static/words/words.js."""
+    form = sentence if isinstance(sentence, str) else sentence["one" if values["count"] == 1 else "other"]
+    return form.format(**values)
+
+
+@app.template_global()
+def time_left(words, milliseconds):
+    """As in static/words/clock.js."""
+    seconds = max(0, -(-milliseconds // 1000) - 1)
+    if seconds > 600:
+        return fill(words["minutesLeft"], count=-(-seconds // 60))
+    return fill(words["secondsLeft"], minutes=seconds // 60, seconds=f"{seconds % 60:02}")
+
+
+@app.template_filter()
+def hue_of(name):
+    """As in static/words/names.js."""
+    return f"hue-{functools.reduce(lambda total, letter: (total * 19 + ord(letter)) % 997, name, 0) % 6}"
 
 
 @app.get("/sign-in")
@@ -1199,8 +1455,10 @@ def on_watch(data):
         room, tab = room_of({"room": id}), this_tab()
         go_in(tab, room)
         messages = feed_before(room, len(room.messages) + 1) if after is None else feed_after(room, after)
+        # What it holds up to there may have been taken back since.
+        held = {} if after is None else {"taken_back": [seq for seq in room.taken_back if seq <= after]}
         waiting = {"waiting": queue(room)} if tab.user == room.host else {}
-        return {"room": id, **messages, **waiting}
+        return {"room": id, **messages, **held, **waiting}
 
 
 def visit(data, id):
@@ -1213,12 +1471,9 @@ def visit(data, id):
 
 @event
 def on_history(data):
-    before = whole(data, "before", 1, ROOM_MESSAGES + 1)
     with door:
         room = room_inside(data)
-    if before is None:
-        raise Refused("bad_input", "Please give a whole number as before.")
-    return feed_before(room, before)
+    return feed_before(room, a_number(data, "before", 1, ROOM_MESSAGES + 1))
 
 
 @event
@@ -1241,7 +1496,7 @@ def on_withdraw(data):
 
 @event
 def on_approve(data):
-    return ask("approve", data, room=the_room(data), who=wanted(data, "user", MAX_NAME))
+    return ask("approve", data, room=the_room(data), who=wanted(data, "user", MAX_NAME), most=SEATS)
 
 
 @event
@@ -1255,9 +1510,34 @@ def on_remove(data):
 
 
 @event
+def on_hand_over(data):
+    return ask("hand_over", data, room=the_room(data), who=wanted(data, "user", MAX_NAME))
+
+
+@event
 def on_message(data):
     wanted(data, "key", MAX_KEY)  # here it is a must: a message that may be sent again must not appear twice
-    return ask("message", data, room=the_room(data), text=wanted(data, "text", MAX_TEXT), most=ROOM_MESSAGES)
+    room, text, reply = the_room(data), wanted(data, "text", MAX_TEXT), whole(data, "reply", 1, ROOM_MESSAGES)
+    return ask("message", data, room=room, text=text, most=ROOM_MESSAGES, **({"reply": reply} if reply else {}))
+
+
+@event
+def on_take_back(data):
+    return ask("take_back", data, room=the_room(data), seq=a_number(data, "seq", 1, ROOM_MESSAGES))
+
+
+@event
+def on_pulse(data):
+    with door:
+        room = room_inside(data)
+    return ask("pulse", data, room=room.id, mood=one_of(data, "mood", MOODS))
+
+
+@event
+def on_more_time(data):
+    with door:
+        room = room_inside(data)
+    return ask("more_time", data, room=room.id)
 
 
 @event
@@ -1289,13 +1569,13 @@ def on_error(error):
 
 # --- Trace ------------------------------------------------------------------------------------------------------------
 
-WORDS = ("text", "pitch")  # what somebody wrote for a few: in a trace only when asked for
+WORDS = ("text", "pitch", "mood")  # what somebody said to a few, or without a name: in a trace only when asked for
 
 
 @app.cli.command()
 @click.argument("room", required=False)
 @click.option("--user", help="Only what this person did, and what was done to them.")
-@click.option("--text", is_flag=True, help="Show messages and pitches too.")
+@click.option("--text", is_flag=True, help="Show messages, pitches and signals too.")
 def trace(room, user, text):
     """Print the story of ROOM, or of a person, from the log.
 

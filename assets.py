@@ -1,4 +1,7 @@
-"""The page's copies of Vue and the Socket.IO client: which, from where, with which hash.
+"""What the page is made of: our own files in `static/`, and Vue and the Socket.IO client.
+
+The files are read once, at the start. So while somebody puts a new version in place, a process goes on with the old
+one, whole. Their address names that version, so it always means the same bytes, and no browser mixes two versions.
 
 No third-party code stands in this repository. The page takes both files from a CDN, and from the server's
 own copies in `static/vendor/` when the CDN fails. `python assets.py` makes those copies: it takes the files
@@ -6,13 +9,33 @@ out of a wheel that carries both unmodified, so pip is all that it needs, and tr
 """
 
 import base64
+import gzip
 import hashlib
+import posixpath
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
+
+import brotli
+
+STATIC = Path(__file__).resolve().parent / "static"
+# Not asked of the system: some take a script for plain text, which no browser runs.
+TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".webmanifest": "application/manifest+json",
+}
+ENCODINGS = ("br", "gzip")  # the best first; browsers take `br` by https, and from this machine
+# An import of one of our modules by another, also `import('./party.js')`.
+IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}/[^'"]+)['"]""")
 
 
 class Library(NamedTuple):
@@ -41,7 +64,7 @@ LIBRARIES = (
         licence="MIT, (c) 2014-2024 Guillermo Rauch",
     ),
 )
-VENDOR = Path(__file__).resolve().parent / "static" / "vendor"
+VENDOR = STATIC / "vendor"
 LICENCES = "LICENCES.txt"
 
 WHEEL = "nicegui==3.18.0"
@@ -54,6 +77,71 @@ class NotFetched(Exception):
     """The own copies could not be made; the text is a sentence that says why."""
 
 
+class File:
+    """A file of `static/`, as it is sent."""
+
+    def __init__(self, name, data):
+        self.name, self.data = name, data
+        self.type = TYPES[posixpath.splitext(name)[1]]
+        self.hash = hashlib.sha256(data).hexdigest()
+        self._encoded = {None: data}
+
+    def encoded(self, encoding):
+        """The bytes in an encoding of ENCODINGS, or None for the plain ones.
+
+        Made when they are first asked for, so that a start need not wait for it, and once: 10 ms for the longest of
+        ours. Vue takes 200 ms, so `python assets.py` does it beforehand.
+        """
+        if encoding not in self._encoded:
+            beforehand = self._compressed_beforehand(encoding)
+            self._encoded[encoding] = beforehand or compressed(self.data, encoding, best=True)
+        return self._encoded[encoding]
+
+    def _compressed_beforehand(self, encoding):
+        beforehand = STATIC / f"{self.name}.{encoding}"
+        try:
+            data = beforehand.read_bytes()
+            return data if brotli.decompress(data) == self.data else None
+        except (OSError, brotli.error):
+            return None
+
+
+def compressed(data, encoding, best=False):
+    """The bytes in an encoding of ENCODINGS: as small as can be, or else without keeping anybody waiting."""
+    if encoding == "br":
+        return brotli.compress(data, quality=11 if best else 5)
+    return gzip.compress(data, 9 if best else 6, mtime=0)
+
+
+def read_files():
+    """{name: File} of everything in `static/` that a browser may get."""
+    paths = sorted(path for path in STATIC.rglob("*") if path.suffix in TYPES)
+    return {name: File(name, path.read_bytes()) for path in paths if (name := path.relative_to(STATIC).as_posix())}
+
+
+def version_of(files):
+    """A word for exactly these files."""
+    return hashlib.sha256("".join(f"{name} {file.hash}\n" for name, file in files.items()).encode()).hexdigest()[:12]
+
+
+FILES = read_files()
+VERSION = version_of(FILES)
+ADDRESS = f"static/{VERSION}"  # of the files, seen from the page
+
+
+def modules(name):
+    """The names of the module `name` and all that it imports, through others too: what a page that starts with it
+    will ask for, one after the other unless it is told beforehand."""
+    found = [name]
+    for module in found:  # which grows meanwhile
+        folder = posixpath.dirname(module)
+        for path in IMPORT.findall(FILES[module].data.decode()):
+            imported = posixpath.normpath(posixpath.join(folder, path))
+            if imported not in found:
+                found.append(imported)
+    return found
+
+
 def for_page(use_cdn):
     """What the page's loader must know of each library: `cdn` is None where only the own copy is to be used."""
     return [
@@ -61,7 +149,7 @@ def for_page(use_cdn):
             "name": library.name,
             "cdn": library.address if use_cdn else None,
             "integrity": library.integrity,
-            "own": f"static/{VENDOR.name}/{library.file}",
+            "own": f"{ADDRESS}/{VENDOR.name}/{library.file}",
         }
         for library in LIBRARIES
     ]
@@ -108,6 +196,13 @@ def fetch():
         part.replace(VENDOR / name)
 
 
+def compress():
+    """Put a compressed copy beside each library."""
+    for library in LIBRARIES:
+        data = compressed((VENDOR / library.file).read_bytes(), "br", best=True)
+        (VENDOR / f"{library.file}.br").write_bytes(data)
+
+
 def download_wheel(folder):
     """The path of the wheel, in `folder`: unpacked by us, never installed, so none of its code runs."""
     wanted = folder / "wanted.txt"
@@ -127,8 +222,9 @@ def licences(wheel_licence):
 
 
 if __name__ == "__main__":
-    if missing():
-        try:
+    try:
+        if missing():
             fetch()
-        except (NotFetched, OSError) as error:
-            sys.exit(f"No own copies of the page's libraries: {error}")
+        compress()
+    except (NotFetched, OSError) as error:
+        sys.exit(f"No own copies of the page's libraries: {error}")

@@ -248,7 +248,11 @@ def main():
         os.sched_setaffinity(0, cores[-1:])  # Redis, which starts from here, keeps to this core as well
         parties = {}
         for kind in options.journals:
-            settings = {"PARTY_JOURNAL": address_of(kind, stack), "PARTY_GUESTS": str(options.watchers)}
+            settings = {
+                "PARTY_JOURNAL": address_of(kind, stack),
+                "PARTY_GUESTS": str(options.watchers),
+                "PARTY_SEATS": str(SPEAKERS),
+            }
             server = stack.enter_context(running_server(**settings))
             os.sched_setaffinity(server.process.pid, cores[:1])
             parties[kind] = Party(server, settings)

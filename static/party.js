@@ -4,9 +4,9 @@
 
 import { connect, on } from './connection.js';
 import { keep, kept, unsentName } from './kept.js';
-import { linkTo, roomInAddress, shareLink } from './link.js';
+import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { HostDialog, LobbyCard } from './components/lobby.js';
+import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
 import { ConnectionNotice, PassingNotices } from './components/notices.js';
 import { NoticingSettings } from './components/noticing.js';
 import { RoomDialog } from './components/room.js';
@@ -19,29 +19,33 @@ const NOTICES = 2;
 
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {
-  const room = kept('room after sign-in');
-  if (!room) return;
+  const fragment = kept('room after sign-in');
+  if (!fragment) return;
   keep('room after sign-in', null);
-  if (!roomInAddress()) history.replaceState(null, '', linkTo(room));
+  if (!roomInAddress()) history.replaceState(null, '', fragment);
 }
+
+/** The lobby as it was when the server made this page. */
+const lobby = JSON.parse(document.getElementById('lobby').textContent);
+const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
 
 const Party = {
   template: '#party-template',
-  components: { ConnectionNotice, HostDialog, LobbyCard, NoticingSettings, PassingNotices, RoomDialog },
+  components: { ClosedRooms, ConnectionNotice, HostDialog, LobbyCard, NoticingSettings, PassingNotices, RoomDialog },
 
   data: () => ({
     user: document.body.dataset.user,
     connection: 'away',
-    cards: {},
+    cards: byId(lobby.rooms),
     places: {}, // by room: my place in its queue
     queues: {}, // by room: who waits, where I am the host
+    closedRooms: [], // that I was inside, and can still read; the newest first
     room: roomInAddress(),
-    asks: false,
+    asks: asksInAddress(),
     notices: [],
-    isLoaded: false,
     unread: 0, // messages that came while nobody looked
     localNow: Date.now(),
-    clockOffset: 0,
+    clockOffset: lobby.now - Date.now(),
   }),
 
   computed: {
@@ -93,6 +97,7 @@ const Party = {
     });
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
     on('closed', ({ room }) => this.forget(room));
+    on('room', this.onRoom);
     addEventListener('popstate', this.onAddress);
     document.addEventListener('visibilitychange', () => (this.unread = 0));
     setInterval(() => (this.localNow = Date.now()), SECOND);
@@ -108,12 +113,10 @@ const Party = {
       this.queues = { [this.room]: this.queues[this.room] ?? [] };
     },
 
-    onLobby({ now, rooms, gone }) {
+    onLobby({ now, rooms, gone, closed }) {
       this.clockOffset = now - Date.now();
-      this.cameAt ??= now;
-      const cards = this.expectsWholeLobby ? {} : { ...this.cards };
+      const cards = { ...(this.expectsWholeLobby ? {} : this.cards), ...byId(rooms) };
       for (const card of rooms) {
-        cards[card.id] = card;
         // Whoever handed the room over does not see its queue any more.
         if (card.host !== this.user) delete this.queues[card.id];
       }
@@ -123,7 +126,12 @@ const Party = {
         if (!cards[room] && room !== this.room) this.forget(room);
       }
       this.expectsWholeLobby = false;
-      this.isLoaded = true;
+      if (closed) this.closedRooms = closed;
+    },
+
+    onRoom({ id, topic, host, gone_at: goneAt }) {
+      if (!goneAt) return;
+      this.closedRooms = [{ id, topic, host, gone_at: goneAt }, ...this.closedRooms.filter((room) => room.id !== id)];
     },
 
     setPlace(room, place) {
@@ -133,7 +141,7 @@ const Party = {
     setQueue(room, waiting) {
       this.queues[room] = waiting;
       const topic = this.topicOf(room);
-      const names = noticeRequests({ room, topic, waiting, since: this.cameAt });
+      const names = noticeRequests({ room, topic, waiting, since: lobby.now });
       if (room !== this.room) {
         if (names.length) this.tell(fill(words.noticing.asksIn, { count: names.length, names: listOf(names), topic }));
         return;
@@ -163,7 +171,7 @@ const Party = {
     },
 
     onAddress() {
-      this.asks = false;
+      this.asks = asksInAddress();
       this.room = roomInAddress();
     },
 
@@ -180,7 +188,8 @@ const Party = {
     },
 
     async share(room) {
-      this.tell(await shareLink(room));
+      const text = await shareLink(room);
+      if (text) this.tell(text);
     },
 
     /** Shows `text` for a while; those about `requests` (names) only until these are answered. */
@@ -199,4 +208,5 @@ export function startParty({ createApp }) {
   // So that every template can say `words.feed.empty` and `fill(words.card.watching, { count })`.
   Object.assign(party.config.globalProperties, { words, fill });
   party.mount('#party');
+  document.getElementById('painted').remove();
 }

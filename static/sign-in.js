@@ -5,7 +5,7 @@ import { keep } from './kept.js';
 const fragment = new URLSearchParams(location.hash.slice(1));
 const { elements } = document.getElementById('sign-in');
 
-if (fragment.has('room')) keep('room after sign-in', fragment.get('room'));
+if (fragment.has('room')) keep('room after sign-in', location.hash);
 
 if (fragment.has('name')) {
   elements.name.value = fragment.get('name');

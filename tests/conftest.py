@@ -1,7 +1,7 @@
 import os
 import tempfile
 
-from servers import SECRET, password_of, running_redis, running_server
+from servers import ROOT, SECRET, password_of, running_redis, running_server
 
 # In this process the party runs on plain threads, so that nothing is patched under the tests' feet; the servers that
 # tests start run on eventlet, like the product, and on threads where a test asks for it.
@@ -11,6 +11,7 @@ os.environ["PARTY_PACE"] = "0"
 os.environ["PARTY_JOURNAL"] = "memory:"
 os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = (storage := tempfile.TemporaryDirectory()).name  # else in the tree
 
+import fcntl
 import itertools
 import shutil
 
@@ -21,6 +22,17 @@ from playwright.sync_api import sync_playwright
 import app as party
 
 party.begin()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the time limit of a test: who waits here has not begun
+def pytest_runtest_protocol(item):
+    """Of tests in several processes, one that is marked `alone` runs while no other does."""
+    alone = item.get_closest_marker("alone")
+    with open(ROOT / "tests" / "conftest.py") as turn, open(ROOT / "pyproject.toml") as machine:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(turn, fcntl.LOCK_UN)  # only now: while one waits to be alone, no other test begins
+        return (yield)
 
 
 class Clock:

@@ -55,8 +55,20 @@ class Person:
     def remove(self, room, user, **more):
         return self.ask("remove", {"room": room, "user": user, **more})
 
+    def hand_over(self, room, user, **more):
+        return self.ask("hand_over", {"room": room, "user": user, **more})
+
     def message(self, room, text="Hello", key=None, **more):
         return self.ask("message", {"room": room, "text": text, "key": key or self.new_key(), **more})
+
+    def take_back(self, room, seq, **more):
+        return self.ask("take_back", {"room": room, "seq": seq, **more})
+
+    def pulse(self, room, mood="agree", **more):
+        return self.ask("pulse", {"room": room, "mood": mood, **more})
+
+    def more_time(self, room, **more):
+        return self.ask("more_time", {"room": room, **more})
 
     def extend(self, room, **more):
         return self.ask("extend", {"room": room, **more})

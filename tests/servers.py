@@ -26,10 +26,12 @@ def password_of(name):
 
 
 def free_ports(count):
-    """The first of `count` free ports in a row, below those that the system gives to outgoing connections: one of
-    these could take the port of a server that is being restarted."""
+    """The first of `count` free ports in a row. They are below those that the system gives to outgoing connections, and
+    of tests in several processes each has ports of its own: else others could take the port of a server that is being
+    restarted."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        first = random.randrange(10_000, 32_000)
+        first = 10_000 + 2_000 * (worker % 11) + random.randrange(2_000 - count)
         with contextlib.suppress(OSError), contextlib.ExitStack() as listeners:
             for port in range(first, first + count):
                 listeners.enter_context(socket.create_server(("127.0.0.1", port)))

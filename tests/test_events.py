@@ -13,7 +13,7 @@ def test_the_whole_story(asha, bilal, chen):
     waiting = asha.hears("waiting", lambda told: told["waiting"])["waiting"]
     assert [(one["user"], one["pitch"]) for one in waiting] == [("bilal", "I brew for a living")]
     assert_ok(asha.approve(room, "bilal"))
-    bilal.hears("approved", lambda told: told == {"room": room})
+    bilal.hears("approved", lambda told: told == {"room": room, "pitch": "I brew for a living"})
     sent = assert_ok(bilal.message(room, "Milk goes last.", key="milk-1"))["message"]
     assert {name: sent[name] for name in ("room", "seq", "user", "text", "key")} == {
         "room": room, "seq": 1, "user": "bilal", "text": "Milk goes last.", "key": "milk-1"
@@ -29,11 +29,12 @@ def test_the_whole_story(asha, bilal, chen):
 def test_a_tab_that_goes_in_hears_the_room_first(asha, bilal):
     room = asha.host("Tea")
     assert_ok(bilal.watch(room))
-    view = bilal.hears("room")
+    assert bilal.heard("room"), "with the acknowledgement at the latest"
+    view = bilal.hears("room", lambda view: not view["away"])  # who is inside through another process comes a bit later
     assert view.pop("closes_at") - view.pop("opened_at") == 30 * 60_000
     assert view == {
-        "id": room, "topic": "Tea", "host": "asha", "speakers": [], "watching": 1, "waiting": 0, "seq": 0,
-        "closed": None,
+        "id": room, "topic": "Tea", "host": "asha", "speakers": [], "seats": 8, "away": [], "watching": 1, "waiting": 0,
+        "more_time": 0, "pulse": {"agree": 0, "say_more": 0, "off_topic": 0}, "seq": 0, "closed": None, "gone_at": None,
     }  # fmt: skip
 
 
@@ -62,7 +63,9 @@ def test_a_feed_has_no_gap_and_every_page_of_it_can_be_had(asha, bilal):
     assert (middle["earlier"], first["earlier"]) == (True, False)
     missed = assert_ok(bilal.watch(room, after=100))
     assert [message["seq"] for message in missed["messages"]] == list(range(101, 451))
-    assert bilal.watch(room, after=450) == {"ok": True, "room": room, "messages": [], "earlier": True}
+    assert bilal.watch(room, after=450) == {
+        "ok": True, "room": room, "messages": [], "earlier": True, "taken_back": []
+    }  # fmt: skip
     assert bilal.watch(room, after=0)["earlier"] is False
     assert [message["seq"] for message in bilal.history(room, before=9_999)["messages"]] == list(range(251, 451))
     assert bilal.history(room, before=1) == {"ok": True, "messages": [], "earlier": False}
@@ -142,6 +145,109 @@ def test_a_speaker_keeps_the_seat_while_away(asha, bilal):
     assert_ok(bilal.message(room, "Back"))
 
 
+def test_who_could_speak_but_is_not_there_is_away(join_anywhere, asha, bilal, chen):
+    room = asha.host()
+    for person in (bilal, chen):
+        seat(asha, person, room)
+    dana = join_anywhere("dana")
+    dana.watch(room)
+    assert dana.hears("room", lambda view: view["speakers"] == ["bilal", "chen"] and view["away"] == [])
+    for person in (chen, bilal, asha):
+        person.leave(room)
+    assert dana.hears("room", lambda view: view["away"] == ["asha", "bilal", "chen"])["watching"] == 1
+    bilal.watch(room)
+    assert dana.hears("room", lambda view: view["away"] == ["asha", "chen"])
+
+
+def test_the_host_hands_over_to_a_speaker_and_becomes_one(join_anywhere, asha, bilal, chen):
+    room, other_tab = asha.host(), join_anywhere("asha")
+    seat(asha, bilal, room)
+    seat(asha, chen, room)
+    join_anywhere("dana").request(room, pitch="Me too")
+    for tab in (asha, other_tab):
+        tab.hears("waiting", lambda told: [one["user"] for one in told["waiting"]] == ["dana"])
+    assert assert_ok(asha.hand_over(room, "bilal")) == {"ok": True}
+    assert [one["pitch"] for one in bilal.hears("waiting")["waiting"]] == ["Me too"]
+    view = bilal.sees(room)
+    assert (view["host"], view["speakers"]) == ("bilal", ["chen", "asha"])
+    join_anywhere("emeka").request(room)
+    assert bilal.hears("waiting", lambda told: len(told["waiting"]) == 2)
+    assert asha.sees_waiting(room) == other_tab.sees_waiting(room) == ["dana"], "they hear of the queue no more"
+    assert_refused(asha.approve(room, "dana"), "forbidden")
+    assert_ok(asha.message(room, "I keep a seat"))
+    assert_ok(bilal.approve(room, "dana"))
+
+
+def test_an_answer_names_the_message_that_it_answers(asha, bilal):
+    room = asha.host()
+    bilal.watch(room)
+    first = asha.message(room, "Milk first?")["message"]
+    answer = assert_ok(asha.message(room, "Milk last.", reply=1))["message"]
+    assert "reply" not in first and answer["reply"] == 1
+    assert bilal.hears("message", lambda message: message["seq"] == 2) == answer
+    assert bilal.watch(room)["messages"] == [first, answer]
+    assert_refused(asha.message(room, "To what?", reply=3), "not_found")
+    assert asha.message(room, "After that", reply=None)["message"]["seq"] == 3, "what was refused has no number"
+
+
+def test_words_that_are_taken_back_go_everywhere_and_leave_a_trace(join_anywhere, asha, bilal):
+    room = asha.host()
+    bilal.watch(room)
+    asha.message(room, "A slip", key="slip")
+    answer = asha.message(room, "An answer to it", key="answer", reply=1)["message"]
+    assert_refused(asha.take_back(room, 1), "conflict")
+    assert assert_ok(asha.take_back(room, 2)) == {"ok": True}
+    assert bilal.hears("taken_back") == {"room": room, "seq": 2}
+    trace = answer | {"text": "", "taken_back": True}
+    assert trace["reply"] == 1
+    assert bilal.history(room, before=3)["messages"][1] == bilal.watch(room)["messages"][1] == trace
+    assert asha.message(room, "An answer to it", key="answer", reply=1) == {"ok": True, "message": trace}, "not twice"
+    assert_refused(asha.message(room, "Another answer", key="answer", reply=1), "conflict")
+    assert_refused(asha.take_back(room, 2), "conflict")
+    assert asha.message(room, "Better", reply=2)["message"]["reply"] == 2
+
+
+def test_who_comes_back_is_told_what_was_taken_back_meanwhile(asha, bilal):
+    room = asha.host()
+    for n in range(1, 5):
+        asha.message(room, f"Message {n}")
+        if n in (2, 4):
+            asha.take_back(room, n)
+    assert bilal.watch(room, after=0)["taken_back"] == []
+    assert bilal.watch(room, after=3)["taken_back"] == [2], "4 comes without its words"
+    assert bilal.watch(room, after=4)["taken_back"] == [2, 4]
+    assert "taken_back" not in bilal.watch(room)
+
+
+def test_the_queue_and_the_watchers_say_how_it_goes_and_nobody_hears_who(asha, bilal, chen):
+    room = asha.host()
+    bilal.watch(room)
+    chen.watch(room)
+    chen.request(room)
+    assert assert_ok(bilal.pulse(room, "agree")) == {"ok": True}
+    assert_ok(chen.pulse(room, "say_more"))
+    expected = {"agree": 1, "say_more": 1, "off_topic": 0}
+    for person in (asha, bilal):
+        person.hears("room", lambda view: view["pulse"] == expected)
+    ack = bilal.pulse(room, "off_topic")
+    assert_refused(ack, "slow_down")
+    assert 1 <= ack["retry_after"] <= 10
+    assert asha.sees(room)["pulse"] == expected
+
+
+def test_more_time_is_asked_for_once_each_until_it_is_given(asha, bilal, chen):
+    room = asha.host()
+    for person in (bilal, chen):
+        person.watch(room)
+        assert assert_ok(person.more_time(room)) == {"ok": True}
+    asha.hears("room", lambda view: view["more_time"] == 2)
+    assert_refused(bilal.more_time(room), "conflict")
+    asha.extend(room)
+    assert asha.sees(room)["more_time"] == 0
+    assert_ok(bilal.more_time(room))
+    assert bilal.sees(room)["more_time"] == 1
+
+
 def test_two_tabs_are_one_person(join_anywhere, asha, bilal):
     room = asha.host()
     other_tab = join_anywhere("bilal")
@@ -150,7 +256,7 @@ def test_two_tabs_are_one_person(join_anywhere, asha, bilal):
     assert asha.sees(room)["watching"] == 1, "a person is counted once"
     bilal.request(room)
     asha.approve(room, "bilal")
-    assert other_tab.hears("approved") == {"room": room}
+    assert other_tab.hears("approved") == {"room": room, "pitch": ""}
     other_tab.message(room, "From the other tab")
     assert bilal.reads(room) == other_tab.reads(room) == ["From the other tab"]
     bilal.line.hang_up()
@@ -227,25 +333,42 @@ def test_the_lobby_greets_with_all_live_cards(join_anywhere, asha):
     assert lobby["gone"] == []
 
 
-@pytest.mark.parametrize("event", ["host", "request", "withdraw", "approve", "message", "extend", "close"])
+KEYED = (
+    "host", "request", "withdraw", "approve", "hand_over", "message", "take_back", "pulse", "more_time", "extend",
+    "close",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("event", KEYED)
 def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, bilal):
     room = asha.host("Tea")
     bilal.watch(room)
     asha.hears("room", lambda view: view["watching"] == 1)
-    if event in ("withdraw", "approve"):
+    if event in ("withdraw", "approve", "hand_over"):
         bilal.request(room)
-    person = bilal if event in ("request", "withdraw") else asha
+    if event == "hand_over":
+        asha.approve(room, "bilal")
+    if event == "take_back":
+        asha.message(room, "Once")
+    person = bilal if event in ("request", "withdraw", "pulse", "more_time") else asha
     payload = {
         "host": {"topic": "Once"},
         "approve": {"room": room, "user": "bilal"},
+        "hand_over": {"room": room, "user": "bilal"},
         "message": {"room": room, "text": "Once"},
+        "take_back": {"room": room, "seq": 1},
+        "pulse": {"room": room, "mood": "agree"},
     }.get(event, {"room": room}) | {"key": person.new_key()}
     first = assert_ok(person.ask(event, payload))
     before = asha.sees(room)
     assert person.ask(event, payload) == first
     assert asha.sees(room) == before
-    assert asha.reads(room) == (["Once"] if event == "message" else [])
-    other = payload | ({"topic": "Twice"} if event == "host" else {"room": "another", "user": "x", "text": "Twice"})
+    assert asha.reads(room) == (["Once"] if event in ("message", "take_back") else [])
+    # Of what only somebody inside may send, the room is looked at before the key.
+    others = {"host": {"topic": "Twice"}, "pulse": {"mood": "off_topic"}, "more_time": {"room": asha.host("Other")}}
+    if event == "more_time":
+        bilal.watch(others[event]["room"])
+    other = payload | others.get(event, {"room": "another", "user": "x", "text": "Twice"})
     assert_refused(person.ask(event, other), "conflict")
 
 
@@ -281,7 +404,8 @@ BAD_PAYLOADS = [
     [{"room": ""}], [{"room": "   "}], [{"room": "\ud800"}], [{"room": "x" * 41}],
 ]  # fmt: skip
 ROOM_EVENTS = (
-    "watch", "history", "leave", "request", "withdraw", "approve", "deny", "remove", "message", "extend", "close",
+    "watch", "history", "leave", "request", "withdraw", "approve", "deny", "remove", "hand_over", "message",
+    "take_back", "pulse", "more_time", "extend", "close",
 )  # fmt: skip
 
 
@@ -321,6 +445,15 @@ def test_nonsense_gets_a_clear_sentence(asha):
         ("message", {"text": "x" * 2001, "key": "k"}),
         ("message", {"text": "lone \udc00", "key": "k"}),
         ("message", {"text": "null \0", "key": "k"}),
+        ("message", {"text": "Hello", "key": "k", "reply": 0}),
+        ("message", {"text": "Hello", "key": "k", "reply": "1"}),
+        ("hand_over", {}),
+        ("take_back", {}),
+        ("take_back", {"seq": 0}),
+        ("take_back", {"seq": 1.5}),
+        ("pulse", {}),
+        ("pulse", {"mood": "angry"}),
+        ("pulse", {"mood": ["agree"]}),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_and_changes_nothing(event, wrong, asha):

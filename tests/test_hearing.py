@@ -6,8 +6,13 @@ import pytest
 from servers import running_server
 
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at"}
-VIEW = {"id", "topic", "host", "speakers", "watching", "waiting", "opened_at", "closes_at", "seq", "closed"}
+VIEW = {
+    "id", "topic", "host", "speakers", "seats", "away", "watching", "waiting", "more_time", "pulse", "opened_at",
+    "closes_at", "seq", "closed", "gone_at",
+}  # fmt: skip
 MESSAGE = {"room", "seq", "user", "text", "at", "key"}
+
+KEPT = {"id", "topic", "host", "closed_at", "gone_at"}  # a closed room that somebody can still read
 
 # event → its fields; what each part may hear of a room, besides the lobby's cards.
 FIELDS = {
@@ -16,17 +21,18 @@ FIELDS = {
     "message": MESSAGE,
     "waiting": {"room", "waiting"},
     "place": {"room", "place"},
-    "approved": {"room"},
+    "approved": {"room", "pitch"},
     "denied": {"room"},
     "removed": {"room"},
+    "taken_back": {"room", "seq"},
     "closed": {"room", "reason", "by"},
 }
-INSIDE = {"lobby", "room", "message", "closed"}
+INSIDE = {"lobby", "room", "message", "taken_back", "closed"}
 MAY_HEAR = {
-    "asha": INSIDE | {"waiting"},  # the host
-    "bilal": INSIDE | {"place", "approved"},  # asks, is let in, speaks
+    "asha": INSIDE | {"waiting"},  # the host, who hands over before the end
+    "bilal": INSIDE | {"place", "approved", "waiting"},  # asks, is let in, speaks, becomes the host
     "chen": INSIDE | {"place", "denied"},  # asks, is denied
-    "dana": INSIDE - {"closed"},  # watches in silence, and leaves before the end
+    "dana": (INSIDE | {"place"}) - {"taken_back", "closed"},  # watches, leaves early, and asks from outside
     "emeka": {"lobby", "place"},  # asks from outside
     "farida": {"lobby"},  # stays in the lobby
 }
@@ -58,8 +64,17 @@ def after_the_story(server_of_its_own):
     bilal.message(room, "words after dana left")
     acks["emeka"].append(emeka.history(room, before=2))
     acks["chen"].append(chen.history(room, before=3))
-    asha.line.settle()
-    asha.close(room)
+    asha.message(room, "an answer", reply=2)
+    asha.message(room, "a slip")
+    asha.take_back(room, 4)
+    acks["chen"].append(chen.pulse(room, "off_topic"))
+    chen.more_time(room)
+    asha.hears("room", lambda view: view["more_time"] == 1)
+    asha.hand_over(room, "bilal")
+    bilal.hears("waiting")
+    dana.request(room, pitch="the pitch of dana")
+    bilal.line.settle()
+    bilal.close(room)
     for person in people.values():
         person.hears("lobby", lambda lobby: room in lobby["gone"])
         person.line.hang_up()
@@ -75,19 +90,33 @@ def test_each_part_hears_its_events_and_no_other(after_the_story):
 def test_each_event_has_its_fields_and_no_other(after_the_story):
     people, _, _ = after_the_story
     for person in people.values():
-        for event, payload in person.line.events():
-            assert set(payload) == FIELDS[event], event
+        for n, (event, payload) in enumerate(person.line.events()):
+            more = {"closed"} if n == 0 else {"reply"} if event == "message" and payload["seq"] == 3 else set()
+            assert set(payload) == FIELDS[event] | more, event
+            if event == "room":
+                assert all(type(count) is int for count in payload["pulse"].values()), "a signal has no name"
             for card in payload.get("rooms", []):
                 assert set(card) == CARD
             if event == "waiting":
                 assert all(set(one) == {"user", "pitch", "at"} for one in payload["waiting"])
 
 
-def test_the_queue_and_the_pitches_reach_the_host_alone(after_the_story):
+def test_the_queue_reaches_who_is_host_just_then_and_ones_own_pitch_comes_back_with_the_seat(after_the_story):
     people, acks, _ = after_the_story
     for name, person in people.items():
         everything = " ".join(person.line.frames) + json.dumps(acks[name])
-        assert ("the pitch of" in everything) is (name == "asha"), name
+        pitches = {"asha": {"bilal", "chen", "emeka"}, "bilal": {"bilal", "dana", "emeka"}}.get(name, set())
+        assert {one for one in people if f"the pitch of {one}" in everything} == pitches, name
+
+
+def test_a_new_tab_is_told_which_closed_rooms_its_person_can_still_read(after_the_story, server_of_its_own):
+    people, _, room = after_the_story
+    for name in people:
+        again = server_of_its_own.person(name)
+        kept = again.heard("lobby")[0]["closed"]
+        assert [one["id"] for one in kept if one["id"] == room] == ([] if name in ("emeka", "farida") else [room])
+        assert all(set(one) == KEPT for one in kept)
+        again.line.hang_up()
 
 
 def test_the_feed_reaches_those_inside_alone(after_the_story):
@@ -101,7 +130,7 @@ def test_the_feed_reaches_those_inside_alone(after_the_story):
 def test_messages_come_once_each_in_order(after_the_story):
     people, _, _ = after_the_story
     for name in ("asha", "bilal", "chen"):
-        assert [message["seq"] for message in people[name].heard("message")] == [1, 2]
+        assert [message["seq"] for message in people[name].heard("message")] == [1, 2, 3, 4]
 
 
 def test_the_sign_in_and_the_password_are_in_no_frame(after_the_story, server_of_its_own):
@@ -131,6 +160,7 @@ def test_what_has_not_changed_is_not_told_again(join, clean_party):
     for person in (bilal, chen):
         person.watch(room)
         person.request(room)
+        person.pulse(room)
     clean_party.tick()
     before = [len(person.line.events()) for person in (asha, bilal, chen)]
     clean_party.stale_rooms.add(room)

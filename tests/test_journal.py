@@ -479,6 +479,7 @@ def test_a_full_disk_tells_its_owner_once_and_again_when_there_is_room(follow, t
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
+@pytest.mark.alone
 def test_somebody_elses_tool_that_writes_does_not_stop_everybody_for_long(follow, tmp_path):
     reader = follow(tmp_path / "party.db")
     with contextlib.closing(sqlite3.connect(tmp_path / "party.db", isolation_level=None)) as tool:
@@ -629,6 +630,7 @@ AWAY = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("asked", ["append", "catch_up", "exchange"])
 @pytest.mark.parametrize("how", AWAY)
 def test_while_redis_is_away_nobody_waits_longer_than_two_seconds(wire, follow, how, asked):
@@ -716,6 +718,7 @@ def test_a_redis_that_lost_its_end_makes_everybody_start_anew(follow, what_is_le
         assert list(one.journal.replay()) == entries
 
 
+@pytest.mark.alone
 def test_a_lost_answer_leaves_the_command_in_the_log_once(redis, wire, follow):
     reader = follow(wire.address)
     reader.append(1)
@@ -931,6 +934,7 @@ print(json.dumps({"stall": max(b - a for a, b in zip(ticks, ticks[1:])), "took":
 """
 
 
+@pytest.mark.alone
 def test_while_redis_is_frozen_the_loop_goes_on(redis):
     with python(ON_EVENTLET, redis.address, redis.process.pid, env=LIKE_THE_PRODUCT) as process:
         said, errors = process.communicate(timeout=20)
@@ -972,6 +976,7 @@ print(json.dumps(max(b - a for a, b in zip(ticks, ticks[1:]))))
 """
 
 
+@pytest.mark.alone
 def test_a_process_that_is_behind_lets_others_go_first(redis):
     """A hundred commands that came at once take a second to tell everybody; nobody waits that long meanwhile."""
     with python(BEHIND, redis.address, env=LIKE_THE_PRODUCT) as process:

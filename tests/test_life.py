@@ -157,6 +157,110 @@ def test_a_closed_room_is_read_by_those_who_were_inside_alone(asha, bilal, chen,
     assert_refused(chen.watch(room), "closed")
 
 
+def test_a_signal_counts_for_a_minute(asha, bilal, chen, clock, clean_party):
+    room = asha.host()
+    for person in (bilal, chen):
+        person.watch(room)
+    bilal.pulse(room, "agree")
+    clock.passes(seconds=30)
+    chen.pulse(room, "agree")
+    assert asha.sees(room)["pulse"]["agree"] == 2
+    clock.at += 29_999
+    assert asha.sees(room)["pulse"]["agree"] == 2
+    clock.at += 1
+    assert asha.sees(room)["pulse"]["agree"] == 1, "nobody did anything, and it is over all the same"
+    clock.passes(seconds=30)
+    assert asha.sees(room)["pulse"] == {"agree": 0, "say_more": 0, "off_topic": 0}
+    assert clean_party.rooms_with_a_pulse() == [], "from then on a tick need not look"
+
+
+def test_the_latest_signal_of_a_person_counts_and_one_in_ten_seconds(asha, bilal, clock):
+    room = asha.host()
+    bilal.watch(room)
+    assert_ok(bilal.pulse(room, "agree"))
+    for later, seconds in ((1, 10), (8_999, 1), (999, 1)):
+        clock.at += later
+        ack = bilal.pulse(room, "off_topic")
+        assert_refused(ack, "slow_down")
+        assert ack["retry_after"] == seconds
+    clock.at += 1
+    assert_ok(bilal.pulse(room, "off_topic"))
+    assert asha.sees(room)["pulse"] == {"agree": 0, "say_more": 0, "off_topic": 1}
+
+
+def test_a_message_can_be_taken_back_for_two_minutes(asha, clock, clean_party):
+    room = asha.host()
+    for n in (1, 2):
+        asha.message(room, f"Message {n}")
+        clock.at += 119_999
+        if n == 1:
+            assert_ok(asha.take_back(room, 1))
+    clock.at += 1
+    assert_refused(asha.take_back(room, 2), "conflict")
+    assert [message["text"] for message in clean_party.rooms[room].messages] == ["", "Message 2"]
+
+
+def test_each_refusal_to_take_back_says_why(asha, bilal, clock):
+    room = asha.host()
+    seat(asha, bilal, room)
+    for text in ("One", "Two", "Three"):
+        asha.message(room, text)
+    bilal.message(room, "Four")
+    assert asha.take_back(room, 4)["error"] == "That message is not yours."
+    assert asha.take_back(room, 2)["error"] == "Only your last message can be taken back."
+    assert_ok(asha.take_back(room, 3))
+    assert asha.take_back(room, 3)["error"] == "You have taken that message back already."
+    assert asha.take_back(room, 2)["error"] == "Only your last message can be taken back."
+    clock.passes(minutes=2)
+    assert bilal.take_back(room, 4)["error"] == "It is too late to take that message back."
+
+
+def test_a_room_that_closes_forgets_what_was_of_the_moment(asha, bilal, clean_party):
+    room = asha.host()
+    bilal.watch(room)
+    bilal.pulse(room)
+    bilal.more_time(room)
+    assert asha.sees(room)["pulse"]["agree"] == asha.sees(room)["more_time"] == 1
+    asha.close(room)
+    assert asha.sees(room)["pulse"]["agree"] == asha.sees(room)["more_time"] == 0
+    kept = clean_party.rooms[room]
+    assert not kept.pulse and not kept.more_time and not kept.waiting
+
+
+def test_a_closed_room_says_when_it_is_gone(asha, clock, clean_party):
+    room = asha.host(minutes=10)
+    assert asha.sees(room)["gone_at"] is None
+    clock.passes(minutes=10)
+    assert asha.sees(room)["gone_at"] == clock.at + 120 * 60_000
+    clock.passes(minutes=120)
+    clean_party.tick()
+    assert room not in clean_party.rooms
+
+
+def test_a_new_tab_hears_of_the_closed_rooms_that_its_person_was_inside(asha, bilal, join, clock, clean_party):
+    first, live, second = asha.host("First"), asha.host("Live"), asha.host("Second")
+    for room in (first, live):
+        bilal.watch(room)
+    clean_party.tick()
+    closed_at = {}
+    for room in (first, second):
+        clock.passes(minutes=1)
+        asha.close(room)
+        closed_at[room] = clock.at
+    lobby = join("asha").heard("lobby")[0]
+    assert [card["id"] for card in lobby["rooms"]] == [live]
+    assert lobby["closed"] == [
+        {"id": room, "topic": topic, "host": "asha", "closed_at": closed_at[room],
+         "gone_at": closed_at[room] + 120 * 60_000}
+        for room, topic in ((second, "Second"), (first, "First"))
+    ]  # fmt: skip
+    tab = join("bilal")
+    assert [room["id"] for room in tab.heard("lobby")[0]["closed"]] == [first]
+    assert join("chen").heard("lobby")[0]["closed"] == []
+    asha.close(live)
+    assert "closed" not in tab.hears("lobby", lambda lobby: live in lobby["gone"]), "only the first says it"
+
+
 def test_a_closed_room_is_forgotten_after_two_hours(asha, clock, clean_party):
     room = asha.host()
     asha.close(room)

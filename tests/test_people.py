@@ -88,6 +88,7 @@ def test_the_password_of_nobody_lets_nobody_in(browser):
     assert try_to_sign_in(browser, "nobody", users.password(SECRET, "nobody", 0)).status_code == 401
 
 
+@pytest.mark.alone
 def test_an_unknown_name_takes_as_long_as_a_wrong_password():
     times = {"asha": [], "nobody": []}
     for _ in range(5_000):

@@ -55,7 +55,7 @@ def test_the_settings_in_the_readme_are_those_that_the_code_reads():
 
 def test_the_defaults_in_the_readme_are_those_of_the_code():
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)`", section("Settings"), re.M))
-    for name in ("ROOM_MINUTES", "ROOM_MESSAGES", "PACE", "GUESTS", "PROXIES"):
+    for name in ("ROOM_MINUTES", "ROOM_MESSAGES", "SEATS", "PACE", "GUESTS", "PROXIES"):
         default = re.search(rf'setting\(\s*"{name}", ([\d_]+)', CODE).group(1)
         assert rows[f"PARTY_{name}"] == default.replace("_", ""), name
 
@@ -83,6 +83,10 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert f"last {party.FEED_PAGE}" in contract
     assert party.CATCH_UP == 1_000 and "a thousand at a time" in contract
     assert f"after {party.REFUSALS_BEFORE_CLOSING} in a row" in contract
+    assert f"`mood` ({', '.join(f'`{mood}`' for mood in party.MOODS)})" in contract
+    assert party.PULSE_LIFE == party.MINUTE and "counts for a minute" in contract
+    assert party.PULSE_EVERY == 10_000 and "one in ten seconds" in contract
+    assert party.TAKE_BACK_WITHIN == 2 * party.MINUTE and "within two minutes" in contract
 
 
 def test_the_life_of_the_log_in_the_readme_is_that_of_the_code():

@@ -111,6 +111,10 @@ def test_a_room_goes_on_after_a_restart_as_if_nothing_had_been(start, log, how):
     chen.request(room, pitch="Me too")
     asha.message(room, "One")
     first = bilal.message(room, "Two", key="two")
+    asha.message(room, "A slip", key="slip", reply=2)
+    asha.take_back(room, 3)
+    chen.more_time(room)
+    chen.pulse(room, "agree")
     view = asha.sees(room)
     end(server, how)
 
@@ -119,11 +123,15 @@ def test_a_room_goes_on_after_a_restart_as_if_nothing_had_been(start, log, how):
     card = next(card for card in asha.heard("lobby")[0]["rooms"] if card["id"] == room)
     assert (card["closes_at"], card["speakers"]) == (view["closes_at"], ["bilal"])
     assert asha.hears("waiting")["waiting"][0]["pitch"] == "Me too"
-    assert texts(bilal.watch(room)) == ["One", "Two"]
+    assert texts(bilal.watch(room)) == ["One", "Two", ""]
+    assert bilal.watch(room, after=3)["taken_back"] == [3]
+    assert asha.message(room, "A slip", key="slip", reply=2)["message"]["taken_back"], "it is not said again"
     assert bilal.message(room, "Two", key="two") == first, "a key's first outcome"
     assert_refused(bilal.message(room, "Other", key="two"), "conflict")
-    assert bilal.message(room, "Three")["message"]["seq"] == 3
-    assert texts(chen.watch(room, after=1)) == ["Two", "Three"]
+    assert bilal.message(room, "Three")["message"]["seq"] == 4
+    assert texts(chen.watch(room, after=1)) == ["Two", "", "Three"]
+    assert_refused(chen.more_time(room), "conflict")
+    assert_refused(chen.pulse(room, "agree"), "slow_down")
 
 
 def test_a_room_that_is_overdue_is_closed_before_the_door_opens(start, log, clean_party):
@@ -157,6 +165,7 @@ def test_a_raised_number_ends_that_persons_sign_ins(start, log):
     assert not is_let_in(start(log), asha), "and they stay ended, whatever the number is later"
 
 
+@pytest.mark.alone
 def test_a_raised_number_ends_them_in_the_other_processes_within_two_seconds(start):
     with running_redis() as redis:
         server = start(redis.address)
@@ -388,7 +397,8 @@ class Evening:
             self.party.count(room, {user: 1})
         elif rooms := list(self.party.rooms):
             self.does(self.dice.choice(["watch", "watch", "leave", "request", "withdraw", "approve", "approve", "deny",
-                                        "remove", "message", "message", "message", "extend", "close"]),
+                                        "remove", "hand_over", "message", "message", "message", "take_back", "pulse",
+                                        "more_time", "extend", "close"]),
                       user, self.party.rooms[self.dice.choice(rooms)])  # fmt: skip
 
     def does(self, kind, user, room):
@@ -396,11 +406,13 @@ class Evening:
             if user in self.party.presence[room.id].tabs:
                 self.party.count(room.id, {user: -1})
             return
-        if kind in ("approve", "deny", "remove"):
+        if kind in ("approve", "deny", "remove", "hand_over"):
             user = room.host
         more = {"approve": {"who": next(iter(room.waiting), "nobody")}, "deny": {"who": next(iter(room.waiting), "x")},
                 "remove": {"who": next(iter(room.speakers), "nobody")}, "request": {"pitch": "Me"},
-                "message": {"text": "Hi", "most": 100}, "close": {"reason": "host"}}.get(kind, {})  # fmt: skip
+                "hand_over": {"who": next(iter(room.speakers), "nobody")}, "pulse": {"mood": "agree"},
+                "take_back": {"seq": room.last_said.get(user, 1)}, "message": {"text": "Hi", "most": 100},
+                "close": {"reason": "host"}}.get(kind, {})  # fmt: skip
         self.asks(kind, user, room=room.id, **more)
         if kind == "watch":
             self.party.count(room.id, {user: 1})

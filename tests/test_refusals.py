@@ -20,11 +20,16 @@ LIVE = {
     "approve": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "deny": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "remove": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "hand_over": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "message": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None, "host": None},
+    "take_back": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None},
+    "pulse": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:-1]) | {"host": "forbidden"},
+    "more_time": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:-1]) | {"host": "forbidden"},
     "extend": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "close": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
 }
 READS = ("watch", "history", "leave")
+FROM_INSIDE = ("pulse", "more_time")  # of a tab, which is asked for first
 
 
 def expected(event, caller, state):
@@ -36,12 +41,14 @@ def expected(event, caller, state):
         return "not_found"
     if event in READS:
         return "closed" if (event, caller, state) == ("watch", "outsider", "closed") else LIVE[event][caller]
-    return LIVE[event][caller] if state == "live" else "closed"
+    if state == "live" or (event in FROM_INSIDE and caller == "outsider"):
+        return LIVE[event][caller]
+    return "closed"
 
 
 @pytest.fixture
 def cast(join, clock):
-    """A room with somebody in every part, everyone in it by the events alone."""
+    """A room with somebody in every part, everyone in it by the events alone, and a message of the speaker."""
     names = {"host": "asha", "speaker": "bilal", "waiting": "chen", "watcher": "dana", "outsider": "emeka"}
     people = {part: join(name) for part, name in names.items()} | {"stranger": join("farida")}
     room = people["host"].host("Tea")
@@ -50,6 +57,7 @@ def cast(join, clock):
     people["speaker"].request(room)
     people["host"].approve(room, "bilal")
     people["waiting"].request(room)
+    people["speaker"].message(room, "Hello")
     stranger = people["stranger"].line
     token = stranger.browser.get("/").text.split('name="token"')[1].split('value="')[1].split('"')[0]
     assert stranger.browser.post("/sign-out", data={"token": token}).status_code == 303
@@ -66,8 +74,11 @@ def test_every_cell(event, caller, state, cast, clock, clean_party):
     elif state == "overdue":
         clock.passes(minutes=31)
     named = "no-such-room" if state == "unknown" else room
-    whom = "bilal" if event == "remove" else "chen"
-    payload = {"room": named, "topic": "Coffee", "text": "Hi", "key": "k", "user": whom, "before": 1}
+    whom = "bilal" if event in ("remove", "hand_over") else "chen"
+    payload = {
+        "room": named, "topic": "Coffee", "text": "Hi", "key": "k", "user": whom, "before": 1, "seq": 1,
+        "mood": "agree",
+    }  # fmt: skip
     before, logged = copy.deepcopy(clean_party.rooms), last_position(clean_party)
     ack = people[caller].ask(event, payload)
     code = expected(event, caller, state)
@@ -84,11 +95,51 @@ def last_position(party):
     return max((position for position, _ in party.journal.replay()), default=0)
 
 
-@pytest.mark.parametrize("event", ["approve", "deny", "remove"])
+@pytest.mark.parametrize("event", ["approve", "deny", "remove", "hand_over"])
 @pytest.mark.parametrize("whom", ["dana", "asha", "nobody"])
 def test_the_host_can_act_only_on_those_it_is_about(event, whom, cast):
     people, room = cast
     assert_refused(people["host"].ask(event, {"room": room, "user": whom}), "not_found")
+
+
+@pytest.mark.parametrize("caller", ["watcher", "waiting", "speaker"])
+def test_nobody_takes_a_room_over_by_saying_that_its_host_is_gone(caller, cast, clean_party):
+    people, room = cast
+    payload = {"room": room, "user": "bilal", "who": "bilal", "gone": "asha"}
+    assert_refused(people[caller].ask("hand_over", payload), "forbidden")
+    assert clean_party.rooms[room].host == "asha"
+
+
+@pytest.mark.parametrize("seq", [2, 10_000])
+def test_what_was_never_said_is_not_answered_and_not_taken_back(seq, cast):
+    people, room = cast
+    assert_refused(people["speaker"].message(room, "What did you say?", reply=seq), "not_found")
+    assert_refused(people["speaker"].take_back(room, seq), "not_found")
+
+
+def test_who_has_lost_the_seat_may_still_take_back_what_they_said_last(cast, clean_party):
+    people, room = cast
+    assert people["host"].remove(room, "bilal")["ok"]
+    assert people["speaker"].take_back(room, 1)["ok"]
+    assert [message["text"] for message in clean_party.rooms[room].messages] == [""]
+
+
+def test_a_room_has_as_many_speakers_as_seats(join, clean_party, monkeypatch):
+    monkeypatch.setattr(clean_party, "SEATS", 2)
+    asha, people = join("asha"), [join(name) for name in ("bilal", "chen", "dana")]
+    room = asha.host()
+    for person in people:
+        person.request(room)
+    assert asha.approve(room, "bilal")["ok"] and asha.approve(room, "chen")["ok"]
+    ack = asha.approve(room, "dana")
+    assert_refused(ack, "limit")
+    assert ack["error"] == "All 2 seats are taken. Remove a speaker first."
+    assert asha.sees_waiting(room) == ["dana"], "she keeps her place"
+    assert_refused(asha.approve(room, "nobody"), "not_found")
+    asha.remove(room, "bilal")
+    assert asha.approve(room, "dana")["ok"]
+    view = asha.sees(room)
+    assert (view["speakers"], view["seats"]) == (["chen", "dana"], 2)
 
 
 def test_who_you_are_comes_from_the_sign_in_alone(cast, clean_party):
@@ -101,7 +152,7 @@ def test_who_you_are_comes_from_the_sign_in_alone(cast, clean_party):
     assert sent["at"] > 0
 
 
-@pytest.mark.parametrize("kind", ["end", "hand_over", "forget", "sign_in", "sign_out"])
+@pytest.mark.parametrize("kind", ["end", "forget", "sign_in", "sign_out"])
 def test_what_the_party_itself_does_nobody_can_send(kind, cast):
     people, room = cast
     assert_refused(people["host"].ask(kind, {"room": room, "reason": "time", "who": "bilal"}), "bad_input")

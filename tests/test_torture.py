@@ -48,8 +48,9 @@ def test_two_processes_stay_one_party_whatever_dies_or_freezes():
 @pytest.mark.parametrize(
     "journal, bug, fault, kinds",
     [
-        # What was lost is missed at the end, or before by somebody who comes back; who sends it again hides the first.
-        ("file", "acknowledge before append", "before append", ("lost", "stale")),
+        # What was lost is missed at the end, or before by somebody who comes back; who sends it again hides the first,
+        # and may be told of a second place.
+        ("file", "acknowledge before append", "before append", ("lost", "stale", "duplicated")),
         ("file", "apply before append", "before append", ("out of order", "lost")),
         ("file", "no key memory", "before ack", ("duplicated",)),
         ("redis", "read position lost", "process cut off", ("out of order", "stale", "gap")),

@@ -31,6 +31,9 @@ def room(address):
         asha.approve(room, "bilal")
         asha.approve(room, "bilal")  # refused by the rule
         bilal.message(room, "Words of the room")
+        bilal.message(room, "A slip", reply=1)
+        bilal.take_back(room, 2)
+        bilal.pulse(room, "off_topic")
         seat(chen, asha, chen.host("Another room"))
         asha.close(room)
         yield room
@@ -58,6 +61,9 @@ def test_a_rooms_story_is_told_in_order_with_who_what_outcome_and_sign_in(addres
         ("asha", "approve", "who='bilal'", "→ ok"),
         ("asha", "approve", "who='bilal'", "→ not_found"),
         ("bilal", "message", "→ ok seq=1"),
+        ("bilal", "message", "reply=1", "→ ok seq=2"),
+        ("bilal", "take_back", "seq=2", "→ ok"),
+        ("bilal", "pulse", "→ ok"),
         ("asha", "close", "reason='host'", "→ ok"),
     ]
     by_asha = {more[-1] for _, _, who, _, *more in lines if who == "asha"}
@@ -68,9 +74,10 @@ def test_a_rooms_story_is_told_in_order_with_who_what_outcome_and_sign_in(addres
 
 def test_what_people_wrote_is_shown_only_when_asked_for(address, room):
     told = trace(address, room).stdout
-    assert "Words of the room" not in told and "A private pitch" not in told
+    assert not any(said in told for said in ("Words of the room", "A slip", "A private pitch", "off_topic"))
     told = trace(address, room, "--text").stdout
-    assert "text='Words of the room'" in told and "pitch='A private pitch'" in told
+    assert "text='Words of the room'" in told and "pitch='A private pitch'" in told and "mood='off_topic'" in told
+    assert "text='A slip'" in told, "the log keeps what was taken back"
 
 
 def test_a_persons_story_has_what_they_did_and_what_was_done_to_them(address, room):
@@ -82,6 +89,9 @@ def test_a_persons_story_has_what_they_did_and_what_was_done_to_them(address, ro
         ["asha", "approve"],
         ["asha", "approve"],
         ["bilal", "message"],
+        ["bilal", "message"],
+        ["bilal", "take_back"],
+        ["bilal", "pulse"],
     ]
 
 

@@ -231,6 +231,7 @@ def slow():
         yield Slow(server)
 
 
+@pytest.mark.alone
 def test_half_sent_requests_keep_nobody_from_being_served(slow):
     before = time.monotonic()
     assert is_served(slow.server)
@@ -632,6 +633,7 @@ def test_events_sent_in_a_burst_are_answered_in_their_order(request, mode):
 # --- Those who send or read too much or too little --------------------------------------------------------------------
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "flood",
     [frame("3"), frame(b"", PING), event("nonsense", {}, id=1), b"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
@@ -681,6 +683,7 @@ def watcher_who_does_not_read(server, name, room):
     return wire_of(server, server.cookies_of(name), frame("40"), *asks, reads=False)
 
 
+@pytest.mark.alone
 def test_a_reader_that_does_not_read_is_cut_while_others_are_served(start):
     server = start(PARTY_ROOM_MESSAGES="100000")
     asha, bilal = server.person("asha"), server.person("bilal")
@@ -701,6 +704,7 @@ def test_a_reader_that_does_not_read_is_cut_while_others_are_served(start):
     assert (status, said.count("does not read")) == (0, 1), said
 
 
+@pytest.mark.alone
 def test_who_asks_for_much_and_reads_nothing_is_cut(start):
     server = start()
     asha = server.person("asha")
@@ -731,6 +735,7 @@ def sign_out(server, cookies):
     assert urlopen(Request(server.address + "sign-out", form, {"Cookie": fresh})).status == 200
 
 
+@pytest.mark.alone
 def test_signing_out_closes_every_tab_of_that_sign_in_and_no_other(server):
     here, elsewhere = server.cookies_of("guest30"), server.cookies_of("guest30")
     tabs = [SocketLine(server.address, here) for _ in range(3)]
@@ -783,6 +788,7 @@ def test_handshakes_in_stock_pass_no_limit_of_tabs():
         assert sum(map(refused, wires)) == 10
 
 
+@pytest.mark.alone
 def test_an_answer_does_not_wait_for_the_message_before_it(server):
     """Two small packets in a row, and the network's own patience (Nagle's algorithm) costs 40 ms for each message."""
     asha = server.person("guest40")
@@ -810,6 +816,7 @@ def test_what_comes_on_the_old_transport_after_signing_out_is_refused(server):
 # --- Ending -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("mode", ["eventlet", "threading"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_end_says_goodbye_and_ends(start, mode, number):
@@ -824,6 +831,7 @@ def test_a_server_that_is_told_to_end_says_goodbye_and_ends(start, mode, number)
     assert time.monotonic() - before < 5
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("mode", ["eventlet", "threading"])
 def test_a_reader_that_does_not_read_delays_no_ending_and_nobody_gets_in_meanwhile(start, mode):
     server = start(PARTY_ASYNC_MODE=mode)

@@ -82,6 +82,7 @@ def test_the_english_refusals_are_the_servers_own():
 SHOWN_ATTRIBUTES = {"alt", "aria-description", "aria-label", "placeholder", "title"}
 JINJA_NOTE = re.compile(r"\{#.*?#\}|\{%.*?%\}", re.DOTALL)
 VALUE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+INSERTED = re.compile(r"\$\{.*?\}")
 QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|`([^`]*)`")
 
 
@@ -111,7 +112,8 @@ class ShownWords(HTMLParser):
 
     def note(self, text):
         quoted = ["".join(match) for value in VALUE.findall(text) for match in QUOTED.findall(value)]
-        self.found += [words.strip() for words in (VALUE.sub("", text), *quoted) if has_letters(words)]
+        shown = [VALUE.sub("", text), *(INSERTED.sub("", literal) for literal in quoted)]
+        self.found += [words.strip() for words in shown if has_letters(words)]
 
 
 def has_letters(text):
@@ -124,7 +126,7 @@ def has_letters(text):
         ("<p>Tea {{ words.tea }}</p>", ["Tea"]),
         ("<p>{{ words.tea }}, {{ fill(words.cups, { count }) }}…</p>", []),
         ("<p>{{ isHot ? 'hot' : words.cold }}</p>", ["hot"]),
-        ('<img alt="Tea"> <a :title="`tea`"></a> <a :title="words.tea" class="tea"></a>', ["Tea", "tea"]),
+        ('<img alt="Tea"> <a :title="`tea ${words.tea}`"></a> <a :title="words.tea" class="tea"></a>', ["Tea", "tea"]),
         ('<meta name="description" content="Tea"><meta name="viewport" content="width">', ["Tea"]),
         ("{# Tea #}{% if tea %}<script>tea</script>{% endif %}", []),
     ],
@@ -151,7 +153,7 @@ SENTENCE = re.compile(r"(?<![^\s(\"'])[A-Z]\w*[a-z]|\w[.!?…]\s*$|\w[.!?…] \w
 
 def sentences_in(script):
     literals = ("".join(filter(None, match)) for match in SCRIPT_PARTS.findall(script))
-    literals = (re.sub(r"\$\{.*?\}", "", literal) for literal in literals)
+    literals = (INSERTED.sub("", literal) for literal in literals)
     return [literal for literal in literals if SENTENCE.search(literal) and literal not in KEYS]
 
 

@@ -378,6 +378,7 @@ class Torture:
             PARTY_GUESTS="100",
             PARTY_ROOM_MINUTES="120",
             PARTY_ROOM_MESSAGES="1000000",
+            PARTY_SEATS="100",
         )
 
     def fuse(self, number):

@@ -4,14 +4,12 @@ import contextlib
 import re
 import socket
 import threading
-from pathlib import Path
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from person import Person, SocketLine, sign_in_over_http
 from playwright.sync_api import expect
 from servers import ROOT, password_of
 
-SCREENSHOTS = Path(__file__).parent / "screenshots"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 VENDOR = ROOT / "static" / "vendor"
 # What Chromium prints by itself when a server or the CDN is away; everything else on the console is our fault.
@@ -66,9 +64,11 @@ class Visitor:
 
     def watch(self, topic):
         self.card(topic).get_by_role("button", name="Watch").click()
-        expect(self.room.get_by_label("What do you want to add?")).to_be_visible()
+        expect(self.room.get_by_role("button", name="Ask to speak")).to_be_visible()
 
     def ask(self, pitch=""):
+        if not self.room.get_by_label("What do you want to add?").is_visible():
+            self.room.get_by_role("button", name="Ask to speak").click()
         self.room.get_by_label("What do you want to add?").fill(pitch)
         self.room.get_by_role("button", name="Ask to speak").click()
         expect(self.room.get_by_text("You are next")).to_be_visible()
@@ -84,6 +84,11 @@ class Visitor:
         self.writing.fill(text)
         self.writing.press("Enter")
 
+    def write(self, text):
+        """Like `say`, by the button: on a touch keyboard Enter is a new line."""
+        self.writing.fill(text)
+        self.room.get_by_role("button", name="Send").click()
+
     def message(self, text):
         return self.room.get_by_role("log").get_by_role("listitem").filter(has_text=text)
 
@@ -95,10 +100,6 @@ class Visitor:
     def leave(self):
         self.room.get_by_role("button", name="Leave").click()
         expect(self.room).to_have_count(0)
-
-    def screenshot(self, name):
-        SCREENSHOTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 def seat(host, visitor, topic):
@@ -126,13 +127,12 @@ def close_rooms(party, names):
                     person.close(card["id"])
 
 
-def assert_accessible(page):
-    violations = Axe().run(page).response["violations"]
-    assert not violations, [
-        (violation["id"], node["html"][:200], node.get("failureSummary"))
-        for violation in violations
-        for node in violation["nodes"]
-    ]
+def violations(page):
+    """What axe finds wrong with the page as it is now: (rule, element, why)."""
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    return [(rule["id"], node["html"][:200], node.get("failureSummary")) for rule in found for node in rule["nodes"]]
 
 
 class Cable:
@@ -180,6 +180,6 @@ class Cable:
     def mend(self):
         self.is_whole = True
 
-    def remove(self):
+    def close(self):
         self.cut()
         self.listener.close()

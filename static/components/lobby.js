@@ -1,9 +1,10 @@
-/** The lobby's parts: a card for a live room, and the dialog that opens a new one. */
+/** The lobby's parts: a card for a live room, the dialog that opens a new one, and the closed rooms one can still read. */
 
-import { timeLeft } from '../words/clock.js';
 import { command } from '../connection.js';
+import { timeLeft, timeOfDay } from '../words/clock.js';
 import { hueOf, initial } from '../words/names.js';
-import { listOf, reasonOf } from '../words/words.js';
+import { fill, reasonOf, words } from '../words/words.js';
+import { TimePie } from './clock.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
 const USUAL_MINUTES = Number(document.body.dataset.minutes);
@@ -11,6 +12,7 @@ const MOST_MINUTES = 30;
 
 export const LobbyCard = {
   template: '#card-template',
+  components: { TimePie },
   props: {
     card: Object,
     user: String,
@@ -23,17 +25,20 @@ export const LobbyCard = {
     isSeated() {
       return [this.card.host, ...this.card.speakers].includes(this.user);
     },
+    left() {
+      return this.card.closes_at - this.now;
+    },
+    whole() {
+      return this.card.closes_at - this.card.opened_at;
+    },
     timeLeft() {
-      return timeLeft(this.card.closes_at - this.now);
+      return timeLeft(this.left);
     },
-    initial() {
-      return initial(this.card.host);
-    },
-    hue() {
-      return hueOf(this.card.host);
+    faces() {
+      return [this.card.host, ...this.card.speakers].map((name) => ({ name, initial: initial(name), hue: hueOf(name) }));
     },
     speakers() {
-      return listOf(this.card.speakers);
+      return this.card.speakers.join(', ');
     },
   },
 };
@@ -65,5 +70,22 @@ export const HostDialog = {
       this.$refs.dialog.close();
       this.$emit('opened', answer.room);
     },
+  },
+};
+
+export const ClosedRooms = {
+  template: '#closed-template',
+  props: {
+    rooms: Array,
+    now: Number,
+  },
+  emits: ['read'],
+  computed: {
+    readable() {
+      return this.rooms.filter(({ gone_at: goneAt }) => goneAt > this.now);
+    },
+  },
+  methods: {
+    goneAt: (room) => fill(words.lobby.goneAt, { time: timeOfDay(room.gone_at) }),
   },
 };

@@ -1,37 +1,44 @@
-/**
- * The people of a room: who has a seat, and for the host the queue and what only the host can do.
- */
+/** The people of a room: who has a seat, and what the host can do about it. */
 
-import { MINUTE } from '../words/clock.js';
 import { command } from '../connection.js';
 import { hueOf, initial } from '../words/names.js';
-import { reasonOf, words } from '../words/words.js';
-
-const MAX_ROOM_MS = 120 * MINUTE;
+import { fill, reasonOf, words } from '../words/words.js';
+import { canGetMore } from './clock.js';
+import { RoomQueue } from './queue.js';
 
 export const RoomPeople = {
   template: '#people-template',
+  components: { RoomQueue },
   props: {
     view: Object,
     queue: Array,
     hosting: Boolean, // the person at this page may still decide here
+    lastWords: Array, // names of those who have had their last word in the closing round
   },
   emits: ['queue', 'tell'],
 
-  data: () => ({ isConfirming: false }),
+  data: () => ({
+    chosen: null, // the speaker whom the host is about to do something with
+    isConfirming: false,
+  }),
 
   computed: {
     seats() {
-      const { host, speakers } = this.view;
+      const { host, speakers, away } = this.view;
       return [host, ...speakers].map((name) => ({
         name,
         initial: initial(name),
         hue: hueOf(name),
         isHost: name === host,
+        isAway: away.includes(name),
+        hadLastWord: this.lastWords.includes(name),
       }));
     },
+    taken() {
+      return fill(words.people.seats, { taken: this.view.speakers.length, seats: this.view.seats });
+    },
     canExtend() {
-      return this.view.closes_at - this.view.opened_at < MAX_ROOM_MS;
+      return canGetMore(this.view);
     },
   },
 
@@ -43,13 +50,13 @@ export const RoomPeople = {
       return answer.ok;
     },
 
-    async decide(decision, user, { detail: taps }) {
-      // The second tap of two falls on whoever has moved up.
-      if (taps > 1) return;
-      const isDone = await this.order(decision, { user });
-      if (!isDone) return;
-      this.$emit('queue', this.queue.filter((request) => request.user !== user));
-      this.focusOn('.request button, .room__host button');
+    async orderAbout(event, user) {
+      if (await this.order(event, { user })) this.choose(null);
+    },
+
+    choose(name) {
+      this.chosen = this.chosen === name ? null : name;
+      this.focusOn('.person button');
     },
 
     /** Keeps the keyboard's place when the button that was pressed is gone. */

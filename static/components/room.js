@@ -2,26 +2,39 @@
  * The room: a modal over the lobby with the feed, the people and, for the host, the queue.
  */
 
-import { ask, command, insist, isPassing, newKey, on, wait } from '../connection.js';
-import { keep, kept, unsentName } from '../kept.js';
+import { ask, insist, isPassing, newKey, on, wait } from '../connection.js';
+import { keep, kept, pitchName, unsentName } from '../kept.js';
 import { shareLink } from '../link.js';
 import { notice } from '../noticing.js';
-import { MINUTE, timeLeft } from '../words/clock.js';
-import { fill, listOf, placeInWords, reasonOf, words } from '../words/words.js';
+import { MINUTE } from '../words/clock.js';
+import { fill, listOf, reasonOf, words } from '../words/words.js';
+import { AskToSpeak } from './asking.js';
+import { RoomClock, closingRoundSince } from './clock.js';
 import { RoomEnding } from './ending.js';
 import { Feed, heldUpTo, merge } from './feed.js';
 import { ConnectionNotice, PassingNotices } from './notices.js';
 import { NoticingSettings } from './noticing.js';
 import { RoomPeople } from './people.js';
+import { RoomPulse } from './pulse.js';
 import { MessageForm, hasTouchKeyboard } from './writing.js';
 
-const WARNING_MINUTES = [1, 5];
 // Messages may overtake each other by a moment without any being lost.
 const GAP_MS = 500;
 
 export const RoomDialog = {
   template: '#room-template',
-  components: { ConnectionNotice, Feed, MessageForm, NoticingSettings, PassingNotices, RoomEnding, RoomPeople },
+  components: {
+    AskToSpeak,
+    ConnectionNotice,
+    Feed,
+    MessageForm,
+    NoticingSettings,
+    PassingNotices,
+    RoomClock,
+    RoomEnding,
+    RoomPeople,
+    RoomPulse,
+  },
   props: {
     id: String,
     user: String,
@@ -40,7 +53,7 @@ export const RoomDialog = {
       view: null,
       messages: Object.freeze([]),
       unsent: kept(unsentName(this.user, this.id), []),
-      pitch: '',
+      pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, until it is said
       closedBy: '',
       absence: null, // the refusal, when the room cannot be entered
       isCurrent: false, // inside, with nothing of the feed missing
@@ -70,17 +83,23 @@ export const RoomDialog = {
       if (this.absence) return isLost ? words.ending.lost : reasonOf(this.absence);
       return this.closedBy ? fill(words.ending.closedBy, { user: this.closedBy }) : words.ending[this.view.closed];
     },
-    left() {
-      return this.view.closes_at - this.now;
+    isLive() {
+      return Boolean(this.view && !this.isOver);
     },
-    timeLeft() {
-      return timeLeft(this.left);
+    closingRound() {
+      return this.isLive ? closingRoundSince(this.view, this.now) : null;
     },
-    isEnding() {
-      return this.left <= WARNING_MINUTES.at(-1) * MINUTE;
+    /** Names of those who have said something in the closing round. */
+    lastWords() {
+      if (this.closingRound === null) return [];
+      const before = this.messages.findLastIndex(({ at }) => at < this.closingRound);
+      return [...new Set(this.messages.slice(before + 1).map(({ user }) => user))];
     },
-    placeInWords() {
-      return placeInWords(this.place);
+    owesLastWord() {
+      return this.closingRound !== null && !this.lastWords.includes(this.user);
+    },
+    listeners() {
+      return this.view.watching + this.view.speakers.length;
     },
     isBehind() {
       const last = Math.max(this.view?.seq ?? 0, this.messages.at(-1)?.seq ?? 0);
@@ -93,7 +112,9 @@ export const RoomDialog = {
       this.isCurrent = false;
       this.enter();
     },
-    now: 'warn',
+    pitch(text) {
+      keep(pitchName(this.user, this.id), text);
+    },
     unsent(messages) {
       keep(unsentName(this.user, this.id), messages);
     },
@@ -165,7 +186,6 @@ export const RoomDialog = {
       this.flush();
       await this.$nextTick();
       this.focusOnWriting();
-      if (this.asks && !this.hasAsked && this.role === 'watcher') this.askToSpeak();
     },
 
     onRoom(view) {
@@ -252,26 +272,16 @@ export const RoomDialog = {
       this.unsent = this.unsent.filter((unsent) => unsent.key !== key);
     },
 
-    // Asking to speak.
-
-    async askToSpeak() {
-      this.hasAsked = true;
-      const answer = await command('request', { room: this.id, pitch: this.pitch.trim() || undefined });
-      if (!answer.ok) return this.tell(reasonOf(answer));
+    sayPitch() {
+      this.say({ text: this.pitch });
       this.pitch = '';
-      this.$emit('place', answer.place);
-    },
-
-    async withdraw() {
-      const answer = await command('withdraw', { room: this.id });
-      if (!answer.ok) return this.tell(reasonOf(answer));
-      this.$emit('place', null);
     },
 
     // The `room` that says the same comes a moment later; nobody should wait for it.
 
-    onApproved({ room }) {
+    onApproved({ room, pitch }) {
       if (room !== this.id || !this.view) return;
+      this.pitch = pitch;
       if (!this.maySpeak) this.view = { ...this.view, speakers: [...this.view.speakers, this.user] };
       this.tell(words.room.youMaySpeak);
     },
@@ -288,20 +298,15 @@ export const RoomDialog = {
 
     // Words and focus.
 
-    warn() {
-      if (!this.view || this.isOver || this.left <= 0) return;
-      const { opened_at: openedAt, closes_at: closesAt } = this.view;
-      const minutes = WARNING_MINUTES.find((warning) => this.left <= warning * MINUTE);
-      const warning = `${minutes} ${closesAt}`;
-      if (!minutes || closesAt - openedAt <= minutes * MINUTE || this.warned === warning) return;
-      this.warned = warning;
-      const count = Math.ceil(this.left / MINUTE);
-      this.tell(fill(words.clock.warning, { count }));
-      if (minutes === 5) notice('fiveMinutes', { room: this.id, topic: this.topic, count, id: closesAt });
+    async share(asks) {
+      this.$refs.invite.hidePopover();
+      const words = await shareLink(this.id, asks);
+      if (words) this.tell(words);
     },
 
-    async share() {
-      this.tell(await shareLink(this.id));
+    onFiveMinutes() {
+      const { id: room, topic, view } = this;
+      notice('fiveMinutes', { room, topic, count: Math.ceil((view.closes_at - this.now) / MINUTE), id: view.closes_at });
     },
 
     tell(words, requests) {

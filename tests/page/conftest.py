@@ -46,4 +46,4 @@ def chen(visit):
 def cable(party):
     cable = Cable(party.port)
     yield cable
-    cable.remove()
+    cable.close()

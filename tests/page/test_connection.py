@@ -4,7 +4,7 @@ import signal
 
 import pytest
 from playwright.sync_api import expect
-from servers import Server, running_server
+from servers import Server, free_port, running_server
 from visitor import Cable, seat
 
 
@@ -78,7 +78,7 @@ def test_a_long_tunnel_leaves_no_gap(visit):
         expect(bilal.message("Message 250.")).to_be_visible(timeout=10_000)
         texts = bilal.room.get_by_role("log").locator(".message__text").all_inner_texts()
         assert texts == [f"Message {n}." for n in range(251)]
-        cable.remove()
+        cable.close()
 
 
 def test_what_is_unsent_survives_a_reload(asha, visit, cable):
@@ -98,7 +98,7 @@ def test_what_is_unsent_survives_a_reload(asha, visit, cable):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["told to stop", "killed"])
 def test_the_page_comes_back_after_a_restart_of_the_server(visit, number):
     """With a log in memory the room is gone with the process; the page, the sign-in and the words are not."""
-    server = Server(PARTY_PACE="5")
+    server = Server(PARTY_PACE="5", PORT=str(free_port()))
     try:
         asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
         asha.host("Written in sand")

@@ -45,7 +45,7 @@ def test_three_friends_have_a_discussion(asha, bilal, chen):
     expect(chen.message("Who planned them?")).to_be_visible()
     chen.ask("I own a shop on that square")
     asha.room.get_by_role("button", name="Deny chen").click()
-    expect(chen.room.get_by_text("Not this time")).to_be_visible()
+    expect(chen.room.get_by_text("Not this time")).to_be_visible(timeout=8_000)  # there is time for an undo
     expect(chen.room.get_by_role("button", name="Ask to speak")).to_be_visible()
 
     asha.close_room()
@@ -57,10 +57,14 @@ def test_three_friends_have_a_discussion(asha, bilal, chen):
         expect(visitor.card(topic)).to_have_count(0)
 
 
-def test_asking_from_the_card_goes_in_and_asks(asha, bilal):
+def test_asking_from_the_card_goes_in_and_begins_to_ask(asha, bilal):
     asha.host("From the card")
     bilal.card("From the card").get_by_role("button", name="Ask to speak").click()
+    expect(bilal.room.get_by_label("What do you want to add?")).to_be_focused()
+    bilal.page.keyboard.type("A card's worth")
+    bilal.page.keyboard.press("Enter")
     expect(bilal.room.get_by_text("You are next")).to_be_visible()
+    expect(asha.room.get_by_text("A card's worth")).to_be_visible()
     bilal.room.get_by_role("button", name="Withdraw").click()
     expect(bilal.room.get_by_role("button", name="Ask to speak")).to_be_visible()
     expect(asha.room.get_by_role("button", name="Approve bilal")).to_have_count(0)

@@ -1,0 +1,66 @@
+/** What stands where one could write, for who may not yet: asking for a seat, and waiting for it. */
+
+import { command } from '../connection.js';
+import { fill, placeInWords, reasonOf, words } from '../words/words.js';
+
+export const AskToSpeak = {
+  template: '#asking-template',
+  props: {
+    view: Object,
+    place: Number, // in the queue; none for who only watches
+    asks: Boolean, // came to ask: from a card, or by a link that carries the wish
+  },
+  emits: ['tell', 'place'],
+
+  data() {
+    return { isAsking: this.asks, pitch: '' };
+  },
+
+  computed: {
+    placeInWords() {
+      return placeInWords(this.place);
+    },
+    allSeatsTaken() {
+      const { seats, speakers } = this.view;
+      return speakers.length < seats ? '' : fill(words.asking.allSeatsTaken, { count: seats });
+    },
+  },
+
+  watch: {
+    async place() {
+      // Who was denied, or withdrew, starts afresh.
+      if (this.place) this.isAsking = false;
+    },
+  },
+
+  mounted() {
+    if (this.isAsking && !this.place) this.$refs.pitch.focus();
+  },
+
+  methods: {
+    async begin() {
+      this.isAsking = true;
+      await this.$nextTick();
+      this.$refs.pitch.focus();
+    },
+
+    async stop() {
+      this.isAsking = false;
+      await this.$nextTick();
+      this.$refs.ask.focus();
+    },
+
+    async request() {
+      const answer = await command('request', { room: this.view.id, pitch: this.pitch.trim() || undefined });
+      if (!answer.ok) return this.$emit('tell', reasonOf(answer));
+      this.pitch = '';
+      this.$emit('place', answer.place);
+    },
+
+    async withdraw() {
+      const answer = await command('withdraw', { room: this.view.id });
+      if (!answer.ok) return this.$emit('tell', reasonOf(answer));
+      this.$emit('place', null);
+    },
+  },
+};

@@ -1,0 +1,92 @@
+/** The queue, which the host alone sees: who asks to speak, and what they want to add. */
+
+import { command } from '../connection.js';
+import { SECOND } from '../words/clock.js';
+import { fill, reasonOf, words } from '../words/words.js';
+
+// A denial is told to nobody until then: long enough to notice a slip, short enough not to keep anybody waiting.
+const UNDO_MS = 5 * SECOND;
+
+/** One request: the same person may ask again later. */
+const idOf = ({ user, at }) => `${user} ${at}`;
+
+export const RoomQueue = {
+  template: '#queue-template',
+  props: {
+    view: Object,
+    queue: Array,
+  },
+  emits: ['tell', 'queue'],
+
+  data: () => ({ denials: {} }), // id of a request → the timer that will deny it
+
+  computed: {
+    requests() {
+      return this.queue.map((request) => ({ ...request, id: idOf(request), isDenied: idOf(request) in this.denials }));
+    },
+    freeSeats() {
+      return this.view.seats - this.view.speakers.length;
+    },
+    full() {
+      return this.freeSeats > 0 ? '' : fill(words.queue.full, { count: this.view.seats });
+    },
+    allowable() {
+      return this.requests.filter(({ isDenied }) => !isDenied).slice(0, Math.max(0, this.freeSeats));
+    },
+  },
+
+  beforeUnmount() {
+    // Whoever leaves has made up their mind.
+    for (const request of this.requests) if (request.isDenied) this.deny(request);
+  },
+
+  methods: {
+    async approve({ user }, { detail: taps } = {}) {
+      // The second tap of two falls on whoever has moved up.
+      if (taps > 1) return;
+      await this.decide('approve', user);
+    },
+
+    async approveAll() {
+      for (const { user } of this.allowable) if (!(await this.decide('approve', user))) return;
+    },
+
+    denySoon(request, { detail: taps }) {
+      if (taps > 1) return;
+      this.denials[request.id] = setTimeout(() => this.deny(request), UNDO_MS);
+      this.keepFocus(request.id);
+    },
+
+    undo({ id }, { detail: taps } = {}) {
+      // The second tap of two on Deny falls on Undo.
+      if (taps > 1) return;
+      clearTimeout(this.denials[id]);
+      delete this.denials[id];
+      this.keepFocus(id);
+    },
+
+    deny(request) {
+      this.undo(request);
+      // They may have withdrawn, or asked anew with better words.
+      if (this.queue.some((waiting) => idOf(waiting) === request.id)) this.decide('deny', request.user);
+    },
+
+    /** Returns whether it was done. */
+    async decide(decision, user) {
+      const answer = await command(decision, { room: this.view.id, user });
+      if (answer.ok) this.$emit('queue', this.queue.filter((request) => request.user !== user));
+      else this.$emit('tell', reasonOf(answer));
+      this.keepFocus();
+      return answer.ok;
+    },
+
+    /** Keeps the keyboard's place when the button that was pressed is gone: in that request, else in the next. */
+    async keepFocus(id) {
+      await this.$nextTick();
+      if (document.activeElement !== document.body) return;
+      const buttons = [...this.$el.querySelectorAll('.request button')];
+      // Of a request's buttons the last one: Undo, or the Deny that was pressed by mistake.
+      (buttons.findLast((button) => button.closest('.request').dataset.id === id) ?? buttons[0])?.focus();
+    },
+  },
+};

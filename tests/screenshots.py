@@ -1,0 +1,72 @@
+"""Draws every state of the page, on a desk and on a phone, in light and in dark: `make screenshots`.
+
+They go to screenshots/, with a page that shows them next to each other; those of the README go to docs/ as well.
+"""
+
+import html
+import os
+import shutil
+
+from conftest import browser_path
+from playwright.sync_api import sync_playwright
+from servers import ROOT, running_server
+from states import states
+from visitor import PHONE, Visitor
+
+FOLDER = ROOT / "screenshots"
+SIZES = {"desk": {"viewport": {"width": 1120, "height": 720}}, "phone": PHONE}
+# (state, size, colour) → its name in docs/
+README = {
+    ("lobby", "desk", "light"): "lobby",
+    ("queue", "desk", "light"): "host",
+    ("listening, with a signal given", "phone", "light"): "watcher",
+    ("talking, as a speaker", "phone", "dark"): "phone",
+}
+
+
+def draw(browser, size):
+    """Draws all states in one size; gives (state, colour, file name) of each."""
+    visitors = []
+    with running_server(PARTY_PACE="5", PARTY_GUESTS="2") as server:
+
+        def visit(name, address=server.address):
+            visitors.append(Visitor(browser, address, name, reduced_motion="reduce", **SIZES[size]))
+            return visitors[-1]
+
+        for number, (state, visitor) in enumerate(states(visit), start=1):
+            for colour in ("light", "dark"):
+                visitor.page.emulate_media(color_scheme=colour)
+                name = f"{number:02} {state}, {size}, {colour}.png"
+                visitor.page.screenshot(path=FOLDER / name)
+                if kept := README.get((state, size, colour)):
+                    visitor.page.screenshot(path=ROOT / "docs" / f"{kept}.png", scale="css")
+                yield state, colour, name
+        for visitor in visitors:
+            visitor.context.close()
+
+
+def sheet(pictures):
+    """A page that shows them, a row for each state."""
+    rows = ["<!doctype html><title>Every state</title><style>img { height: 30rem; margin: 0.5rem }</style>"]
+    for state, names in pictures.items():
+        rows += [f"<h2>{html.escape(state)}</h2>", *(f'<img src="{html.escape(name)}">' for name in names.values())]
+    return "\n".join(rows)
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    pictures = {}
+    with sync_playwright() as playwright:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=sandbox)
+        for size in SIZES:
+            for state, colour, name in draw(browser, size):
+                pictures.setdefault(state, {})[size, colour] = name
+        browser.close()
+    (FOLDER / "index.html").write_text(sheet(pictures))
+    print(f"{sum(map(len, pictures.values()))} pictures of {len(pictures)} states: {FOLDER / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()

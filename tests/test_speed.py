@@ -1,0 +1,287 @@
+"""How soon the page is there: what goes over the line, what is readable when, and that nothing jumps."""
+
+import gzip
+import re
+import statistics
+
+import brotli
+import pytest
+from conftest import browser_of
+from person import form_token
+from playwright.sync_api import expect
+from servers import ROOT, running_server
+
+import app as party
+import assets
+
+# A phone on a slow mobile network, as CDP emulates it: bytes a second, milliseconds, and a processor slowed four times.
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8}
+SLOWER = 4
+
+TOPICS = ["What should we cook for forty people?", "<b>Is</b> the {{ four }}-day week worth it?"]
+UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server that needs no CDN, with two rooms, one of them with three speakers."""
+    with running_server(PARTY_ASSETS="local") as server:
+        asha, *others = (server.person(name) for name in ("asha", "bilal", "chen", "dana"))
+        room = asha.host(TOPICS[0])
+        for person in others:
+            person.watch(room)
+            person.request(room)
+            asha.approve(room, person.name)
+        others[0].host(TOPICS[1], minutes=9)
+        yield server
+
+
+@pytest.fixture
+def phone(browser, server):
+    """Opens a phone of somebody signed in, with nothing cached; gives its empty tab."""
+    contexts = []
+
+    def phone(name="farida", **how):
+        contexts.append(browser.new_context(base_url=server.address, **PHONE, **how))
+        key, _, value = server.cookies_of(name).partition("=")
+        contexts[-1].add_cookies([{"name": key, "value": value, "url": server.address}])
+        return contexts[-1].new_page()
+
+    yield phone
+    for context in contexts:
+        context.close()
+
+
+WATCH = """
+  Object.assign(window, { shift: 0, shifts: [] });
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      shift += entry.value;
+      shifts.push(...entry.sources.map(({ node }) => node?.outerHTML?.slice(0, 80)));
+    }
+  }).observe({ type: 'layout-shift', buffered: true });
+  (function look() {
+    window.readable ??= document.querySelector('.card h2')?.checkVisibility() ? performance.now() : undefined;
+    window.live ??= document.querySelector('#party .card') ? performance.now() : undefined;
+    if (!window.live) requestAnimationFrame(look);
+  })();
+"""
+
+
+# When each was asked for, and when it had come.
+SCRIPTS = """
+  performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('.js'))
+    .map(({ startTime, responseEnd }) => [startTime, responseEnd])
+"""
+
+
+class Visit:
+    """A first visit to the lobby over a slow line, with what it took."""
+
+    def __init__(self, page):
+        line = page.context.new_cdp_session(page)
+        line.send("Network.enable")
+        self.names, self.bytes = {}, {}  # by request
+        line.on("Network.responseReceived", lambda event: self.note(event, "names", event["response"]["url"]))
+        line.on("Network.loadingFinished", lambda event: self.note(event, "bytes", event["encodedDataLength"]))
+        line.on("Network.webSocketFrameReceived", lambda event: self.frames.append(event["response"]["payloadData"]))
+        self.frames = []
+        line.send("Network.emulateNetworkConditions", LINE)
+        line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+        page.add_init_script(WATCH)
+        page.goto("./")
+        page.wait_for_function("window.live")
+        # The first lobby that comes over the socket: what the page shows is now what is.
+        while not any(frame.startswith('42["lobby"') for frame in self.frames):
+            line.send("Runtime.evaluate", {"expression": "1"})  # lets events come in
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.readable, self.live, self.shift, self.shifts = page.evaluate("[readable, live, shift, shifts]")
+        self.scripts = page.evaluate(SCRIPTS)
+
+    def note(self, event, what, value):
+        getattr(self, what)[event["requestId"]] = value
+
+
+@pytest.fixture(scope="module")
+def visits(browser, server):
+    """Three first visits: on a busy machine one may be slow."""
+    visits = []
+    for _ in range(3):
+        context = browser.new_context(base_url=server.address, **PHONE)
+        key, _, value = server.cookies_of("farida").partition("=")
+        context.add_cookies([{"name": key, "value": value, "url": server.address}])
+        visits.append(Visit(context.new_page()))
+        context.close()
+    return visits
+
+
+def test_the_page_takes_at_most_100_kb_until_the_first_message_may_come(visits):
+    """Headers included, its own copies of the libraries too."""
+    for visit in visits:
+        assert len(visit.bytes) > 10, "the scripts must be among them"
+        assert sum(visit.bytes.values()) <= 100_000, {visit.names.get(id): n for id, n in visit.bytes.items()}
+
+
+def test_the_lobby_is_readable_within_a_second_on_a_slow_phone(visits):
+    assert statistics.median(visit.readable for visit in visits) < 1_000
+
+
+def test_nothing_jumps_when_the_page_comes_to_life(visits):
+    for visit in visits:
+        assert visit.live > visit.readable, "the page must have been there before its scripts"
+        assert visit.shift < 0.02, visit.shifts
+
+
+def test_no_script_is_found_only_by_reading_another(visits):
+    """Else a slow line would wait for one after the other."""
+    for visit in visits:
+        assert max(asked for asked, _ in visit.scripts) < min(come for _, come in visit.scripts), visit.scripts
+
+
+def test_the_lobby_is_readable_without_javascript(phone):
+    page = phone(java_script_enabled=False)
+    page.goto("./")
+    card = page.get_by_role("article").filter(has_text=TOPICS[0])
+    expect(card).to_contain_text("asha hosts, with bilal, chen, dana")
+    expect(card).to_contain_text(re.compile("(30|29) min left"))
+    expect(page.get_by_role("heading", name=TOPICS[1])).to_be_visible()
+
+
+def open_without_scripts(page):
+    """Opens the lobby as it is before its scripts have come; gives what lets them come."""
+    held = []
+    page.route(re.compile("party.js"), lambda route: held.append(route))
+    with page.expect_request(re.compile("party.js")):
+        page.goto("./", wait_until="commit")
+    return lambda: held[0].continue_()
+
+
+LOOK = """
+  (lobby) => [...lobby.querySelectorAll('h1, .card, .card *')].map((part) => {
+    const { x, y, width, height } = part.getBoundingClientRect();
+    const own = [...part.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data.trim());
+    const { color, fontSize } = getComputedStyle(part);
+    const words = own.join('').replace(/\\d+:\\d\\d left|\\d+ min left/, 'left');
+    return [part.getAttribute('class')?.replace(' button--later', ''), words, color, fontSize, x, y, width, height];
+  })
+"""
+
+
+def test_what_the_server_paints_is_what_the_page_shows_when_it_is_live(phone):
+    """Text, colours, sizes and places; a room's host and a speaker are among those who look."""
+    for name in ("farida", "asha", "chen"):
+        page = phone(name)
+        go_on = open_without_scripts(page)
+        painted = page.locator("#painted")
+        expect(painted.get_by_role("heading", name=TOPICS[0])).to_be_visible()
+        before = painted.evaluate(LOOK)
+        go_on()
+        expect(page.locator("#party").get_by_role("heading", name=TOPICS[0])).to_be_visible()
+        assert page.locator("#party").evaluate(LOOK) == before
+        expect(painted).to_have_count(0)
+
+
+def test_the_server_puts_times_and_names_as_the_page_does(phone):
+    page = phone()
+    page.goto("./")
+    times = [0, 999, 1_000, 1_001, 61_000, 600_000, 601_000, 601_001, 661_000, 1_740_000, 1_800_000]
+    counts = [0, 1, 2, 21]
+    names = [*party.PEOPLE, "Éowyn", "小林", "🦊"]
+    theirs = page.evaluate(
+        """async ([address, times, counts, names]) => {
+          const { timeLeft } = await import(`${address}/words/clock.js`);
+          const { fill, words } = await import(`${address}/words/words.js`);
+          const { hueOf } = await import(`${address}/words/names.js`);
+          const watching = (count) => fill(words.card.watching, { count });
+          return [times.map(timeLeft), counts.map(watching), names.map(hueOf)];
+        }""",
+        ["./" + assets.ADDRESS, times, counts, names],
+    )
+    words = party.WORDS_IN["en"]
+    assert theirs == [
+        [party.time_left(words["clock"], time) for time in times],
+        [party.fill(words["card"]["watching"], count=count) for count in counts],
+        [party.hue_of(name) for name in names],
+    ]
+
+
+def test_a_tap_before_the_page_is_live_is_not_lost(phone):
+    page = phone()
+    go_on = open_without_scripts(page)
+    page.get_by_role("article").filter(has_text=TOPICS[0]).get_by_role("link", name="Watch").click()
+    go_on()
+    expect(page.get_by_role("dialog").get_by_role("heading", name=TOPICS[0])).to_be_visible()
+
+
+def test_a_file_is_sent_compressed_to_who_takes_that(server):
+    browser = party.app.test_client()
+    for name, file in assets.FILES.items():
+        for taken, encoding in (("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("br;q=0", None), ("", None)):
+            answer = browser.get(f"/static/{name}", headers={"Accept-Encoding": taken})
+            expected = None if name.endswith(".png") else encoding
+            assert answer.headers.get("Content-Encoding") == expected, name
+            assert UNPACK[expected](answer.data) == (ROOT / "static" / name).read_bytes() == file.data, name
+
+
+def test_an_unchanged_file_is_not_sent_twice():
+    browser = party.app.test_client()
+    tags = set()
+    for encoding in ("br", "gzip", ""):
+        asked = {"Accept-Encoding": encoding}
+        first = browser.get("/static/styles/party.css", headers=asked)
+        assert first.headers["Cache-Control"] == "no-cache", "asked for anew each time"
+        again = browser.get("/static/styles/party.css", headers={**asked, "If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.data) == (304, b"")
+        tags.add(first.headers["ETag"])
+    assert len(tags) == 3, "what is not the same bytes has not the same name"
+
+
+def test_an_address_with_a_version_always_means_the_same_bytes():
+    browser = party.app.test_client()
+    answer = browser.get(f"/{assets.ADDRESS}/styles/party.css")
+    assert answer.headers["Cache-Control"] == "public, immutable, max-age=31536000"
+    assert browser.get("/static/000000000000/styles/party.css").status_code == 404
+    changed = {**assets.FILES, "styles/party.css": assets.File("styles/party.css", b"body { color: red }")}
+    assert assets.version_of(changed) != assets.VERSION
+
+
+def test_the_page_names_every_file_with_its_version():
+    page = browser_of("asha").get("/").text + party.app.test_client().get("/sign-in").text
+    named = re.findall(r'"(static/[^"]+)"', page)
+    assert len(named) > 10 and all(name.startswith(assets.ADDRESS + "/") for name in named), named
+
+
+def test_a_compressed_copy_of_other_bytes_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(assets, "STATIC", tmp_path)
+    for left_behind in (brotli.compress(b"old"), b"not brotli"):
+        (tmp_path / "vue.js.br").write_bytes(left_behind)
+        assert brotli.decompress(assets.File("vue.js", b"new").encoded("br")) == b"new"
+    (tmp_path / "vue.js.br").write_bytes(beforehand := brotli.compress(b"new", quality=0))
+    assert assets.File("vue.js", b"new").encoded("br") == beforehand
+
+
+def test_the_length_of_a_compressed_page_says_nothing_of_its_token():
+    """The same token never stands in two pages, so there is nothing to guess letter by letter; each opens the form."""
+    browser = party.app.test_client()
+    tokens = [form_token(browser.get("/sign-in").text) for _ in range(20)]
+    for start in range(0, len(tokens[0]), 8):
+        assert len({token[start : start + 8] for token in tokens}) == 20
+    for token in tokens[:3]:
+        form = {"name": "asha", "password": "wrong", "token": token}
+        assert browser.post("/sign-in", data=form).status_code == 401, "the form is taken, the password is not"
+    for forged in ("", "0" * len(tokens[0]), "x" * len(tokens[0]), tokens[0][:-2], tokens[0] + "00", tokens[0].upper()):
+        assert browser.post("/sign-in", data={**form, "token": forged}).status_code == 400, forged
+    other = party.app.test_client()
+    assert other.post("/sign-in", data=form).status_code == 400, "somebody else's token"
+
+
+def test_pages_are_sent_compressed_and_say_so():
+    browser = browser_of("asha")
+    plain = browser.get("/")
+    for encoding in ("br", "gzip"):
+        answer = browser.get("/", headers={"Accept-Encoding": encoding})
+        assert answer.headers["Content-Encoding"] == encoding
+        assert "Accept-Encoding" in answer.headers["Vary"]
+        assert int(answer.headers["Content-Length"]) == len(answer.data) < len(plain.data) / 2
+        assert "</html>" in UNPACK[encoding](answer.data).decode()
