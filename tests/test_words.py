@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections import defaultdict
 from html.parser import HTMLParser
 
 import pytest
@@ -46,15 +47,14 @@ def test_a_translation_says_everything_with_the_same_values(language):
 def refusals_of_the_server():
     """The codes and the sentences with which app.py refuses; of a sentence with a value in it the code alone."""
     module = ast.parse((ROOT / "app.py").read_text())
-    constants = {
-        node.targets[0].id: node.value
-        for node in ast.walk(module)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+    meanings = defaultdict(list)  # of a name: sentences stand under names, too
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            meanings[node.targets[0].id].append(node.value)
     for call in ast.walk(module):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
             said = {"Refused": call.args[:2], "sign_in_page": call.args[:1]}.get(call.func.id, [])
-            known = [constants.get(part.id, part) if isinstance(part, ast.Name) else part for part in said]
+            known = (meaning for part in said for meaning in meanings.get(getattr(part, "id", None), [part]))
             yield from (part.value for part in known if isinstance(part, ast.Constant))
 
 

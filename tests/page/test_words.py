@@ -70,18 +70,27 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, party):
     with people_without_a_page(asha.address, "bilal", "chen", "dana") as (bilal, chen, dana):
         for person in (bilal, chen, dana):
             person.request(room, pitch="Una pregunta")
+        expect(asha.room.get_by_text("Una pregunta")).to_have_count(3)
+        assert foreign_to(SPANISH, asha.page, *data) == []
         asha.room.get_by_role("button", name="Dar la palabra a bilal").click()
         asha.room.get_by_role("textbox").fill("Hola")
         asha.page.keyboard.press("Enter")
         expect(asha.room.get_by_text(SPANISH["feed"]["sent"])).to_be_visible()
         bilal.message(room, "Hola")
-        expect(asha.room.get_by_text("bilal", exact=True)).to_have_count(2)
+        expect(asha.room.get_by_role("log").get_by_text("bilal")).to_be_visible()
+    for button in (SPANISH["room"]["invite"], SPANISH["noticing"]["title"]):
+        asha.room.get_by_role("button", name=button).click()
         assert foreign_to(SPANISH, asha.page, *data) == []
-        asha.room.get_by_role("button", name=SPANISH["people"]["close"]).click()
+        asha.page.keyboard.press("Escape")
+    for button in ("Más sobre bilal", SPANISH["people"]["close"], SPANISH["people"]["yesClose"]):
+        asha.room.get_by_role("button", name=button).click()
         assert foreign_to(SPANISH, asha.page, *data) == []
-        asha.room.get_by_role("button", name=SPANISH["people"]["yesClose"]).click()
-        expect(asha.room.get_by_text("asha cerró la sala.")).to_be_visible()
-        assert foreign_to(SPANISH, asha.page, *data) == []
+    expect(asha.room.get_by_text("asha cerró la sala.")).to_be_visible()
+    expect(asha.card("Tea")).to_have_count(0)
+    assert foreign_to(SPANISH, asha.page, *data) == []
+    asha.room.get_by_role("button", name=SPANISH["room"]["leave"]).click()
+    expect(asha.page.get_by_text(SPANISH["lobby"]["closed"])).to_be_visible()
+    assert foreign_to(SPANISH, asha.page, *data) == []
 
     asha.page.goto("./#room=none")
     expect(asha.room.get_by_text(SPANISH["refusals"]["There is no such room. It may be gone by now."])).to_be_visible()
