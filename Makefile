@@ -9,7 +9,7 @@ IN_VENV := $(VENV)/bin/python
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench torture cluster screenshots clean
+.PHONY: help run test lint icons bench lighthouse torture cluster screenshots clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -28,8 +28,15 @@ test: lint ## install, make sure of a browser, and run every test (ARGS="-k queu
 lint: $(VENV)/installed-tests ## check the code's form with ruff
 	$(IN_VENV) -m ruff check
 
+icons: $(VENV)/installed-tests ## draw the app icons of static/icons/ anew from their SVGs
+	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) tests/icons.py
+
 bench: $(VENV)/installed-tests ## measure how fast a message reaches everyone
 	$(IN_VENV) benchmarks/fanout.py $(ARGS)
+
+lighthouse: $(VENV)/installed-tests ## what Lighthouse says of the sign-in page and the lobby on a phone; needs Node
+	$(IN_VENV) assets.py
+	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) benchmarks/lighthouse.py
 
 torture: $(VENV)/installed-tests ## kill servers under load and compare what everybody saw (KILLS=200 JOURNAL=file|redis)
 	sh deploy/install_packages.sh

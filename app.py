@@ -157,7 +157,9 @@ LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
 PRELOADED = [f"{assets.ADDRESS}/{name}" for name in assets.modules("loader.js")]
 if ASSETS == "local":
     PRELOADED += [library["own"] for library in LIBRARIES]
-app.jinja_env.globals.update(static=assets.ADDRESS, preloaded=PRELOADED, libraries=LIBRARIES)
+app.jinja_env.globals.update(
+    static=assets.ADDRESS, version=assets.VERSION, preloaded=PRELOADED, libraries=LIBRARIES
+)
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -837,6 +839,7 @@ def room_view(room):
         "pulse": moods(room),
         "seq": len(room.messages),
         "closed": room.closed,
+        "closed_at": room.closed_at,
         "gone_at": gone_at(room),
     }
 
@@ -1298,6 +1301,18 @@ def static_file(name, has_version=False):
     else:
         response.cache_control.no_cache = True
     return response.make_conditional(request)
+
+
+@app.get("/<any('manifest.webmanifest', 'service-worker.js'):name>")
+def beside_the_page(name):
+    """What counts for all that lies below its own address, and so must come from where the page is."""
+    return static_file(name)
+
+
+@app.get("/offline")
+def offline():
+    """What the page's service worker keeps, and shows without a network. The same for everybody."""
+    return render_template("offline.html")
 
 
 @app.get("/")

@@ -36,8 +36,13 @@ async function start() {
   const libraries = JSON.parse(document.getElementById('libraries').textContent);
   const loaded = await Promise.all(libraries.map(load));
   const vue = loaded[libraries.findIndex(({ name }) => name === 'vue')];
-  const { startParty } = await import('./party.js');
+  const [{ startParty }, { on }] = await Promise.all([import('./party.js'), import('./connection.js')]);
   startParty(vue);
+  // Only now, so that nobody waits for it. (Without TLS browsers know no service workers.)
+  const stop = on('lobby', () => {
+    stop();
+    navigator.serviceWorker?.register(`service-worker.js?${document.body.dataset.version}`).catch(() => {});
+  });
 }
 
 start().catch((error) => {

@@ -7,6 +7,7 @@ import { keep, kept, unsentName } from './kept.js';
 import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
+import { mentions } from './components/mentions.js';
 import { ConnectionNotice, PassingNotices } from './components/notices.js';
 import { NoticingSettings } from './components/noticing.js';
 import { RoomDialog } from './components/room.js';
@@ -154,6 +155,9 @@ const Party = {
     /** What others have said in the open room. */
     onNews(messages) {
       if (document.hidden) this.unread += messages.length;
+      for (const { room, seq, user, text } of messages) {
+        if (mentions(text, this.user)) notice('mentioned', { room, topic: this.topicOf(room), user, id: seq });
+      }
     },
 
     onDecision(room, sentence) {

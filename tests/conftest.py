@@ -86,13 +86,22 @@ def browser_path():
     return path
 
 
+def how_to_launch():
+    """What Playwright needs to know to start the browser."""
+    return {"executable_path": browser_path(), "args": ["--no-sandbox"] if os.geteuid() == 0 else []}
+
+
 @pytest.fixture(scope="module")
-def browser():
+def playwright():
     with sync_playwright() as playwright:
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=sandbox)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright):
+    browser = playwright.chromium.launch(**how_to_launch())
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

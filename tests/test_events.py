@@ -34,7 +34,8 @@ def test_a_tab_that_goes_in_hears_the_room_first(asha, bilal):
     assert view.pop("closes_at") - view.pop("opened_at") == 30 * 60_000
     assert view == {
         "id": room, "topic": "Tea", "host": "asha", "speakers": [], "seats": 8, "away": [], "watching": 1, "waiting": 0,
-        "more_time": 0, "pulse": {"agree": 0, "say_more": 0, "off_topic": 0}, "seq": 0, "closed": None, "gone_at": None,
+        "more_time": 0, "pulse": {"agree": 0, "say_more": 0, "off_topic": 0}, "seq": 0, "closed": None,
+        "closed_at": None, "gone_at": None,
     }  # fmt: skip
 
 

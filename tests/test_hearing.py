@@ -8,7 +8,7 @@ from servers import running_server
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at"}
 VIEW = {
     "id", "topic", "host", "speakers", "seats", "away", "watching", "waiting", "more_time", "pulse", "opened_at",
-    "closes_at", "seq", "closed", "gone_at",
+    "closes_at", "seq", "closed", "closed_at", "gone_at",
 }  # fmt: skip
 MESSAGE = {"room", "seq", "user", "text", "at", "key"}
 

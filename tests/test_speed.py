@@ -6,6 +6,7 @@ import statistics
 
 import brotli
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from conftest import browser_of
 from person import form_token
 from playwright.sync_api import expect
@@ -148,6 +149,23 @@ def test_the_lobby_is_readable_without_javascript(phone):
     expect(page.get_by_role("heading", name=TOPICS[1])).to_be_visible()
 
 
+def test_the_lobby_is_accessible_before_its_scripts_have_come(phone):
+    page = phone()
+    open_without_scripts(page)
+    assert not Axe().run(page).response["violations"]
+
+
+def test_what_the_lobby_needs_comes_while_somebody_signs_in(phone):
+    page = phone()
+    page.goto("sign-in", wait_until="networkidle")
+    page.goto("./")
+    expect(page.locator("#party").get_by_role("article")).to_have_count(2)
+    sizes = page.evaluate(
+        "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('.js')).map((e) => e.transferSize)"
+    )
+    assert len(sizes) > 10 and not any(sizes), sizes
+
+
 def open_without_scripts(page):
     """Opens the lobby as it is before its scripts have come; gives what lets them come."""
     held = []
@@ -169,8 +187,8 @@ LOOK = """
 
 
 def test_what_the_server_paints_is_what_the_page_shows_when_it_is_live(phone):
-    """Text, colours, sizes and places; a room's host and a speaker are among those who look."""
-    for name in ("farida", "asha", "chen"):
+    """Text, colours, sizes and places, for somebody new and for a speaker."""
+    for name in ("farida", "chen"):
         page = phone(name)
         go_on = open_without_scripts(page)
         painted = page.locator("#painted")

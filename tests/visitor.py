@@ -90,7 +90,11 @@ class Visitor:
         self.room.get_by_role("button", name="Send").click()
 
     def message(self, text):
-        return self.room.get_by_role("log").get_by_role("listitem").filter(has_text=text)
+        return self.feed.get_by_role("listitem").filter(has_text=text)
+
+    @property
+    def feed(self):
+        return self.room.get_by_role("region", name="Discussion")
 
     def close_room(self):
         self.room.get_by_role("button", name="Close the room").click()

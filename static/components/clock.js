@@ -81,7 +81,7 @@ export const RoomClock = {
       if (!minutes || this.left <= 0 || this.whole <= minutes * MINUTE || this.warned === warning) return;
       this.warned = warning;
       this.$emit('tell', fill(words.clock.warning, { count: Math.ceil(this.left / MINUTE) }));
-      if (minutes === WARNINGS.at(-1)) this.$emit('five-minutes');
+      if (minutes === WARNINGS.at(-1)) this.$emit('five-minutes', Math.ceil(this.left / MINUTE));
     },
 
     async wantMore() {

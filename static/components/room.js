@@ -2,7 +2,7 @@
  * The room: a modal over the lobby with the feed, the people and, for the host, the queue.
  */
 
-import { ask, insist, isPassing, newKey, on, wait } from '../connection.js';
+import { ask, command, insist, isPassing, newKey, on, wait } from '../connection.js';
 import { keep, kept, pitchName, unsentName } from '../kept.js';
 import { shareLink } from '../link.js';
 import { notice } from '../noticing.js';
@@ -11,7 +11,7 @@ import { fill, listOf, reasonOf, words } from '../words/words.js';
 import { AskToSpeak } from './asking.js';
 import { RoomClock, closingRoundSince } from './clock.js';
 import { RoomEnding } from './ending.js';
-import { Feed, heldUpTo, merge } from './feed.js';
+import { Feed, heldUpTo, merge, withoutWords } from './feed.js';
 import { ConnectionNotice, PassingNotices } from './notices.js';
 import { NoticingSettings } from './noticing.js';
 import { RoomPeople } from './people.js';
@@ -20,6 +20,8 @@ import { MessageForm, hasTouchKeyboard } from './writing.js';
 
 // Messages may overtake each other by a moment without any being lost.
 const GAP_MS = 500;
+// As long as the server allows it.
+const TAKE_BACK_MS = 2 * MINUTE;
 
 export const RoomDialog = {
   template: '#room-template',
@@ -75,12 +77,21 @@ export const RoomDialog = {
       if (this.maySpeak) return 'speaker';
       return this.place ? 'waiting' : 'watcher';
     },
+    people() {
+      return this.view ? [this.view.host, ...this.view.speakers] : [];
+    },
+    /** The seq of one's own message that can still be taken back. */
+    mayTakeBack() {
+      const own = this.messages.findLast(({ user }) => user === this.user);
+      const isGone = !own || own.taken_back || this.isOver || this.unsent.length;
+      return !isGone && this.now < own.at + TAKE_BACK_MS ? own.seq : null;
+    },
     isOver() {
       return Boolean(this.view?.closed || this.absence);
     },
     ending() {
       const isLost = this.messages.length && this.absence?.code === 'not_found';
-      if (this.absence) return isLost ? words.ending.lost : reasonOf(this.absence);
+      if (!this.view?.closed) return isLost ? words.ending.lost : reasonOf(this.absence);
       return this.closedBy ? fill(words.ending.closedBy, { user: this.closedBy }) : words.ending[this.view.closed];
     },
     isLive() {
@@ -130,6 +141,7 @@ export const RoomDialog = {
     this.stops = [
       on('room', this.onRoom),
       on('message', this.onMessage),
+      on('taken_back', this.onTakenBack),
       on('approved', this.onApproved),
       on('denied', this.onDenied),
       on('removed', this.onRemoved),
@@ -175,8 +187,9 @@ export const RoomDialog = {
       }
     },
 
-    async onEntered({ messages, waiting }) {
+    async onEntered({ messages, waiting, taken_back: takenBack = [] }) {
       this.absence = null;
+      this.messages = withoutWords(this.messages, takenBack);
       this.receive(messages);
       // A long absence is caught up with in several steps.
       if (this.isBehind && messages.length) return this.enter();
@@ -202,6 +215,10 @@ export const RoomDialog = {
       if (message.room !== this.id) return;
       this.receive([message]);
       this.checkForGap();
+    },
+
+    onTakenBack({ room, seq }) {
+      if (room === this.id) this.messages = withoutWords(this.messages, [seq]);
     },
 
     receive(messages) {
@@ -238,8 +255,8 @@ export const RoomDialog = {
 
     // Speaking. A message leaves `unsent` only when it is in the feed, or by hand.
 
-    say({ text }) {
-      this.unsent = [...this.unsent, { user: this.user, text, at: this.now, key: newKey() }];
+    say({ text, reply }) {
+      this.unsent = [...this.unsent, { user: this.user, text, reply, at: this.now, key: newKey() }];
       this.flush();
     },
 
@@ -248,8 +265,8 @@ export const RoomDialog = {
       if (this.isFlushing) return;
       this.isFlushing = true;
       for (let next; this.isCurrent && (next = this.unsent.find(({ refusal }) => !refusal)); ) {
-        const { text, key } = next;
-        const answer = await ask('message', { room: this.id, text, key });
+        const { text, key, reply } = next;
+        const answer = await ask('message', { room: this.id, text, key, reply });
         if (answer.ok) this.receive([answer.message]);
         else if (isPassing(answer)) await wait(answer);
         else this.change(key, { ...next, refusal: answer });
@@ -270,6 +287,13 @@ export const RoomDialog = {
 
     discard({ key }) {
       this.unsent = this.unsent.filter((unsent) => unsent.key !== key);
+    },
+
+    async takeBack({ seq, text, reply }) {
+      const answer = await command('take_back', { room: this.id, seq });
+      if (!answer.ok) return this.tell(reasonOf(answer));
+      this.onTakenBack({ room: this.id, seq });
+      this.$refs.writing?.offer({ text, reply });
     },
 
     sayPitch() {
@@ -298,15 +322,14 @@ export const RoomDialog = {
 
     // Words and focus.
 
+    onFiveMinutes(count) {
+      notice('fiveMinutes', { room: this.id, topic: this.topic, count, id: this.view.closes_at });
+    },
+
     async share(asks) {
       this.$refs.invite.hidePopover();
       const words = await shareLink(this.id, asks);
       if (words) this.tell(words);
-    },
-
-    onFiveMinutes() {
-      const { id: room, topic, view } = this;
-      notice('fiveMinutes', { room, topic, count: Math.ceil((view.closes_at - this.now) / MINUTE), id: view.closes_at });
     },
 
     tell(words, requests) {

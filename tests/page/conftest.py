@@ -1,4 +1,5 @@
 import pytest
+from discussion import Discussion
 from servers import running_server
 from visitor import Cable, Visitor, close_rooms
 
@@ -47,3 +48,11 @@ def cable(party):
     cable = Cable(party.port)
     yield cable
     cable.close()
+
+
+@pytest.fixture
+def discussion(server, visit):
+    """A room with people in it, on a server without a pace."""
+    discussion = Discussion(server, visit)
+    yield discussion
+    discussion.end()

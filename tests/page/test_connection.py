@@ -56,7 +56,7 @@ def test_a_lost_connection_loses_nothing(asha, visit, cable):
     for text in ("Before the tunnel", "Are you there?", "In the tunnel, one", "In the tunnel, two"):
         for visitor in (asha, bilal):
             expect(visitor.message(text)).to_have_count(1)
-    texts = asha.room.get_by_role("log").locator(".message__text")
+    texts = asha.feed.locator(".message__text")
     expect(texts).to_have_text(["Before the tunnel", "Are you there?", "In the tunnel, one", "In the tunnel, two"])
     expect(bilal.room.get_by_text("Reconnecting…")).to_have_count(0)
     asha.close_room()
@@ -76,7 +76,7 @@ def test_a_long_tunnel_leaves_no_gap(visit):
             asha.message(room, f"Message {n}.")
         cable.mend()
         expect(bilal.message("Message 250.")).to_be_visible(timeout=10_000)
-        texts = bilal.room.get_by_role("log").locator(".message__text").all_inner_texts()
+        texts = bilal.feed.locator(".message__text").all_inner_texts()
         assert texts == [f"Message {n}." for n in range(251)]
         cable.close()
 

@@ -23,7 +23,7 @@ def test_three_friends_have_a_discussion(asha, bilal, chen):
         visitor.message("Ours did it").locator(".message__bubble").bounding_box() for visitor in (asha, chen)
     )
     assert own["x"] > others["x"], "own messages stand on the other side"
-    assert asha.room.get_by_role("log").locator(".message__day").all_inner_texts() == [
+    assert asha.feed.locator(".message__day").all_inner_texts() == [
         asha.page.evaluate("new Date().toLocaleDateString('en', { weekday: 'long', day: 'numeric', month: 'long' })")
     ]
 

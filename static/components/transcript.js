@@ -1,0 +1,85 @@
+/**
+ * A discussion to take away, as Markdown and as plain text. Pure functions of the room and its messages. Whatever people
+ * wrote stays text: it can make no heading, link or list, and no line that looks like another person's.
+ */
+
+import { messageAt } from './feed.js';
+import { partsOf } from './mentions.js';
+import { timeOfDay } from '../words/clock.js';
+import { fill, language, listOf, words } from '../words/words.js';
+
+const LINE_END = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/;
+const INDENT = '    ';
+
+const dateFormat = new Intl.DateTimeFormat(language, { dateStyle: 'full' });
+
+/** What is said of the discussion as a whole: `{ title, date, people }`. `room` is a room view. */
+export function factsOf(room, messages) {
+  const { topic, host, opened_at: openedAt } = room;
+  const others = authorsOf(messages).filter((name) => name !== host);
+  return {
+    title: topic,
+    date: `${dateFormat.format(openedAt)}, ${timeOfDay(openedAt)}`,
+    people: [fill(words.ending.hosted, { user: host }), ...(others.length ? [spokeIn(others)] : [])].join(' '),
+  };
+}
+
+/** Who said something, in the order of their first words. */
+export function authorsOf(messages) {
+  return [...new Set(messages.map(({ user }) => user))];
+}
+
+/** "asha and bilal spoke." */
+export function spokeIn(names) {
+  return fill(words.ending.spoke, { names: listOf(names), count: names.length });
+}
+
+export function asMarkdown(room, messages) {
+  const { title, date, people } = factsOf(room, messages);
+  const head = `# ${escaped(title)}\n\n${escaped(date)}\n\n${escaped(people)}\n`;
+  return [head, ...messages.map((message) => messageAsMarkdown(message, messages))].join('\n');
+}
+
+function messageAsMarkdown({ user, at, text, reply, taken_back: isTakenBack }, messages) {
+  const said = isTakenBack ? `*${words.feed.takenBack}*` : linesOf(text).map(escaped).join('\\\n');
+  const quote = reply ? `> ${escaped(quoteOf(reply, messages))}\n\n` : '';
+  return `**${escaped(user)}** ${escaped(timeOfDay(at))}\n\n${quote}${said}\n`;
+}
+
+/** One line of text as Markdown that shows just that. Addresses of pages become links, as in the feed. */
+function escaped(line) {
+  const shown = partsOf(line, []).map(({ kind, words }) => (kind === 'link' ? `<${words}>` : escapedInline(words)));
+  // What means something at the beginning of a line. An empty line would end the paragraph.
+  return shown
+    .join('')
+    .replace(/^\s+|^$/, (spaces) => '\u00a0'.repeat(spaces.length || 1))
+    .replace(/^[#+=-]/, '\\$&')
+    .replace(/^(\d+)([.)])/, '$1\\$2');
+}
+
+function escapedInline(text) {
+  return text.replace(/[\\`*_[\]<>&~|$]/g, '\\$&').replace(/(www)(\.)/gi, '$1\\$2');
+}
+
+export function asText(room, messages) {
+  const { title, date, people } = factsOf(room, messages);
+  return [`${title}\n${date}\n${people}\n`, ...messages.map((message) => messageAsText(message, messages))].join('\n');
+}
+
+function messageAsText({ user, at, text, reply, taken_back: isTakenBack }, messages) {
+  const quote = reply ? `${INDENT}> ${quoteOf(reply, messages)}\n` : '';
+  const said = isTakenBack ? [`(${words.feed.takenBack})`] : linesOf(text);
+  return `[${timeOfDay(at)}] ${user}:\n${quote}${said.map((line) => `${INDENT}${line}\n`).join('')}`;
+}
+
+/** The first line of what a reply answers to. */
+export function quoteOf(seq, messages) {
+  const quoted = messageAt(messages, seq);
+  if (!quoted) return words.feed.earlierMessage;
+  const said = quoted.taken_back ? words.feed.takenBack : linesOf(quoted.text)[0];
+  return fill(words.feed.said, { user: quoted.user, text: said });
+}
+
+function linesOf(text) {
+  return text.split(LINE_END);
+}

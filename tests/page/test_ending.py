@@ -1,0 +1,176 @@
+"""The end of a discussion: what the page says of it, and what can be taken away."""
+
+import re
+from itertools import product
+
+from markdown_it import MarkdownIt
+from person import assert_ok
+from playwright.sync_api import expect
+
+TRANSCRIPT = """async ({ room, messages, written }) => {
+    const transcript = await import('./static/components/transcript.js');
+    return transcript[written](room, messages);
+}"""
+
+
+def test_the_end_says_what_happened_and_until_when_it_can_be_read(discussion):
+    asha, dana = discussion.enter("asha"), discussion.enter("dana", speaks=False)
+    asha.say("I speak too")
+    expect(dana.message("I speak too")).to_be_visible()
+    discussion.says(discussion.bilal, "Good night")
+    asha.writing.fill("Half a thought")
+    assert_ok(discussion.bilal.close(discussion.room))
+    for visitor in (asha, dana):
+        ending = visitor.room.locator(".ending")
+        expect(ending).to_contain_text("bilal closed the room.")
+        expect(ending).to_contain_text("1 minute")
+        expect(ending).to_contain_text("2 messages")
+        expect(ending).to_contain_text("asha and bilal spoke.")
+        gone_at = discussion.bilal.hears("room", lambda view: view["gone_at"])["gone_at"]
+        time = ending.locator("time")
+        assert time.evaluate("time => Date.parse(time.dateTime)") == gone_at
+        shown = visitor.page.evaluate("at => new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' }).format(at)", gone_at)
+        expect(ending).to_contain_text(f"This is gone at {shown}.")
+        expect(visitor.writing).to_have_count(0)
+        visitor.message("I speak too").hover()
+        expect(visitor.feed.get_by_role("button")).to_have_count(0)
+    expect(asha.room.get_by_label("You were writing")).to_have_value("Half a thought")
+    asha.page.reload()
+    expect(asha.room.locator(".ending")).to_contain_text("2 messages")
+
+
+def test_the_whole_discussion_can_be_downloaded(discussion):
+    discussion.fill(450)
+    said = discussion.says(discussion.chen, "What *about* <b>tea</b>?")
+    discussion.says(discussion.bilal, "Yes\nplease", reply=said["seq"])
+    gone = discussion.says(discussion.chen, "Oops")
+    assert discussion.chen.ask("take_back", {"room": discussion.room, "seq": gone["seq"]})["ok"]
+    asha = discussion.enter("asha", speaks=False)
+    assert_ok(discussion.bilal.close(discussion.room))
+    names = {"Download": f"{discussion.topic}.md", "As plain text": f"{discussion.topic}.txt"}
+    texts = []
+    for button, name in names.items():
+        with asha.page.expect_download() as download:
+            asha.room.get_by_role("button", name=button).click()
+        assert download.value.suggested_filename == name
+        texts.append(download.value.path().read_text())
+    markdown, text = texts
+    assert re.findall(r"Message (\d+)\.", markdown) == [str(n) for n in range(1, 451)]
+    assert markdown.startswith(f"# {discussion.topic}\n\n")
+    assert "bilal hosted. chen spoke." in markdown
+    assert "What \\*about\\* \\<b\\>tea\\</b\\>?" in markdown
+    assert "\n> chen: What \\*about\\* \\<b\\>tea\\</b\\>?\n\nYes\\\nplease\n" in markdown
+    assert markdown.endswith("\n\n*taken back*\n")
+    assert re.findall(r"Message (\d+)\.", text) == [str(n) for n in range(1, 451)]
+    assert "] bilal:\n    > chen: What *about* <b>tea</b>?\n    Yes\n    please\n" in text
+    assert text.endswith("] chen:\n    (taken back)\n")
+
+
+ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\u0085", "\u2028", "\u2029"]
+ROOM = {"topic": "# Tea\n---", "host": "asha", "opened_at": 0}
+STRUCTURES = [
+    "# A heading",
+    "A heading\n===",
+    "A heading\n---",
+    "- a list",
+    "+ a list",
+    "* a list",
+    "1. a list",
+    "1) a list",
+    "> a quote",
+    "    some code",
+    "\tsome code",
+    "```\nsome code\n```",
+    "~~~\nsome code\n~~~",
+    "`code`",
+    "*strong* __strong__ ~~gone~~",
+    "[a link](https://evil.example)",
+    "![a picture](https://evil.example/a.png)",
+    "[a link]: https://evil.example",
+    "<script>alert(1)</script>",
+    "&lt;b&gt;",
+    "a | table\n--- | ---",
+    "$x$",
+    "***",
+    "_ _ _",
+    "two\n\nparagraphs",
+    "a break  \nof a line\\",
+    "www.evil.example",
+    "\r# one\u2028# two\u0085# three",
+]
+
+
+
+
+def test_nothing_that_people_wrote_becomes_markdown(discussion):
+    """As a reader of Markdown sees it: our headings, names, quotes and breaks, and otherwise their words as they are."""
+    asha = discussion.enter("asha", speaks=False)
+    messages = [
+        {"seq": seq, "user": user, "text": text, "at": 0, "reply": max(1, seq - 1)}
+        for seq, (user, text) in enumerate(product(["_asha_", "<b>"], STRUCTURES), 1)
+    ]
+    markdown = asha.page.evaluate(TRANSCRIPT, {"room": ROOM, "messages": messages, "written": "asMarkdown"})
+    reader = MarkdownIt("gfm-like", {"linkify": False})
+    tokens = reader.parse(markdown)
+    ours = {"heading", "paragraph", "blockquote", "inline"}
+    assert {token.type.removesuffix("_open").removesuffix("_close") for token in tokens} == ours
+    assert [token.tag for token in tokens if token.type == "heading_open"] == ["h1"]
+    parts = [part for token in tokens for part in token.children or ()]
+    kinds = {"text", "text_special", "strong_open", "strong_close", "hardbreak", "link_open", "link_close"}
+    assert {part.type for part in parts} <= kinds
+    links = [part.attrs["href"] for part in parts if part.type == "link_open"]
+    shown = [part.content for part in parts if part.type == "text"]
+    assert all(link in shown for link in links), "a link says where it leads"
+    strong = [token.content for token in tokens if token.type == "inline" and "**" in token.content.replace("\\*", "")]
+    assert len(strong) == len(messages), "a name for each message, and no other"
+
+
+def test_no_line_of_a_plain_text_looks_like_another_persons(discussion):
+    asha = discussion.enter("asha", speaks=False)
+    messages = [{"seq": 1, "user": "asha", "at": 0, "text": f"One{end}[00:00] bilal:{end}    I agree"} for end in ENDS]
+    text = asha.page.evaluate(TRANSCRIPT, {"room": ROOM, "messages": messages, "written": "asText"})
+    headings = [line for line in text.splitlines()[3:] if line and not line.startswith("    ")]
+    assert len(headings) == len(messages)
+    assert all(re.fullmatch(r"\[.*\] asha:", heading) for heading in headings)
+
+
+def test_the_whole_discussion_is_printed_and_nothing_else(discussion):
+    discussion.fill(450)
+    asha = discussion.enter("asha", speaks=False, color_scheme="dark")
+    assert_ok(discussion.bilal.close(discussion.room))
+    asha.page.evaluate("globalThis.print = () => { dispatchEvent(new Event('beforeprint')); }")
+    asha.room.get_by_role("button", name="Print").click()
+    printed = asha.page.locator(".transcript")
+    expect(printed.locator(".transcript__message")).to_have_count(450)
+    expect(printed).to_be_hidden()
+    asha.page.emulate_media(media="print", color_scheme="dark")
+    expect(printed).to_be_visible()
+    expect(asha.room).to_be_hidden()
+    expect(asha.page.get_by_role("heading", name=discussion.topic)).to_be_visible()
+    looks = asha.page.evaluate("""() => {
+        const style = selector => getComputedStyle(document.querySelector(selector));
+        return [style('body').backgroundColor, style('body').color, style('.transcript__message').breakInside];
+    }""")
+    assert looks == ["rgb(255, 255, 255)", "rgb(0, 0, 0)", "avoid"]
+    pages = len(re.findall(rb"/Type\s*/Page\b", asha.page.pdf()))
+    assert 10 < pages < 60, "all of it, and no screenful of nothing"
+    asha.page.emulate_media(media="screen")
+    asha.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(printed).to_have_count(0)
+    expect(asha.room).to_be_visible()
+
+
+def test_the_page_keeps_the_last_copy(discussion):
+    discussion.fill(450)
+    asha = discussion.signed_in("asha")
+    asha.page.clock.install()
+    asha.page.goto(f"./#room={discussion.room}")
+    expect(asha.message("Message 450.")).to_be_visible()
+    assert_ok(discussion.bilal.close(discussion.room))
+    ending = asha.room.locator(".ending")
+    expect(ending).to_contain_text("This is gone at")
+    asha.page.clock.fast_forward((2 * 60 * 60 - 30) * 1000)
+    expect(ending).to_contain_text("This is gone at")
+    asha.page.clock.fast_forward(60_000)
+    expect(ending).to_contain_text("This is gone from the party. What stands here is the last copy.")
+    expect(ending).not_to_contain_text("This is gone at")

@@ -1,0 +1,265 @@
+"""The page as an app on a phone: its icons, its installation, and what it shows without a network."""
+
+import base64
+import json
+import re
+import socket
+import threading
+
+import icons
+import pytest
+from conftest import how_to_launch
+from playwright.sync_api import expect
+from servers import ROOT, password_of, running_server
+
+import app as party
+import assets
+
+
+class Prefix:
+    """A proxy that serves a party below `/party/`, as the nginx of deploy/ does."""
+
+    def __init__(self, port):
+        self.port = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/party/"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                visitor, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._take, args=(visitor,), daemon=True).start()
+
+    def _take(self, visitor):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            if not (data := visitor.recv(65_536)):
+                return visitor.close()
+            head += data
+        line, rest = head.split(b"\r\n", 1)
+        line = line.replace(b" /party/", b" /", 1)
+        # One request for each connection, so that no other needs a look; a WebSocket keeps its own.
+        rest = re.sub(rb"(?i)connection: keep-alive", b"Connection: close", rest)
+        server = socket.create_connection(("127.0.0.1", self.port))
+        server.sendall(line + b"\r\nX-Forwarded-Prefix: /party\r\nX-Forwarded-For: 127.0.0.1\r\n" + rest)
+        threading.Thread(target=self._pass_on, args=(visitor, server), daemon=True).start()
+        self._pass_on(server, visitor)
+
+    def _pass_on(self, one, other):
+        try:
+            while data := one.recv(65_536):
+                other.sendall(data)
+        except OSError:
+            pass
+        for end in (one, other):
+            end.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_server(PARTY_ASSETS="local", PARTY_PROXIES="1") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def address(server):
+    """Of the same party below a path, which is the harder case."""
+    prefix = Prefix(server.port)
+    yield prefix.address
+    prefix.listener.close()
+
+
+@pytest.fixture(scope="module")
+def phone(playwright, tmp_path_factory):
+    """A browser with a profile, which installing needs; the name party.example leads to this machine, without TLS."""
+    how = how_to_launch()
+    how["args"] = [*how["args"], "--host-resolver-rules=MAP party.example 127.0.0.1"]
+    context = playwright.chromium.launch_persistent_context(tmp_path_factory.mktemp("profile"), **how)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(phone):
+    page = phone.new_page()
+    page.trouble = []
+    page.on("pageerror", lambda error: page.trouble.append(str(error)))
+    yield page
+    phone.set_offline(False)
+    page.close()
+    assert not page.trouble
+
+
+def sign_in(page, address, name="asha"):
+    page.context.clear_cookies()
+    page.goto(address + "sign-in")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password_of(name))
+    page.get_by_role("button", name="Sign in").click()
+    expect(lobby(page)).to_be_visible()
+
+
+def lobby(page):
+    return page.locator("#party").get_by_role("heading", name="Live rooms")
+
+
+def sign_in_and_wait_for_the_worker(page, address):
+    sign_in(page, address)
+    page.evaluate("navigator.serviceWorker.ready")
+
+
+def ask_browser(page, command):
+    line = page.context.new_cdp_session(page)
+    answer = line.send(command)
+    line.detach()
+    return answer
+
+
+@pytest.mark.parametrize("below_a_path", [False, True], ids=["at the top", "below a path"])
+def test_the_page_can_be_installed(page, server, address, below_a_path):
+    address = address if below_a_path else server.address
+    sign_in_and_wait_for_the_worker(page, address)
+    assert ask_browser(page, "Page.getInstallabilityErrors")["installabilityErrors"] == []
+    manifest = ask_browser(page, "Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["manifest"]["startUrl"] == manifest["manifest"]["scope"] == address
+    assert page.evaluate("navigator.serviceWorker.ready.then(({ scope }) => scope)") == address
+
+
+def test_offline_a_calm_page_stands_in_and_the_lobby_comes_back_by_itself(page, address):
+    sign_in_and_wait_for_the_worker(page, address)
+    page.context.set_offline(True)
+    for path in ("", "sign-in", "nowhere/at/all"):
+        page.goto(address + path)
+        expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
+        expect(page.get_by_text("What you were writing is kept")).to_be_visible()
+        assert page.evaluate("getComputedStyle(document.querySelector('.empty')).borderStyle") == "dashed", "styled"
+        assert page.get_by_role("banner").get_by_role("presentation").evaluate("image => image.naturalWidth") > 0
+    page.goto(address + "#room=nowhere")
+    page.context.set_offline(False)
+    expect(page.get_by_role("dialog").get_by_text("There is no such room.")).to_be_visible()
+    assert page.url == address + "#room=nowhere"
+
+
+def test_a_draft_is_there_again_after_the_network_was_away(page, server):
+    sign_in_and_wait_for_the_worker(page, server.address)
+    asha = server.person("asha")
+    room = asha.host("Tunnel")
+    page.goto(f"{server.address}#room={room}")
+    writing = page.get_by_role("dialog").get_by_role("textbox", name="Message")
+    writing.fill("Half a thought")
+    page.context.set_offline(True)
+    page.reload()
+    expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
+    page.context.set_offline(False)
+    expect(writing).to_have_value("Half a thought")
+    asha.close(room)
+
+
+def test_a_form_that_could_not_be_sent_is_not_sent_later(page, address):
+    sign_in_and_wait_for_the_worker(page, address)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
+    page.context.set_offline(False)
+    expect(lobby(page)).to_be_visible()
+
+
+KEPT = """
+  async () => {
+    const answers = [];
+    for (const name of await caches.keys()) {
+      const cache = await caches.open(name);
+      for (const request of await cache.keys()) {
+        answers.push([request.url, await (await cache.match(request)).text()]);
+      }
+    }
+    return answers;
+  }
+"""
+
+
+def test_the_phone_keeps_nothing_with_a_name_or_a_token(page, address):
+    """So whoever comes next finds nothing, not even without a network."""
+    sign_in_and_wait_for_the_worker(page, address)
+    page.reload()
+    page.goto(address + "sign-in")
+    page.goto(address)
+    kept = dict(page.evaluate(KEPT))
+    own = {url.removeprefix(address) for url in kept if url.startswith(address)}
+    assert own == {"offline", "static/styles/party.css", "static/offline.js", "static/favicon.svg"}
+    for text in kept.values():
+        assert "asha" not in text and "token" not in text
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    page.context.set_offline(True)
+    page.go_back()
+    expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
+    assert "asha" not in page.content()
+
+
+def test_a_new_version_brings_a_new_worker_and_the_old_ones_files_go(page, address):
+    sign_in_and_wait_for_the_worker(page, address)
+    before = page.evaluate("caches.keys()")
+    assert f"{address}?{assets.VERSION}" in before
+    page.goto(address + "sign-in")  # which brings no worker itself
+    page.evaluate(
+        """async () => {
+          const { installing } = await navigator.serviceWorker.register('service-worker.js?new');
+          await new Promise((done) => {
+            installing.onstatechange = () => installing.state === 'activated' && done();
+          });
+        }"""
+    )
+    others = {name for name in before if not name.startswith(address + "?")}
+    assert set(page.evaluate("caches.keys()")) == {f"{address}?new", *others}, "of other parties nothing goes"
+
+
+def test_without_tls_the_page_lives_without_a_worker(page, server):
+    sign_in(page, f"http://party.example:{server.port}/")
+    assert page.evaluate("[isSecureContext, 'serviceWorker' in navigator]") == [False, False]
+    page.reload()
+    expect(lobby(page)).to_be_visible()
+
+
+def test_the_manifest_says_what_a_phone_needs():
+    manifest = json.loads(party.app.test_client().get("/manifest.webmanifest").data)
+    assert manifest["start_url"] == manifest["scope"] == "./", "relative: a party may live below a path"
+    assert manifest["display"] == "standalone"
+    purposes = {(icon["sizes"], icon.get("purpose", "any")) for icon in manifest["icons"]}
+    assert purposes == {("any", "any"), ("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")}
+    for icon in manifest["icons"]:
+        answer = party.app.test_client().get("/" + icon["src"])
+        assert (answer.status_code, answer.mimetype) == (200, icon["type"])
+        if icon["type"] == "image/png":
+            assert "{0}x{0}".format(int.from_bytes(answer.data[16:20])) == icon["sizes"]
+    shown = re.search(r"--paper: light-dark\((#\w+), (#\w+)\)", (ROOT / "static" / "styles" / "party.css").read_text())
+    page = party.app.test_client().get("/sign-in").text
+    assert re.findall(r'theme-color" content="(#\w+)"', page) == list(shown.groups()), "the colours of the page"
+    assert manifest["theme_color"] == manifest["background_color"] == shown[1]
+
+
+DIFFERENCE = """
+  async (images) => {
+    const [one, other] = await Promise.all(images.map(async (image) => {
+      const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${image}`)).blob());
+      const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+      canvas.drawImage(bitmap, 0, 0);
+      return canvas.getImageData(0, 0, bitmap.width, bitmap.height).data;
+    }));
+    return one.length === other.length ? one.filter((value, at) => Math.abs(value - other[at]) > 16).length : Infinity;
+  }
+"""
+
+
+@pytest.mark.parametrize("name", icons.DRAWN)
+def test_an_icon_is_what_its_drawing_shows(browser, name):
+    """`make icons` draws them. Another Chromium may smooth an edge a little otherwise."""
+    drawn, there = icons.drawn(browser, *icons.DRAWN[name]), (icons.ICONS / name).read_bytes()
+    page = browser.new_page()
+    difference = page.evaluate(DIFFERENCE, [base64.b64encode(image).decode() for image in (drawn, there)])
+    page.close()
+    assert difference < 0.001 * icons.DRAWN[name][1] ** 2, "`make icons` was not run since the drawing changed"
