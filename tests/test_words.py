@@ -148,7 +148,7 @@ SCRIPT_PARTS = re.compile(
 )
 KEYS = {"Enter", "Escape", "Tab", "Home", "End", "ArrowUp", "ArrowDown", "PageUp", "PageDown"}
 # A capital letter, or an end as of a sentence. Lower-case words are found on the Spanish page: page/test_words.py.
-SENTENCE = re.compile(r"(?<![^\s(\"'])[A-Z]\w*[a-z]|\w[.!?…]\s*$|\w[.!?…] \w")
+SENTENCE = re.compile(r"(?<![^\s(\"'])[A-Z]\w*[a-z]|\s\w+[.!?…]\s*$|\w[.!?…] \w")
 
 
 def sentences_in(script):
@@ -164,7 +164,7 @@ def sentences_in(script):
         ("tell(`${user} has gone.`)", [" has gone."]),
         ('const title = "all Tea"; // Not this', ["all Tea"]),
         ("const LINK = /[\"']/; tell('Gone, all of it'); /* 'Nor this' */", ["Gone, all of it"]),
-        ("key === 'Enter'; keep('room after sign-in'); import './words/words.js'; find('.request button')", []),
+        ("key === 'Enter'; keep('room after sign-in'); import './words/words.js?'; find('.request button')", []),
     ],
 )
 def test_sentences_in_a_script_are_found(script, found):

@@ -261,6 +261,26 @@ def test_who_looks_elsewhere_is_told_that_they_may_speak(attend, others):
     assert (told["title"], told["body"]) == ("You may speak now", "Door")
 
 
+def test_who_is_mentioned_notices_it_each_time(asha, others):
+    chen = others[1]
+    room = chen.host("Names")
+    asha.watch("Names")
+    chen.message(room, "Is @asha here?")
+    wait_for(asha.page, "senses.notes === 2")
+    chen.message(room, "asha, are you?")
+    expect(asha.message("asha, are you?")).to_be_visible()
+    assert len(claims(asha.page, "sound")) == 1, "a name is no mention"
+    look_away(asha.page)
+    chen.message(room, "A private word, @asha")
+    wait_for(asha.page, "senses.notifications.length === 1")
+    [told] = sense(asha.page, "notifications")
+    assert (told["title"], told["body"]) == ("chen mentioned you", "Names")
+    assert "private" not in str(told)
+    asha.page.reload()
+    expect(asha.message("A private word")).to_be_visible()
+    assert not claims(asha.page, "notification"), "what was said before"
+
+
 def test_who_looks_elsewhere_is_told_of_the_last_five_minutes(asha):
     asha.page.clock.install()
     asha.page.reload()
@@ -309,6 +329,7 @@ def test_the_tab_counts_what_came_while_nobody_looked(asha, others):
     icon = asha.page.locator("link[rel=icon]")
     bilal.request(room)
     asha.approve("bilal")
+    bilal.hears("approved")
     bilal.message(room, "Seen")
     expect(asha.message("Seen")).to_be_visible()
     expect(asha.page).to_have_title("Count – Discuss Party")
