@@ -134,8 +134,8 @@ def test_offline_a_calm_page_stands_in_and_the_lobby_comes_back_by_itself(page, 
     page.context.set_offline(True)
     for path in ("", "sign-in", "nowhere/at/all"):
         page.goto(address + path)
-        expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
-        expect(page.get_by_text("What you were writing is kept")).to_be_visible()
+        expect(page.get_by_role("heading", name="No connection")).to_be_visible()
+        expect(page.get_by_text("You are offline")).to_be_visible()
         assert page.evaluate("getComputedStyle(document.querySelector('.empty')).borderStyle") == "dashed", "styled"
         assert page.get_by_role("banner").get_by_role("presentation").evaluate("image => image.naturalWidth") > 0
     page.goto(address + "#room=nowhere")
@@ -153,7 +153,7 @@ def test_a_draft_is_there_again_after_the_network_was_away(page, server):
     writing.fill("Half a thought")
     page.context.set_offline(True)
     page.reload()
-    expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
+    expect(page.get_by_role("heading", name="No connection")).to_be_visible()
     page.context.set_offline(False)
     expect(writing).to_have_value("Half a thought")
     asha.close(room)
@@ -163,7 +163,7 @@ def test_a_form_that_could_not_be_sent_is_not_sent_later(page, address):
     sign_in_and_wait_for_the_worker(page, address)
     page.context.set_offline(True)
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
+    expect(page.get_by_role("heading", name="No connection")).to_be_visible()
     page.context.set_offline(False)
     expect(lobby(page)).to_be_visible()
 
@@ -197,7 +197,7 @@ def test_the_phone_keeps_nothing_with_a_name_or_a_token(page, address):
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     page.context.set_offline(True)
     page.go_back()
-    expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
+    expect(page.get_by_role("heading", name="No connection")).to_be_visible()
     assert "asha" not in page.content()
 
 

@@ -234,6 +234,8 @@ def test_a_tap_before_the_page_is_live_is_not_lost(phone):
 
 def test_a_file_is_sent_compressed_to_who_takes_that(server):
     browser = party.app.test_client()
+    there = {path.relative_to(assets.STATIC).as_posix() for path in assets.STATIC.rglob("*.*")}
+    assert {name for name in there if not name.endswith(".br")} == set(assets.FILES), "of each kind the type is known"
     for name, file in assets.FILES.items():
         for taken, encoding in (("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("br;q=0", None), ("", None)):
             answer = browser.get(f"/static/{name}", headers={"Accept-Encoding": taken})
@@ -268,6 +270,26 @@ def test_the_page_names_every_file_with_its_version():
     page = browser_of("asha").get("/").text + party.app.test_client().get("/sign-in").text
     named = re.findall(r'"(static/[^"]+)"', page)
     assert len(named) > 10 and all(name.startswith(assets.ADDRESS + "/") for name in named), named
+
+
+def test_nothing_of_a_cdn_is_preloaded():
+    """Where it cannot be reached, Firefox would never run the module, also when it is imported again."""
+    page = browser_of("asha").get("/").text
+    assert party.ASSETS == "cdn" and "cdn.jsdelivr.net" in page
+    assert re.findall(r'rel="(?:modulepreload|preload|prefetch)" href="(?!static/)[^"]+"', page) == []
+
+
+def test_the_libraries_are_compressed_before_the_server_starts(tmp_path, monkeypatch):
+    """Else the first visitor would stop everybody for the time that Vue takes."""
+    monkeypatch.setattr(assets, "STATIC", tmp_path)
+    monkeypatch.setattr(assets, "VENDOR", tmp_path)
+    for library in assets.LIBRARIES:
+        (tmp_path / library.file).write_bytes(library.file.encode())
+    assets.compress()
+    monkeypatch.delattr(assets, "compressed")
+    for library in assets.LIBRARIES:
+        file = assets.File(library.file, library.file.encode())
+        assert brotli.decompress(file.encoded("br")) == file.data
 
 
 def test_a_compressed_copy_of_other_bytes_is_not_used(tmp_path, monkeypatch):

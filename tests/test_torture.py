@@ -130,6 +130,7 @@ def test_the_same_key_through_two_processes_at_once_has_one_outcome(two_doors):
     assert set(keys_in(journal)) == set(keys)
 
 
+@pytest.mark.alone
 def test_a_process_that_was_frozen_says_nothing_old_as_new(two_doors):
     """Whoever asks as it wakes gets what was acknowledged while it slept."""
     one, other, _ = two_doors
