@@ -364,3 +364,35 @@ def test_a_notification_of_the_browsers_own_is_shown(visit, others):
     wait_for(asha.page, "globalThis.wasShown")
     assert asha.page.evaluate("[real.title, real.body]") == ["bilal asks to speak", "Real"]
     asha.page.evaluate("real.close()")
+
+
+def test_a_service_worker_shows_the_notification_where_there_is_one(visit, others):
+    """Phones know no others."""
+    asha = visit("asha", service_workers="allow")
+    asha.context.grant_permissions(["notifications"])
+    asha.context.add_init_script(f"{{{SENSES.partition('globalThis.senses')[0]}}}")
+    asha.context.add_init_script("localStorage.setItem('party notifications', 'true')")
+    asha.sign_in().host("Worker")
+    expect(asha.page).to_have_title("Worker – Discuss Party")
+    asha.page.evaluate("navigator.serviceWorker.ready")
+    look_away(asha.page)
+    others[0].request(room_of(asha))
+    [told] = notifications_of_the_worker(asha.page, 1)
+    assert told == ["bilal asks to speak", "Worker", asha.page.url]
+    look_away(asha.page, False)
+    notifications_of_the_worker(asha.page, 0)
+
+
+def notifications_of_the_worker(page, count):
+    """Waits until there are so many; gives what each says, and where it leads."""
+    return page.evaluate(
+        """async (count) => {
+          const worker = await navigator.serviceWorker.ready;
+          for (;;) {
+            const shown = await worker.getNotifications();
+            if (shown.length === count) return shown.map(({ title, body, data }) => [title, body, data.link]);
+            await new Promise(requestAnimationFrame);
+          }
+        }""",
+        count,
+    )
