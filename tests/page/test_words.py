@@ -78,7 +78,7 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, party):
             person.request(room, pitch="Una pregunta")
         expect(asha.room.get_by_text("Una pregunta")).to_have_count(3)
         assert foreign_to(SPANISH, asha.page, *data) == []
-        asha.room.get_by_role("button", name="Dar la palabra a bilal").click()
+        asha.room.get_by_role("button", name="Aceptar a bilal").click()
         bilal.hears("approved")
         asha.room.get_by_role("textbox").fill("Hola")
         asha.page.keyboard.press("Enter")
