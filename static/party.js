@@ -116,7 +116,6 @@ const Party = {
 
     onLobby({ now, rooms, gone, closed }) {
       this.clockOffset = now - Date.now();
-      this.cameAt ??= now;
       const cards = { ...(this.expectsWholeLobby ? {} : this.cards), ...byId(rooms) };
       for (const card of rooms) {
         // Whoever handed the room over does not see its queue any more.
@@ -143,7 +142,7 @@ const Party = {
     setQueue(room, waiting) {
       this.queues[room] = waiting;
       const topic = this.topicOf(room);
-      const names = noticeRequests({ room, topic, waiting, since: this.cameAt });
+      const names = noticeRequests({ room, topic, waiting, since: lobby.now });
       if (room !== this.room) {
         if (names.length) this.tell(fill(words.noticing.asksIn, { count: names.length, names: listOf(names), topic }));
         return;

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections import defaultdict
 from html.parser import HTMLParser
 
 import pytest
@@ -46,15 +47,14 @@ def test_a_translation_says_everything_with_the_same_values(language):
 def refusals_of_the_server():
     """The codes and the sentences with which app.py refuses; of a sentence with a value in it the code alone."""
     module = ast.parse((ROOT / "app.py").read_text())
-    constants = {
-        node.targets[0].id: node.value
-        for node in ast.walk(module)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+    meanings = defaultdict(list)  # of a name: sentences stand under names, too
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            meanings[node.targets[0].id].append(node.value)
     for call in ast.walk(module):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
             said = {"Refused": call.args[:2], "sign_in_page": call.args[:1]}.get(call.func.id, [])
-            known = [constants.get(part.id, part) if isinstance(part, ast.Name) else part for part in said]
+            known = (meaning for part in said for meaning in meanings.get(getattr(part, "id", None), [part]))
             yield from (part.value for part in known if isinstance(part, ast.Constant))
 
 
@@ -82,6 +82,7 @@ def test_the_english_refusals_are_the_servers_own():
 SHOWN_ATTRIBUTES = {"alt", "aria-description", "aria-label", "placeholder", "title"}
 JINJA_NOTE = re.compile(r"\{#.*?#\}|\{%.*?%\}", re.DOTALL)
 VALUE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+INSERTED = re.compile(r"\$\{.*?\}")
 QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|`([^`]*)`")
 
 
@@ -111,7 +112,8 @@ class ShownWords(HTMLParser):
 
     def note(self, text):
         quoted = ["".join(match) for value in VALUE.findall(text) for match in QUOTED.findall(value)]
-        self.found += [words.strip() for words in (VALUE.sub("", text), *quoted) if has_letters(words)]
+        shown = [VALUE.sub("", text), *(INSERTED.sub("", literal) for literal in quoted)]
+        self.found += [words.strip() for words in shown if has_letters(words)]
 
 
 def has_letters(text):
@@ -124,7 +126,7 @@ def has_letters(text):
         ("<p>Tea {{ words.tea }}</p>", ["Tea"]),
         ("<p>{{ words.tea }}, {{ fill(words.cups, { count }) }}…</p>", []),
         ("<p>{{ isHot ? 'hot' : words.cold }}</p>", ["hot"]),
-        ('<img alt="Tea"> <a :title="`tea`"></a> <a :title="words.tea" class="tea"></a>', ["Tea", "tea"]),
+        ('<img alt="Tea"> <a :title="`tea ${words.tea}`"></a> <a :title="words.tea" class="tea"></a>', ["Tea", "tea"]),
         ('<meta name="description" content="Tea"><meta name="viewport" content="width">', ["Tea"]),
         ("{# Tea #}{% if tea %}<script>tea</script>{% endif %}", []),
     ],
@@ -146,12 +148,12 @@ SCRIPT_PARTS = re.compile(
 )
 KEYS = {"Enter", "Escape", "Tab", "Home", "End", "ArrowUp", "ArrowDown", "PageUp", "PageDown"}
 # A capital letter, or an end as of a sentence. Lower-case words are found on the Spanish page: page/test_words.py.
-SENTENCE = re.compile(r"(?<![^\s(\"'])[A-Z]\w*[a-z]|\w[.!?…]\s*$|\w[.!?…] \w")
+SENTENCE = re.compile(r"(?<![^\s(\"'])[A-Z]\w*[a-z]|\s\w+[.!?…]\s*$|\w[.!?…] \w")
 
 
 def sentences_in(script):
     literals = ("".join(filter(None, match)) for match in SCRIPT_PARTS.findall(script))
-    literals = (re.sub(r"\$\{.*?\}", "", literal) for literal in literals)
+    literals = (INSERTED.sub("", literal) for literal in literals)
     return [literal for literal in literals if SENTENCE.search(literal) and literal not in KEYS]
 
 
@@ -162,7 +164,7 @@ def sentences_in(script):
         ("tell(`${user} has gone.`)", [" has gone."]),
         ('const title = "all Tea"; // Not this', ["all Tea"]),
         ("const LINK = /[\"']/; tell('Gone, all of it'); /* 'Nor this' */", ["Gone, all of it"]),
-        ("key === 'Enter'; keep('room after sign-in'); import './words/words.js'; find('.request button')", []),
+        ("key === 'Enter'; keep('room after sign-in'); import './words/words.js?'; find('.request button')", []),
     ],
 )
 def test_sentences_in_a_script_are_found(script, found):

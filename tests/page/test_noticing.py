@@ -1,5 +1,7 @@
 """The page makes people notice what concerns them, and never nags."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from visitor import people_without_a_page
@@ -259,6 +261,26 @@ def test_who_looks_elsewhere_is_told_that_they_may_speak(attend, others):
     assert (told["title"], told["body"]) == ("You may speak now", "Door")
 
 
+def test_who_is_mentioned_notices_it_each_time(asha, others):
+    chen = others[1]
+    room = chen.host("Names")
+    asha.watch("Names")
+    chen.message(room, "Is @asha here?")
+    wait_for(asha.page, "senses.notes === 2")
+    chen.message(room, "asha, are you?")
+    expect(asha.message("asha, are you?")).to_be_visible()
+    assert len(claims(asha.page, "sound")) == 1, "a name is no mention"
+    look_away(asha.page)
+    chen.message(room, "A private word, @asha")
+    wait_for(asha.page, "senses.notifications.length === 1")
+    [told] = sense(asha.page, "notifications")
+    assert (told["title"], told["body"]) == ("chen mentioned you", "Names")
+    assert "private" not in str(told)
+    asha.page.reload()
+    expect(asha.message("A private word")).to_be_visible()
+    assert not claims(asha.page, "notification"), "what was said before"
+
+
 def test_who_looks_elsewhere_is_told_of_the_last_five_minutes(asha):
     asha.page.clock.install()
     asha.page.reload()
@@ -307,6 +329,7 @@ def test_the_tab_counts_what_came_while_nobody_looked(asha, others):
     icon = asha.page.locator("link[rel=icon]")
     bilal.request(room)
     asha.approve("bilal")
+    bilal.hears("approved")
     bilal.message(room, "Seen")
     expect(asha.message("Seen")).to_be_visible()
     expect(asha.page).to_have_title("Count – Discuss Party")
@@ -314,13 +337,13 @@ def test_the_tab_counts_what_came_while_nobody_looked(asha, others):
     bilal.message(room, "Unseen")
     bilal.message(room, "Unseen as well")
     expect(asha.page).to_have_title("(2) Count – Discuss Party")
-    expect(icon).to_have_attribute("href", "static/favicon-unseen.svg")
+    expect(icon).to_have_attribute("href", re.compile("/favicon-unseen.svg$"))
     assert asha.page.request.get(icon.evaluate("icon => icon.href")).ok
     assert sense(asha.page, "badge") == 2
     assert sense(asha.page, "notifications")[1:] == [], "a message is no reason for a notification"
     look_away(asha.page, False)
     expect(asha.page).to_have_title("Count – Discuss Party")
-    expect(icon).to_have_attribute("href", "static/favicon.svg")
+    expect(icon).to_have_attribute("href", re.compile("/favicon.svg$"))
     assert sense(asha.page, "badge") == 0
 
 
@@ -341,3 +364,35 @@ def test_a_notification_of_the_browsers_own_is_shown(visit, others):
     wait_for(asha.page, "globalThis.wasShown")
     assert asha.page.evaluate("[real.title, real.body]") == ["bilal asks to speak", "Real"]
     asha.page.evaluate("real.close()")
+
+
+def test_a_service_worker_shows_the_notification_where_there_is_one(visit, others):
+    """Phones know no others."""
+    asha = visit("asha", service_workers="allow")
+    asha.context.grant_permissions(["notifications"])
+    asha.context.add_init_script(f"{{{SENSES.partition('globalThis.senses')[0]}}}")
+    asha.context.add_init_script("localStorage.setItem('party notifications', 'true')")
+    asha.sign_in().host("Worker")
+    expect(asha.page).to_have_title("Worker – Discuss Party")
+    asha.page.evaluate("navigator.serviceWorker.ready")
+    look_away(asha.page)
+    others[0].request(room_of(asha))
+    [told] = notifications_of_the_worker(asha.page, 1)
+    assert told == ["bilal asks to speak", "Worker", asha.page.url]
+    look_away(asha.page, False)
+    notifications_of_the_worker(asha.page, 0)
+
+
+def notifications_of_the_worker(page, count):
+    """Waits until there are so many; gives what each says, and where it leads."""
+    return page.evaluate(
+        """async (count) => {
+          const worker = await navigator.serviceWorker.ready;
+          for (;;) {
+            const shown = await worker.getNotifications();
+            if (shown.length === count) return shown.map(({ title, body, data }) => [title, body, data.link]);
+            await new Promise(requestAnimationFrame);
+          }
+        }""",
+        count,
+    )
