@@ -154,11 +154,9 @@ socketio = SocketIO(app, **transport.OPTIONS)
 LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
 # What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it
 # cannot be reached, Firefox would never run a module that was preloaded from there.
-PRELOADED = [f"{assets.ADDRESS}/{name}" for name in assets.modules("loader.js")]
-if ASSETS == "local":
-    PRELOADED += [library["own"] for library in LIBRARIES]
+PRELOADED = [library["own"] for library in LIBRARIES if ASSETS == "local"]
 app.jinja_env.globals.update(
-    static=assets.ADDRESS, version=assets.VERSION, preloaded=PRELOADED, libraries=LIBRARIES
+    static=assets.ADDRESS, version=assets.VERSION, page=assets.PAGE, style=assets.STYLE, preloaded=PRELOADED, libraries=LIBRARIES
 )
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -382,7 +380,7 @@ def admit(room, command):
     waiting = request_of(room, command["who"])
     # A log from before there were seats has no `most`.
     if "most" in command and len(room.speakers) >= command["most"]:
-        raise Refused("limit", f"All {command['most']} seats are taken. Remove a speaker first.")
+        raise Refused("limit", f"All seats are taken ({command['most']}). Remove a speaker first.")
     del room.waiting[command["who"]]
     room.speakers.append(command["who"])
     return {"pitch": waiting["pitch"]}
@@ -1298,6 +1296,8 @@ def static_file(name, has_version=False):
     if has_version:
         response.cache_control.public = response.cache_control.immutable = True
         response.cache_control.max_age = YEAR_SECONDS
+        # What is no page may do nothing if somebody opens it as one: stricter than the pages' policy, and shorter.
+        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
     else:
         response.cache_control.no_cache = True
     return response.make_conditional(request)

@@ -176,7 +176,8 @@ if ASYNC_MODE == "eventlet":
 
 class Gate:
     """WSGI in front of the application: lets a WebSocket handshake through only when it is proper, from an allowed
-    origin and of somebody whom `admit(environ)` lets in; and puts `headers` on every response.
+    origin and of somebody whom `admit(environ)` lets in; and puts `headers` on every response that has not
+    its own.
 
     `admit` gives None to let in, or (status, sentence) to refuse.
     """
@@ -187,7 +188,9 @@ class Gate:
 
     def __call__(self, environ, start_response):
         def start(status, headers, exc_info=None):
-            return start_response(status, headers + self.headers_for(environ), exc_info)
+            set_already = {name for name, _ in headers}
+            more = [header for header in self.headers_for(environ) if header[0] not in set_already]
+            return start_response(status, headers + more, exc_info)
 
         if refusal := self.refuse(environ):
             status, sentence = refusal

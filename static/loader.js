@@ -2,7 +2,9 @@
  * Loads Vue and the Socket.IO client, from the CDN or else the server's own copy, then starts the page.
  */
 
+import { on } from './connection.js';
 import { keep, kept } from './kept.js';
+import { startParty } from './party.js';
 import { words } from './words/words.js';
 
 // Somebody waits for this: long enough for a slow phone, short enough not to look dead.
@@ -36,7 +38,6 @@ async function start() {
   const libraries = JSON.parse(document.getElementById('libraries').textContent);
   const loaded = await Promise.all(libraries.map(load));
   const vue = loaded[libraries.findIndex(({ name }) => name === 'vue')];
-  const [{ startParty }, { on }] = await Promise.all([import('./party.js'), import('./connection.js')]);
   startParty(vue);
   // Only now, so that nobody waits for it. (Without TLS browsers know no service workers.)
   const stop = on('lobby', () => {

@@ -18,7 +18,7 @@ const QUIET = 0.06; // of full volume
 const RING_MS = 1500; // until the last note has died away
 const TOO_LATE_MS = 1000;
 // All tabs of somebody hear of an event within this time.
-const TOGETHER_MS = 3000;
+const SAME_EVENT_MS = 3000;
 const LOOKING = 'looking'; // a lock that is held by every tab that is looked at
 
 const icon = document.querySelector('link[rel=icon]');
@@ -75,7 +75,7 @@ async function notifyWhoLooksAway(event, kind, about) {
 /** Does it in one of the person's tabs, though all hear of the event. (There are no locks without TLS.) */
 function inOneTab(name, act) {
   if (!navigator.locks) return act();
-  return navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && Promise.all([act(), pause(TOGETHER_MS)]));
+  return navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && Promise.all([act(), pause(SAME_EVENT_MS)]));
 }
 
 /** Lets the person's other tabs know that this one is looked at. */

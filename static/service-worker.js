@@ -13,7 +13,7 @@
 const { scope } = registration;
 const VERSION = location.search;
 const PAGE = new URL('offline', scope).href;
-const KEPT = [PAGE, ...['styles/party.css', 'offline.js', 'favicon.svg'].map((name) => new URL(`static/${name}`, scope).href)];
+const KEPT = [PAGE, ...['page.css', 'offline.js', 'favicon.svg'].map((name) => new URL(`static/${name}`, scope).href)];
 
 async function install() {
   const cache = await caches.open(scope + VERSION);

@@ -24,6 +24,7 @@ def states(visit):
     yield from signing_in(asha)
     for visitor in (bilal, chen):
         visitor.sign_in()
+        expect(visitor.page.get_by_role("button", name="Host", exact=True)).to_be_enabled()
     yield "lobby, quiet", chen
     yield from hosting(asha)
     yield from asking(asha, bilal, chen)

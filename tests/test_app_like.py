@@ -190,7 +190,7 @@ def test_the_phone_keeps_nothing_with_a_name_or_a_token(page, address):
     page.goto(address)
     kept = dict(page.evaluate(KEPT))
     own = {url.removeprefix(address) for url in kept if url.startswith(address)}
-    assert own == {"offline", "static/styles/party.css", "static/offline.js", "static/favicon.svg"}
+    assert own == {"offline", "static/page.css", "static/offline.js", "static/favicon.svg"}
     for text in kept.values():
         assert "asha" not in text and "token" not in text
     page.get_by_role("button", name="Sign out").click()

@@ -176,7 +176,7 @@ def test_a_restart_signs_nobody_out():
 
 
 def test_every_answer_carries_the_headers(browser):
-    for path in ("/", "/sign-in", "/static/style.css", "/nowhere", "/socket.io/"):
+    for path in ("/", "/sign-in", "/static/page.css", "/nowhere", "/socket.io/"):
         headers = browser.get(path).headers
         policy = headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy
@@ -209,7 +209,7 @@ def test_an_answer_that_changes_no_sign_in_sets_no_cookie(clean_party):
     browser = browser_of("asha")
     browser.get("/")
     assert "Set-Cookie" not in browser.get("/").headers
-    assert "Set-Cookie" not in browser.get("/static/style.css").headers
+    assert "Set-Cookie" not in browser.get("/static/page.css").headers
 
 
 def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone():

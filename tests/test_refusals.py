@@ -133,7 +133,7 @@ def test_a_room_has_as_many_speakers_as_seats(join, clean_party, monkeypatch):
     assert asha.approve(room, "bilal")["ok"] and asha.approve(room, "chen")["ok"]
     ack = asha.approve(room, "dana")
     assert_refused(ack, "limit")
-    assert ack["error"] == "All 2 seats are taken. Remove a speaker first."
+    assert ack["error"] == "All seats are taken (2). Remove a speaker first."
     assert asha.sees_waiting(room) == ["dana", "emeka"], "she keeps her place"
     assert_refused(asha.approve(room, "nobody"), "not_found")
     asha.remove(room, "bilal")

@@ -13,7 +13,9 @@ from servers import ROOT, password_of
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 VENDOR = ROOT / "static" / "vendor"
 # What Chromium prints by itself when a server or the CDN is away; everything else on the console is our fault.
-EXPECTED_ON_CONSOLE = re.compile(r"Failed to load resource|WebSocket connection to|ERR_INTERNET|preload|blocked by Playwright")
+EXPECTED_ON_CONSOLE = re.compile(
+    r"Failed to load resource|WebSocket connection to|ERR_INTERNET|preload|blocked by Playwright"
+)
 
 
 class Visitor:

@@ -81,6 +81,8 @@ export const RoomEnding = {
   },
 
   mounted() {
+    // Where one wrote is gone, and the focus with it.
+    if (document.activeElement === document.body) this.$refs.reason.focus();
     addEventListener('beforeprint', this.showPrinted);
     addEventListener('afterprint', this.hidePrinted);
   },

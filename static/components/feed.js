@@ -41,6 +41,13 @@ export function messageAt(feed, seq) {
   return expected?.seq === seq ? expected : feed.find((message) => message.seq === seq);
 }
 
+/** The messages from the seq `from` to `to`. Looks from the end, where it usually is: the feed can be long. */
+function between(feed, from, to) {
+  const end = feed.findLastIndex(({ seq }) => seq <= to) + 1;
+  const start = feed.findLastIndex(({ seq }) => seq < from) + 1;
+  return feed.slice(start, end);
+}
+
 /** The feed after the messages `seqs` were taken back. */
 export function withoutWords(feed, seqs) {
   const gone = new Set(seqs);
@@ -80,7 +87,7 @@ export const Feed = {
 
   computed: {
     rows() {
-      const rendered = this.messages.filter(({ seq }) => seq >= this.from && seq <= this.to);
+      const rendered = between(this.messages, this.from, this.to);
       const shown = this.to === Infinity ? [...rendered, ...this.unsent] : rendered;
       return shown.map((message, index) => this.rowOf(message, shown[index - 1], index === shown.length - 1));
     },
@@ -146,15 +153,14 @@ export const Feed = {
 
   methods: {
     rowOf(message, before, isLast) {
-      const day = dayOf(message.at);
-      const isNewDay = !before || dayOf(before.at) !== day;
+      const isNewDay = !before || new Date(before.at).getDate() !== new Date(message.at).getDate();
       return {
         // The same before and after it was sent, so that the row stays and only its state changes.
         id: `${message.user} ${message.key ?? message.seq}`,
         message,
         quoted: message.reply && messageAt(this.messages, message.reply),
         follows: !isNewDay && !message.reply && before.user === message.user && message.at - before.at < TOGETHER_MS,
-        day: isNewDay ? day : undefined,
+        day: isNewDay ? dayOf(message.at) : undefined,
         state: stateOf(message),
         reason: message.refusal && reasonOf(message.refusal),
         isLast,
@@ -181,7 +187,7 @@ export const Feed = {
     async jumpTo(seq) {
       this.isPinned = false;
       while (this.messages[0].seq > seq && (await this.fetchEarlier()));
-      if (!messageAt(this.messages, seq)) return;
+      if (!messageAt(this.messages, seq)) return this.onScroll();
       if (seq < this.from || seq > this.to) this.showAround(seq);
       this.marked = seq;
       await this.$nextTick();
@@ -202,13 +208,18 @@ export const Feed = {
     onScroll() {
       const { log } = this.$refs;
       const isNearEnd = log.scrollHeight - log.scrollTop - log.clientHeight < PINNED_PX;
-      this.isPinned = isNearEnd && this.to === Infinity;
+      // A keyboard that opens moves the end away as well, but only a person scrolls up.
+      const stays = this.isPinned && log.scrollTop >= this.scrollTop;
+      this.scrollTop = log.scrollTop;
+      this.isPinned = (isNearEnd || stays) && this.to === Infinity;
       if (this.isPinned) this.unseen = 0;
       else if (isNearEnd) this.to = this.to + STEP < this.last ? this.to + STEP : Infinity;
     },
 
     scrollToEnd() {
-      this.$refs.log.scrollTop = this.$refs.log.scrollHeight;
+      const { log } = this.$refs;
+      log.scrollTop = log.scrollHeight;
+      this.scrollTop = log.scrollTop;
     },
 
     /** From message to message. */

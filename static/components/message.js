@@ -63,7 +63,8 @@ export const FeedMessage = {
 
   methods: {
     onPointer({ type, pointerType }) {
-      if (pointerType === 'mouse') this.isOpen = type === 'pointerenter' || this.$el.contains(document.activeElement);
+      if (pointerType !== 'mouse') return;
+      this.isOpen = type === 'pointerenter' || this.$el.matches(':focus-visible, :has(:focus-visible)');
     },
 
     /** With the keyboard; a tap gives focus too, but decides for itself. */
@@ -82,11 +83,6 @@ export const FeedMessage = {
       this.$el.focus({ preventScroll: true });
       await this.$nextTick();
       this.$el.scrollIntoView({ block: 'nearest' });
-    },
-
-    act(action) {
-      this.isOpen = false;
-      this.$emit(action);
     },
   },
 };

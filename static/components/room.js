@@ -89,6 +89,10 @@ export const RoomDialog = {
     isOver() {
       return Boolean(this.view?.closed || this.absence);
     },
+    /** A room that one cannot enter, and has nothing of. */
+    isNowhere() {
+      return Boolean(this.absence && !this.messages.length && !this.unsent.length);
+    },
     ending() {
       const isLost = this.messages.length && this.absence?.code === 'not_found';
       if (!this.view?.closed) return isLost ? words.ending.lost : reasonOf(this.absence);

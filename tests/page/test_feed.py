@@ -1,6 +1,7 @@
 """What was said, as the page shows it."""
 
 import re
+import statistics
 
 import pytest
 from person import seat
@@ -63,8 +64,8 @@ def test_a_reply_shows_what_it_answers_to_and_leads_there(discussion):
     asha = discussion.enter("asha", speaks=False)
     quote = asha.message("Is that true?").get_by_role("button", name="In reply to bilal A long story.")
     expect(quote).to_be_in_viewport()
-    shown = quote.locator(".quote__text").evaluate("text => text.clientHeight / parseFloat(getComputedStyle(text).lineHeight)")
-    assert round(shown) == 2, "two lines of it are enough"
+    lines = "text => text.clientHeight / parseFloat(getComputedStyle(text).lineHeight)"
+    assert round(quote.locator(".quote__text").evaluate(lines)) == 2, "two lines of it are enough"
     original = asha.feed.get_by_role("listitem").first
     expect(original).not_to_be_in_viewport()
     quote.click()
@@ -98,7 +99,8 @@ def test_a_reply_leads_to_what_is_not_loaded_yet_and_there_is_a_way_back(discuss
 def test_the_mark_moves_only_for_those_who_like_motion(discussion, motion, moves):
     discussion.says(discussion.bilal, "Look here")
     asha = discussion.enter("asha", speaks=False, reduced_motion=motion)
-    duration = asha.message("Look here").locator(".message__bubble").evaluate("it => getComputedStyle(it).transitionDuration")
+    bubble = asha.message("Look here").locator(".message__bubble")
+    duration = bubble.evaluate("bubble => getComputedStyle(bubble).transitionDuration")
     assert (duration != "0s") is moves
 
 
@@ -231,7 +233,8 @@ def test_what_was_taken_back_in_a_tunnel_is_gone_after_it(discussion):
 
 
 def test_a_mention_stands_out_and_ones_own_more(discussion):
-    discussion.says(discussion.chen, "@bilal and @ASHA, see https://tea.example/@asha or write to me@asha.example <b>@chen</b>")
+    text = "@bilal and @ASHA, see https://tea.example/@asha or write to me@asha.example <b>@chen</b>"
+    discussion.says(discussion.chen, text)
     asha = discussion.enter("asha", speaks=False)
     message = asha.message("see")
     expect(message.get_by_role("strong")).to_have_text(["@bilal", "@ASHA", "@chen"])
@@ -299,6 +302,17 @@ def test_the_newest_message_stays_in_sight_when_a_keyboard_opens(discussion):
     expect(asha.writing).to_be_in_viewport(ratio=1)
 
 
+def test_the_newest_message_stays_in_sight_when_the_feed_shrinks_while_it_scrolls(discussion):
+    """A scroll event that was on its way then sees the end far away, though nobody scrolled."""
+    discussion.fill(40)
+    asha = discussion.enter("asha", speaks=False)
+    expect(asha.message("Message 40.")).to_be_in_viewport()
+    asha.feed.evaluate("log => { log.style.blockSize = '200px'; log.dispatchEvent(new Event('scroll')); }")
+    asha.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    log, last = asha.feed.bounding_box(), asha.message("Message 40.").bounding_box()
+    assert last["y"] + last["height"] <= log["y"] + log["height"]
+
+
 def test_a_screen_reader_hears_each_new_message_once_and_nothing_else(discussion):
     discussion.fill(450)
     asha = discussion.signed_in("asha")
@@ -328,7 +342,8 @@ def test_a_screen_reader_hears_each_new_message_once_and_nothing_else(discussion
 
 
 def test_a_link_leads_only_to_pages_and_says_nothing_of_where_from(discussion):
-    discussion.says(discussion.chen, "http://tea.example/a, (https://tea.example/b). ftp://tea.example/c javascript:alert(1) tea.example")
+    text = "http://tea.example/a, (https://tea.example/b). ftp://tea.example/c javascript:alert(1) tea.example"
+    discussion.says(discussion.chen, text)
     asha = discussion.enter("asha", speaks=False)
     links = asha.message("ftp").get_by_role("link")
     expect(links).to_have_text(["http://tea.example/a", "https://tea.example/b"])
@@ -356,16 +371,87 @@ def test_text_runs_in_its_own_direction_and_a_time_can_be_read_by_machines(discu
 def test_nothing_in_the_room_scrolls_sideways(discussion, width, size):
     said = discussion.says(discussion.chen, "w" * 300 + " @asha https://tea.example/" + "long" * 60)
     discussion.says(discussion.bilal, "w" * 100, reply=said["seq"])
-    asha = discussion.enter("asha", viewport={"width": width, "height": 1200}, has_touch=True, is_mobile=True)
+    asha = discussion.enter("asha", viewport={"width": width, "height": 1200})
     asha.page.evaluate("size => (document.documentElement.style.fontSize = size)", size)
-    asha.message("@asha").first.locator(".message__text").tap()
-    asha.feed.get_by_role("button", name="Reply", exact=True).tap()
+    asha.message("@asha").first.hover()
+    asha.feed.get_by_role("button", name="Reply", exact=True).click()
     asha.writing.press_sequentially("@b")
     expect(asha.room.get_by_role("option")).to_be_visible()
-    sticking_out = """() => [document.documentElement, ...document.querySelectorAll('.room, .room :not(.visually-hidden)')]
-        .filter(it => it.scrollWidth > it.clientWidth + 1 && !['visible', 'clip'].includes(getComputedStyle(it).overflowX))
+    sticking_out = """() => [...document.querySelectorAll('html, .room, .room :not(.visually-hidden)')]
+        .filter(it => !['visible', 'clip'].includes(getComputedStyle(it).overflowX))
+        .filter(it => it.scrollWidth > it.clientWidth + 1)
         .map(it => `${it.className} ${it.scrollWidth} > ${it.clientWidth}`)"""
     assert asha.page.evaluate(sticking_out) == []
     for part in (asha.writing, asha.room.get_by_role("button", name="Send"), asha.room.get_by_role("option")):
         box = part.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+def cpu_of(page, act):
+    """How long the page's main thread works during `act`, in milliseconds: the same on a busy machine."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def worked():
+        metrics = {metric["name"]: metric["value"] for metric in devtools.send("Performance.getMetrics")["metrics"]}
+        return metrics["TaskDuration"] * 1000
+
+    before = worked()
+    act()
+    return worked() - before
+
+
+SLOW_PHONE = 4  # times slower than a machine that runs tests
+
+
+def test_writing_and_reading_stay_quick_in_a_room_of_five_thousand_messages(discussion):
+    discussion.fill(4_999)
+    discussion.says(discussion.bilal, "In reply", reply=1)
+    asha = discussion.enter("asha")
+    asha.message("In reply").get_by_role("button").click()
+    expect(asha.message(re.compile(r"Message 1\."))).to_be_in_viewport(timeout=20_000)  # now the page holds them all
+    asha.room.get_by_role("button", name="↓ Newest").click()
+    asha.page.bring_to_front()
+
+    def write():
+        for key in "Thequickbrownfoxjumps":
+            asha.page.keyboard.press(key)
+
+    asha.writing.focus()
+    assert cpu_of(asha.page, write) / 21 * SLOW_PHONE < 50
+
+    def listen():
+        for n in range(10):
+            discussion.says(discussion.chen, f"Aside {n}.")
+            asha.page.evaluate("new Promise(requestAnimationFrame)")
+
+    assert cpu_of(asha.page, listen) / 10 * SLOW_PHONE < 100
+    expect(asha.message("Aside 9.")).to_be_in_viewport()
+
+
+@pytest.mark.alone
+def test_the_end_of_a_long_feed_is_there_at_once(discussion):
+    discussion.fill(2_000)
+    asha = discussion.signed_in("asha")
+    asha.page.goto("./")
+    asha.card(discussion.topic).get_by_role("button", name="Watch").wait_for()
+    took = []
+    for _ in range(5):
+        took.append(
+            asha.page.evaluate(
+                """topic => new Promise(done => {
+                    const card = [...document.querySelectorAll('article')].find(card => card.innerText.includes(topic));
+                    const start = performance.now();
+                    [...card.querySelectorAll('button')].find(button => button.innerText === 'Watch').click();
+                    (function look() {
+                        const last = [...document.querySelectorAll('.message__text')].at(-1);
+                        const isLast = last?.innerText === 'Message 2000.';
+                        const isThere = isLast && last.getBoundingClientRect().bottom < innerHeight;
+                        requestAnimationFrame(isThere ? () => done(performance.now() - start) : look);
+                    })();
+                })""",
+                discussion.topic,
+            )
+        )
+        asha.leave()
+    assert statistics.median(took) < 300, took
