@@ -113,6 +113,9 @@ def talking(asha, bilal, chen):
     asha.room.get_by_role("button", name="Invite").click()
     yield "inviting", asha
     asha.page.keyboard.press("Escape")
+    asha.room.get_by_role("button", name="Sound and notifications").click()
+    yield "sound and notifications", asha
+    asha.page.keyboard.press("Escape")
 
 
 def when_things_go_wrong(asha, visit):
