@@ -47,12 +47,12 @@ cluster: $(VENV)/installed ## serve with N processes, one Redis and nginx in fro
 	@$(IN_VENV) assets.py || echo "Going on without them: the page then needs its CDN." >&2
 	@exec $(IN_VENV) deploy/cluster.py --processes $(N)
 
-screenshots: $(VENV)/installed-tests ## draw every state of the page, on a desk and a phone, light and dark, into screenshots/
+screenshots: $(VENV)/installed-tests ## draw every state of the page, on a desk and a phone, light and dark, into tests/screenshots/
 	$(IN_VENV) assets.py
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && PYTHONPATH=. $(IN_VENV) tests/screenshots.py
 
 clean: ## remove what make made; instance/, with the rooms and the secret key, stays
-	rm -rf $(VENV) static/vendor screenshots .pytest_cache .ruff_cache
+	rm -rf $(VENV) static/vendor tests/screenshots .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are touched last, so what broke half-way is made again. `--no-deps` and `pip check` together hold

@@ -1,6 +1,6 @@
 """Draws every state of the page, on a desk and on a phone, in light and in dark: `make screenshots`.
 
-They go to screenshots/, with a page that shows them next to each other; those of the README go to docs/ as well.
+They go to tests/screenshots/, with a page that shows them next to each other; those of the README go to docs/ as well.
 """
 
 import html
@@ -13,7 +13,7 @@ from servers import ROOT, running_server
 from states import states
 from visitor import PHONE, Visitor
 
-FOLDER = ROOT / "screenshots"
+FOLDER = ROOT / "tests" / "screenshots"
 SIZES = {"desk": {"viewport": {"width": 1120, "height": 720}}, "phone": PHONE}
 # (state, size, colour) → its name in docs/
 README = {
