@@ -46,7 +46,7 @@ class Discussion:
             seat(self.bilal, seat_of, self.room)
             seat_of.line.hang_up()
         visitor.page.goto(f"./#room={self.room}")
-        (visitor.writing if speaks else visitor.room.get_by_label("What do you want to add?")).wait_for()
+        (visitor.writing if speaks else visitor.room.get_by_role("button", name="Ask to speak")).wait_for()
         return visitor
 
     def end(self):

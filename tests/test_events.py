@@ -361,6 +361,9 @@ def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, b
         "pulse": {"room": room, "mood": "agree"},
     }.get(event, {"room": room}) | {"key": person.new_key()}
     first = assert_ok(person.ask(event, payload))
+    if event == "message":  # it makes no new view by itself; another reason for one may come later
+        asha.leave(room)
+        asha.watch(room)
     before = asha.sees(room)
     assert person.ask(event, payload) == first
     assert asha.sees(room) == before

@@ -279,7 +279,8 @@ def test_the_page_names_every_file_with_its_version():
 def test_the_pages_modules_come_as_one():
     modules = {
         "main.js": "import { on,\n  off } from './parts/lamp.js';\n/** Why. */\nconst main = on(); // here\n",
-        "parts/lamp.js": "import { main } from '../main.js';\n// How.\nexport const on = () => 'http://on';\nexport const off = 1;\n",
+        "parts/lamp.js": "import { main } from '../main.js';\n// How.\n"
+        "export const on = () => 'http://on';\nexport const off = 1;\n",
     }
     files = {name: assets.File(name, source.encode()) for name, source in modules.items()}
     one = assets.together("main.js", files)

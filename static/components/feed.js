@@ -114,6 +114,8 @@ export const Feed = {
       const fresh = messages.slice(messages.findLastIndex(({ seq }) => seq <= last) + 1);
       const others = fresh.filter(({ user }) => user !== this.user);
       this.sayNew(others);
+      // Before rendering moves the end: a scroll event may still be on its way.
+      if (this.isPinned) this.onScroll();
       if (this.isPinned) this.from = this.last - RENDERED + 1;
       else this.unseen += others.length;
     },

@@ -1,6 +1,6 @@
 /** What the page says by itself. Both parts stand in the lobby and again in the room's modal, which covers the lobby. */
 
-/** Words that go after a while. */
+/** Words that go after a while. Those about requests are said by screen readers alone: others see the queue. */
 export const PassingNotices = {
   template: '#notices-template',
   props: { notices: Array },

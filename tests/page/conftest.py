@@ -24,7 +24,7 @@ def visit(browser, party):
     trouble = {visitor.name: visitor.trouble for visitor in visitors if visitor.trouble}
     for visitor in visitors:
         visitor.context.close()
-    close_rooms(party, {visitor.name for visitor in visitors})
+    close_rooms(party, {visitor.name for visitor in visitors if visitor.address == party.address})
     assert not trouble
 
 

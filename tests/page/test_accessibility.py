@@ -41,6 +41,8 @@ STICKS_OUT = """
 def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, widths):
     trouble = {}
     with running_server(PARTY_PACE="5", PARTY_GUESTS="2") as server:
+        # Colours that are on their way to others have no contrast to measure.
+        how = {"reduced_motion": "reduce", **how}
         for name, visitor in states(lambda name, address=server.address: visit(name, address, **how)):
             page, size = visitor.page, visitor.page.viewport_size
             for width in widths:
@@ -49,9 +51,9 @@ def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, widths):
                     page.emulate_media(color_scheme=colour)
                     trouble[name, width, colour] = violations(page)
                 trouble[name, width, "sideways"] = page.evaluate(STICKS_OUT)
-            page.evaluate("document.documentElement.style.fontSize = '200%'")
-            trouble[name, width, "sideways, twice the text"] = page.evaluate(STICKS_OUT)
-            page.evaluate("document.documentElement.style.fontSize = ''")
             page.set_viewport_size(size)
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            trouble[name, "sideways, twice the text"] = page.evaluate(STICKS_OUT)
+            page.evaluate("document.documentElement.style.fontSize = ''")
     assert len(trouble) > 20 * 7, "each state must have been looked at"
     assert not {state: found for state, found in trouble.items() if found}

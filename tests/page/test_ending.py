@@ -92,6 +92,7 @@ STRUCTURES = [
     "![a picture](https://evil.example/a.png)",
     "[a link]: https://evil.example",
     "<script>alert(1)</script>",
+    "<!-- a comment -->",
     "&lt;b&gt;",
     "a | table\n--- | ---",
     "$x$",
