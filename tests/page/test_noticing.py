@@ -177,6 +177,7 @@ def test_the_sound_can_be_switched_off_and_stays_off(asha, others):
     expect(asha.room.get_by_text("bilal asks to speak.")).to_be_visible()
     assert sense(asha.page, "rings") == 0
     asha.page.reload()
+    expect(asha.room).to_be_visible()
     sound = settings(asha).get_by_label("Sound")
     expect(sound).not_to_be_checked()
     chen.request(room)
