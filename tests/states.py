@@ -105,13 +105,13 @@ def talking(asha, bilal, chen):
     asha.write("What I should not have said")
     message = asha.message("What I should not have said")
     expect(message).to_contain_text("sent")
-    message.get_by_text("What I should not have said").click()
+    point_at(asha, message.get_by_text("What I should not have said"))
     yield "what one can do with a message", asha
     message.get_by_role("button", name="Take back").click()
     expect(bilal.feed.get_by_text("taken back")).to_be_visible()
     asha.writing.fill("")
     asked = bilal.message("How many")
-    asked.get_by_text("How many").click()
+    point_at(bilal, asked.get_by_text("How many"))
     asked.get_by_role("button", name="Reply").click()
     bilal.writing.press_sequentially("All but @a")
     expect(bilal.room.get_by_role("listbox")).to_be_visible()
@@ -133,6 +133,14 @@ def talking(asha, bilal, chen):
     asha.room.get_by_role("button", name="Sound and notifications").click()
     yield "sound and notifications", asha
     asha.page.keyboard.press("Escape")
+
+
+def point_at(visitor, words):
+    """As one does with a mouse, or with a thumb."""
+    if visitor.page.evaluate("matchMedia('(pointer: coarse)').matches"):
+        words.tap()
+    else:
+        words.hover()
 
 
 def when_things_go_wrong(asha, visit):
