@@ -5,7 +5,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from servers import ROOT, password_of
+from servers import ROOT, password_of, running_server
 from visitor import people_without_a_page
 
 WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (ROOT / "static/words").glob("*.json")}
@@ -21,6 +21,13 @@ SHOWN = """() => {
   }
   return shown.map((text) => text.replace(/^[\\s,.]+|[\\s,.]+$/g, '')).filter((text) => /\\p{L}/u.test(text));
 }"""
+
+
+@pytest.fixture(scope="module")
+def fresh_party():
+    """Where nobody has written anything yet."""
+    with running_server() as server:
+        yield server
 
 
 def forms(words):
@@ -48,8 +55,8 @@ def sign_in(visitor, password):
     visitor.page.get_by_role("button", name=SPANISH["signIn"]["submit"]).click()
 
 
-def test_a_spanish_browser_reads_spanish_everywhere(visit, party):
-    asha = visit("asha", locale="es-ES")
+def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
+    asha = visit("asha", fresh_party.address, locale="es-ES")
     asha.page.goto("./")
     expect(asha.page.locator("html")).to_have_attribute("lang", "es")
     sign_in(asha, "wrong")
@@ -104,11 +111,12 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, party):
     assert foreign_to(SPANISH, asha.page, *data) == []
 
 
-def test_words_from_elsewhere_are_found(asha):
+def test_words_from_elsewhere_are_found(visit, fresh_party):
     """So that the test above can fail."""
-    expect(asha.page.get_by_text("It is quiet here.")).to_be_visible()
-    assert foreign_to(WORDS_IN["en"], asha.page, "asha") == []
-    assert set(foreign_to(SPANISH, asha.page, "asha")) >= {"Live rooms", "Sign out", "It is quiet here", "Host"}
+    bilal = visit("bilal", fresh_party.address).sign_in()
+    expect(bilal.page.get_by_text("It is quiet here.")).to_be_visible()
+    assert foreign_to(WORDS_IN["en"], bilal.page, "bilal") == []
+    assert set(foreign_to(SPANISH, bilal.page, "bilal")) >= {"Live rooms", "Sign out", "It is quiet here", "Host"}
 
 
 def test_a_browser_in_a_language_that_there_is_not_reads_english(visit):
