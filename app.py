@@ -957,7 +957,8 @@ def announce(command, outcome):
     elif kind == "take_back":
         tell(inside(room_id), "taken_back", {"room": room_id, "seq": command["seq"]})
     elif kind in ("close", "end"):
-        tell(inside(room_id), "closed", {"room": room_id, "reason": command["reason"], "by": command["user"]})
+        ending = {"reason": command["reason"], "by": command["user"], "gone_at": gone_at(rooms[room_id])}
+        tell(inside(room_id), "closed", {"room": room_id, **ending})
 
 
 def refresh_room(room):

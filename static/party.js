@@ -3,7 +3,7 @@
  */
 
 import { connect, on } from './connection.js';
-import { keep, kept, unsentName } from './kept.js';
+import { keep, kept, pitchName, unsentName } from './kept.js';
 import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
@@ -92,13 +92,13 @@ const Party = {
     on('lobby', this.onLobby);
     on('place', ({ room, place }) => this.setPlace(room, place));
     on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
-    on('approved', ({ room }) => {
+    on('approved', ({ room, pitch }) => {
+      keep(pitchName(this.user, room), pitch);
       notice('approved', { room, topic: this.topicOf(room) });
       this.onDecision(room, words.party.maySpeakIn);
     });
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
-    on('closed', ({ room }) => this.forget(room));
-    on('room', this.onRoom);
+    on('closed', this.onClosed);
     addEventListener('popstate', this.onAddress);
     document.addEventListener('visibilitychange', () => (this.unread = 0));
     setInterval(() => (this.localNow = Date.now()), SECOND);
@@ -130,9 +130,10 @@ const Party = {
       if (closed) this.closedRooms = closed;
     },
 
-    onRoom({ id, topic, host, gone_at: goneAt }) {
-      if (!goneAt) return;
-      this.closedRooms = [{ id, topic, host, gone_at: goneAt }, ...this.closedRooms.filter((room) => room.id !== id)];
+    onClosed({ room, gone_at: goneAt }) {
+      this.forget(room);
+      const closed = { id: room, topic: this.topicOf(room), gone_at: goneAt };
+      this.closedRooms = [closed, ...this.closedRooms.filter(({ id }) => id !== room)];
     },
 
     setPlace(room, place) {

@@ -21,7 +21,9 @@ def test_the_whole_story(asha, bilal, chen):
     assert chen.hears("message") == sent
     assert_refused(chen.message(room, "First!"), "forbidden")
     assert_ok(asha.close(room))
-    assert chen.hears("closed") == {"room": room, "reason": "host", "by": "asha"}
+    closed = chen.hears("closed")
+    gone_at = chen.hears("room", lambda view: view["closed"])["gone_at"]
+    assert closed == {"room": room, "reason": "host", "by": "asha", "gone_at": gone_at}
     assert_refused(bilal.message(room, "One more thing"), "closed")
     chen.hears("lobby", lambda lobby: room in lobby["gone"])
 

@@ -25,7 +25,7 @@ FIELDS = {
     "denied": {"room"},
     "removed": {"room"},
     "taken_back": {"room", "seq"},
-    "closed": {"room", "reason", "by"},
+    "closed": {"room", "reason", "by", "gone_at"},
 }
 INSIDE = {"lobby", "room", "message", "taken_back", "closed"}
 MAY_HEAR = {

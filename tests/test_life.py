@@ -30,7 +30,8 @@ def test_the_room_closes_when_its_time_is_up_and_says_so_once(asha, bilal, clock
     clock.passes(seconds=1)
     for _ in range(3):
         clean_party.tick()
-    assert bilal.heard("closed") == [{"room": room, "reason": "time", "by": None}]
+    gone_at = clock() + clean_party.CLOSED_LIFE
+    assert bilal.heard("closed") == [{"room": room, "reason": "time", "by": None, "gone_at": gone_at}]
     assert bilal.sees(room)["closed"] == "time"
 
 

@@ -10,7 +10,7 @@ export const AskToSpeak = {
     place: Number, // in the queue; none for who only watches
     asks: Boolean, // came to ask: from a card, or by a link that carries the wish
   },
-  emits: ['tell', 'place'],
+  emits: ['tell', 'place', 'pitch'],
 
   data() {
     return { isAsking: this.asks, pitch: '' };
@@ -51,15 +51,18 @@ export const AskToSpeak = {
     },
 
     async request() {
-      const answer = await command('request', { room: this.view.id, pitch: this.pitch.trim() || undefined });
+      const pitch = this.pitch.trim();
+      const answer = await command('request', { room: this.view.id, pitch: pitch || undefined });
       if (!answer.ok) return this.$emit('tell', reasonOf(answer));
       this.pitch = '';
+      this.$emit('pitch', pitch);
       this.$emit('place', answer.place);
     },
 
     async withdraw() {
       const answer = await command('withdraw', { room: this.view.id });
       if (!answer.ok) return this.$emit('tell', reasonOf(answer));
+      this.$emit('pitch', '');
       this.$emit('place', null);
     },
   },

@@ -55,7 +55,7 @@ export const RoomDialog = {
       view: null,
       messages: Object.freeze([]),
       unsent: kept(unsentName(this.user, this.id), []),
-      pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, until it is said
+      pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       closedBy: '',
       absence: null, // the refusal, when the room cannot be entered
       isCurrent: false, // inside, with nothing of the feed missing
@@ -315,7 +315,9 @@ export const RoomDialog = {
     },
 
     onDenied({ room }) {
-      if (room === this.id) this.tell(words.room.denied);
+      if (room !== this.id) return;
+      this.pitch = '';
+      this.tell(words.room.denied);
     },
 
     onRemoved({ room }) {

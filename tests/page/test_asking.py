@@ -144,3 +144,35 @@ def test_who_may_speak_by_now_just_comes_in_by_such_a_link(asha, bilal):
     expect(bilal.writing).to_be_visible()
     bilal.page.reload()
     expect(bilal.writing).to_be_visible()
+
+
+def test_who_is_let_in_while_in_the_lobby_or_away_finds_the_pitch_all_the_same(asha, bilal):
+    asha.host("Elsewhere")
+    room = asha.page.url.rpartition("=")[2]
+    bilal.watch("Elsewhere")
+    bilal.ask("Said from the lobby")
+    bilal.leave()
+    asha.approve("bilal")
+    expect(bilal.page.get_by_text("You may speak now: Elsewhere.")).to_be_visible()
+    bilal.card("Elsewhere").get_by_role("button", name="Go in").click()
+    bilal.room.get_by_role("button", name="Say it").click()
+    expect(asha.message("Said from the lobby")).to_have_count(1)
+    with people_without_a_page(asha.address, "asha") as [host]:
+        host.remove(room, "bilal")
+        bilal.ask("Said after a sleep")
+        bilal.page.goto("about:blank")
+        host.approve(room, "bilal")
+        bilal.page.goto(asha.page.url)
+        bilal.room.get_by_role("button", name="Say it").click()
+    expect(asha.message("Said after a sleep")).to_have_count(1)
+
+
+def test_a_pitch_that_was_withdrawn_is_not_offered_later(asha, bilal):
+    asha.host("Withdrawn")
+    bilal.watch("Withdrawn")
+    bilal.ask("Never mind")
+    bilal.room.get_by_role("button", name="Withdraw").click()
+    bilal.ask()
+    asha.approve("bilal")
+    expect(bilal.writing).to_be_visible()
+    expect(bilal.room.get_by_role("button", name="Say it")).to_have_count(0)
