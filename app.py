@@ -249,10 +249,9 @@ def anyone(room, command):
 
 
 def while_there_is_room(_, command):
-    live = live_rooms()
-    if len(live) >= LIVE_ROOMS:
+    if len(live_rooms()) >= LIVE_ROOMS:
         raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
-    if sum(room.host == command["user"] for room in live) >= LIVE_ROOMS_EACH:
+    if hosted_by(command["user"]) >= LIVE_ROOMS_EACH:
         raise Refused("limit", f"You host {LIVE_ROOMS_EACH} rooms already. Close one first.")
 
 
@@ -317,8 +316,12 @@ def the_host(room, command):
 
 
 def the_host_or_the_party(room, command):
-    """The host hands over to whom they like; for one who is gone, the party does it."""
-    (while_gone if "gone" in command else the_host)(room, command)
+    """The host hands over to whom they like who can take one more room; for one who is gone, the party does it."""
+    if "gone" in command:
+        return while_gone(room, command)
+    the_host(room, command)
+    if hosted_by(command["who"]) >= LIVE_ROOMS_EACH:
+        raise Refused("limit", f"They host {LIVE_ROOMS_EACH} rooms already.")
 
 
 def host_and_speakers(room, command):
@@ -331,6 +334,11 @@ def its_author(room, command):
     while_live(room, command)
     if message_in(room, command["seq"])["user"] != command["user"]:
         raise Refused("forbidden", "That message is not yours.")
+
+
+def hosted_by(user):
+    """How many live rooms they host."""
+    return sum(room.host == user for room in live_rooms())
 
 
 def may_speak(room, user):

@@ -75,6 +75,7 @@ const Party = {
     },
     unseen: { handler: showUnseen, immediate: true },
     async room(room, before) {
+      this.visited.add(room);
       this.unread = 0;
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
@@ -88,12 +89,14 @@ const Party = {
   },
 
   created() {
+    this.visited = new Set([this.room]);
     connect(this.user, this.onConnection);
     on('lobby', this.onLobby);
     on('place', ({ room, place }) => this.setPlace(room, place));
     on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
     on('approved', ({ room, pitch }) => {
       keep(pitchName(this.user, room), pitch);
+      if (room === this.room) this.haveAsked();
       notice('approved', { room, topic: this.topicOf(room) });
       this.onDecision(room, words.party.maySpeakIn);
     });
@@ -121,7 +124,10 @@ const Party = {
         // Whoever handed the room over does not see its queue any more.
         if (card.host !== this.user) delete this.queues[card.id];
       }
-      for (const room of gone) delete cards[room];
+      for (const room of gone) {
+        if (this.visited.has(room)) this.listClosed(room);
+        delete cards[room];
+      }
       this.cards = cards;
       for (const room of [...Object.keys(this.places), ...Object.keys(this.queues)]) {
         if (!cards[room] && room !== this.room) this.forget(room);
@@ -132,12 +138,24 @@ const Party = {
 
     onClosed({ room, gone_at: goneAt }) {
       this.forget(room);
-      const closed = { id: room, topic: this.topicOf(room), gone_at: goneAt };
-      this.closedRooms = [closed, ...this.closedRooms.filter(({ id }) => id !== room)];
+      this.listClosed(room, goneAt);
+    },
+
+    /** Lists a room that was visited and can still be read. (Until when is told only to who was inside at its end.) */
+    listClosed(room, goneAt) {
+      if (this.closedRooms.some(({ id }) => id === room)) return;
+      this.closedRooms = [{ id: room, topic: this.topicOf(room), gone_at: goneAt }, ...this.closedRooms];
     },
 
     setPlace(room, place) {
       this.places[room] = place ?? undefined;
+      if (place && room === this.room) this.haveAsked();
+    },
+
+    /** The wish that an address carried came true: it is not wished again after a reload. */
+    haveAsked() {
+      this.asks = false;
+      if (asksInAddress()) history.replaceState(history.state, '', linkTo(this.room));
     },
 
     setQueue(room, waiting) {
@@ -199,8 +217,11 @@ const Party = {
 
     /** Shows `text` for a while; those about `requests` (names) only until these are answered. */
     tell(text, requests = []) {
-      const id = performance.now();
-      this.notices = [...this.notices, { id, text, requests }].slice(-NOTICES);
+      const id = Symbol(text);
+      this.notices.push({ id, text, requests });
+      // Those about requests are not seen in a room, so they take nobody's place.
+      const tooMany = this.notices.filter((notice) => !notice.requests.length).slice(0, -NOTICES);
+      this.notices = this.notices.filter((notice) => !tooMany.includes(notice));
       setTimeout(() => (this.notices = this.notices.filter((notice) => notice.id !== id)), NOTICE_MS);
     },
   },

@@ -400,3 +400,13 @@ def test_people_are_counted_in_a_room_that_is_heard_of_later_than_of_them(asha, 
     opening = {"id": "later", "at": clean_party.now(), "kind": "host", "user": "asha", "key": None}
     clean_party.receive(1, opening | {"topic": "Tea", "lasts": 60_000})
     assert clean_party.room_view(clean_party.rooms["later"])["watching"] == 1
+
+
+def test_nobody_is_handed_more_rooms_than_they_may_host(asha, bilal, clean_party):
+    mine = [bilal.host(f"Mine {n}") for n in range(clean_party.LIVE_ROOMS_EACH)]
+    room = asha.host("One too many")
+    seat(asha, bilal, room)
+    assert_refused(asha.hand_over(room, "bilal"), "limit")
+    assert asha.sees(room)["host"] == "asha"
+    bilal.close(mine[0])
+    assert_ok(asha.hand_over(room, "bilal"))

@@ -1,19 +1,22 @@
 /** What stands where one could write, for who may not yet: asking for a seat, and waiting for it. */
 
 import { command } from '../connection.js';
+import { keep, kept, pitchDraftName } from '../kept.js';
 import { fill, placeInWords, reasonOf, words } from '../words/words.js';
 
 export const AskToSpeak = {
   template: '#asking-template',
   props: {
     view: Object,
+    user: String,
     place: Number, // in the queue; none for who only watches
     asks: Boolean, // came to ask: from a card, or by a link that carries the wish
   },
   emits: ['tell', 'place', 'pitch'],
 
   data() {
-    return { isAsking: this.asks, pitch: '' };
+    const pitch = kept(pitchDraftName(this.user, this.view.id), '');
+    return { isAsking: this.asks || pitch !== '', pitch };
   },
 
   computed: {
@@ -27,9 +30,12 @@ export const AskToSpeak = {
   },
 
   watch: {
-    async place() {
+    place() {
       // Who was denied, or withdrew, starts afresh.
       if (this.place) this.isAsking = false;
+    },
+    pitch(text) {
+      keep(pitchDraftName(this.user, this.view.id), text);
     },
   },
 

@@ -82,7 +82,7 @@ export const ClosedRooms = {
   emits: ['read'],
   computed: {
     readable() {
-      return this.rooms.filter(({ gone_at: goneAt }) => goneAt > this.now);
+      return this.rooms.filter(({ gone_at: goneAt }) => !(goneAt <= this.now));
     },
   },
   methods: {

@@ -48,7 +48,11 @@ export const RoomQueue = {
     },
 
     async approveAll() {
-      for (const { user } of this.allowable) if (!(await this.decide('approve', user))) return;
+      for (const { user } of this.allowable) {
+        const { ok, code } = await this.decide('approve', user);
+        // Who has withdrawn meanwhile does not stand in the others' way.
+        if (!ok && code !== 'not_found') return;
+      }
     },
 
     denySoon(request, { detail: taps }) {
@@ -71,13 +75,13 @@ export const RoomQueue = {
       if (this.queue.some((waiting) => idOf(waiting) === request.id)) this.decide('deny', request.user);
     },
 
-    /** Returns whether it was done. */
+    /** Gives the answer. */
     async decide(decision, user) {
       const answer = await command(decision, { room: this.view.id, user });
       if (answer.ok) this.$emit('queue', this.queue.filter((request) => request.user !== user));
       else this.$emit('tell', reasonOf(answer));
       this.keepFocus();
-      return answer.ok;
+      return answer;
     },
 
     /** Keeps the keyboard's place when the button that was pressed is gone: in that request, else in the next. */

@@ -344,10 +344,10 @@ export const RoomDialog = {
 
     /** When the control with the focus goes away with the old role, the focus goes to what comes in its place. */
     async keepFocus() {
-      const { foot } = this.$refs;
-      const hadFocus = foot.contains(document.activeElement);
+      const { part } = this.$refs;
+      const hadFocus = part.contains(document.activeElement);
       await this.$nextTick();
-      if (hadFocus) foot.querySelector('textarea, input, button')?.focus();
+      if (hadFocus) part.querySelector('textarea, input, button')?.focus();
       else this.focusOnWriting();
     },
 

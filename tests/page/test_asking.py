@@ -176,3 +176,55 @@ def test_a_pitch_that_was_withdrawn_is_not_offered_later(asha, bilal):
     asha.approve("bilal")
     expect(bilal.writing).to_be_visible()
     expect(bilal.room.get_by_role("button", name="Say it")).to_have_count(0)
+
+
+def test_a_pitch_that_is_being_written_survives_a_reload(asha, bilal):
+    asha.host("Half a pitch")
+    bilal.watch("Half a pitch")
+    bilal.room.get_by_role("button", name="Ask to speak").click()
+    bilal.page.keyboard.type("I have a book ab")
+    bilal.page.reload()
+    expect(bilal.room.get_by_label("What do you want to add?")).to_have_value("I have a book ab")
+
+
+def test_a_wish_that_came_true_is_not_wished_again(asha, bilal):
+    asha.host("Once is enough")
+    bilal.page.goto(asha.page.url + "&ask")
+    bilal.ask()
+    asha.approve("bilal")
+    expect(bilal.writing).to_be_visible()
+    asha.room.get_by_role("button", name="More about bilal").click()
+    asha.room.get_by_role("button", name="Remove bilal").click()
+    expect(bilal.room.get_by_text("You are watching.")).to_be_visible()
+    bilal.page.reload()
+    expect(bilal.room.get_by_text("You are watching.")).to_be_visible()
+
+
+def test_the_focus_follows_the_role_and_never_lands_on_a_signal(asha, bilal):
+    asha.host("By keyboard")
+    bilal.watch("By keyboard")
+    bilal.room.get_by_role("button", name="Ask to speak").focus()
+    bilal.page.keyboard.press("Enter")
+    bilal.page.keyboard.press("Enter")
+    expect(bilal.room.get_by_role("button", name="Withdraw")).to_be_focused()
+    asha.approve("bilal")
+    expect(bilal.writing).to_be_focused()
+    asha.room.get_by_role("button", name="More about bilal").click()
+    asha.room.get_by_role("button", name="Remove bilal").click()
+    expect(bilal.room.get_by_role("button", name="Ask to speak")).to_be_focused()
+
+
+def test_letting_all_in_goes_on_where_somebody_has_withdrawn(asha, queue):
+    """The page hears of the withdrawal too late: its line is slow."""
+    room, [bilal, chen, dana] = queue
+    asha.page.evaluate("""() => {
+      const { send } = WebSocket.prototype;
+      const held = [];
+      WebSocket.prototype.send = function (data) { held.push(() => send.call(this, data)); };
+      globalThis.letGo = () => { WebSocket.prototype.send = send; held.forEach((give) => give()); };
+    }""")
+    asha.room.get_by_role("button", name="Approve all").click()
+    bilal.withdraw(room)
+    asha.page.evaluate("letGo()")
+    for person in (chen, dana):
+        person.hears("approved")

@@ -106,3 +106,12 @@ def test_a_closed_room_is_found_again_by_who_was_inside(asha, bilal, chen):
     chen.page.reload()
     expect(chen.page.get_by_role("heading", name="Live rooms")).to_be_visible()
     expect(chen.page.get_by_role("button", name="Read: Found again")).to_have_count(0)
+
+
+def test_a_room_that_closes_after_one_has_left_it_is_listed_too(asha, bilal):
+    asha.host("Left early")
+    bilal.watch("Left early")
+    bilal.leave()
+    asha.close_room()
+    bilal.page.get_by_role("button", name="Read: Left early").click()
+    expect(bilal.room.get_by_text("The host closed the room.")).to_be_visible()
