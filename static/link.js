@@ -8,7 +8,8 @@ export function linkTo(room, asks = false) {
 
 const inAddress = () => new URLSearchParams(location.hash.slice(1));
 
-export const roomInAddress = () => inAddress().get('room');
+/** What was copied with a space or a line's end means the same room. */
+export const roomInAddress = () => inAddress().get('room')?.trim() || null;
 
 export const asksInAddress = () => inAddress().has('ask');
 

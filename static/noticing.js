@@ -68,8 +68,10 @@ export function notice(kind, about) {
 }
 
 async function notifyWhoLooksAway(event, kind, about) {
-  const { held } = await navigator.locks.query();
-  if (!held.some(({ name }) => name === LOOKING)) inOneTab(`notification: ${event}`, () => notify(kind, about));
+  const isLooking = navigator.locks
+    ? (await navigator.locks.query()).held.some(({ name }) => name === LOOKING)
+    : !document.hidden;
+  if (!isLooking) inOneTab(`notification: ${event}`, () => notify(kind, about));
 }
 
 /** Does it in one of the person's tabs, though all hear of the event. (There are no locks without TLS.) */

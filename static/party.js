@@ -2,7 +2,7 @@
  * Discuss Party: the lobby, with a room open over it when the address names one (`#room=ID`).
  */
 
-import { connect, on } from './connection.js';
+import { ask, connect, isPassing, on, wait } from './connection.js';
 import { keep, kept, pitchName, unsentName } from './kept.js';
 import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
@@ -76,6 +76,7 @@ const Party = {
     unseen: { handler: showUnseen, immediate: true },
     async room(room, before) {
       this.visited.add(room);
+      this.goOut(before);
       this.unread = 0;
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
@@ -194,6 +195,7 @@ const Party = {
     },
 
     onAddress() {
+      this.isLeaving = false;
       this.asks = asksInAddress();
       this.room = roomInAddress();
     },
@@ -204,8 +206,20 @@ const Party = {
       this.room = room;
     },
 
+    /** Tells the server that this tab has left the room, unless it comes back first. */
+    async goOut(room) {
+      while (room && room !== this.room) {
+        const answer = await ask('leave', { room });
+        if (!isPassing(answer)) return;
+        await wait(answer);
+      }
+    },
+
     leave() {
-      if (history.state?.isFromLobby) return history.back();
+      // Going back takes a moment: a second tap would leave the page.
+      if (this.isLeaving) return;
+      this.isLeaving = Boolean(history.state?.isFromLobby);
+      if (this.isLeaving) return history.back();
       history.replaceState(null, '', location.pathname + location.search);
       this.room = null;
     },

@@ -24,7 +24,7 @@ def states(visit):
     yield from signing_in(asha)
     for visitor in (bilal, chen):
         visitor.sign_in()
-        expect(visitor.page.get_by_role("button", name="Host", exact=True)).to_be_enabled()
+        expect(visitor.page.get_by_role("button", name="Host a room")).to_be_enabled()
     yield "lobby, quiet", chen
     yield from hosting(asha)
     yield from asking(asha, bilal, chen)
@@ -47,7 +47,7 @@ def signing_in(asha):
 
 
 def hosting(asha):
-    asha.page.get_by_role("button", name="Host", exact=True).click()
+    asha.page.get_by_role("button", name="Host a room").click()
     asha.page.get_by_label("Topic").fill(TOPIC)
     yield "hosting", asha
     asha.page.keyboard.press("Escape")
@@ -173,5 +173,5 @@ def ending(asha, bilal, chen):
     yield "closed", asha
     yield "closed, with a draft", bilal
     chen.leave()
-    expect(chen.page.get_by_role("region", name="Closed a while ago")).to_be_visible()
+    expect(chen.page.get_by_role("region", name="Closed lately")).to_be_visible()
     yield "lobby, with a closed room", chen

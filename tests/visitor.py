@@ -57,7 +57,7 @@ class Visitor:
         return self.page.get_by_role("dialog")
 
     def host(self, topic, minutes=30):
-        self.page.get_by_role("button", name="Host", exact=True).click()
+        self.page.get_by_role("button", name="Host a room").click()
         self.page.get_by_label("Topic").fill(topic)
         self.page.get_by_label("Minutes").fill(str(minutes))
         self.page.get_by_role("button", name="Open the room").click()

@@ -67,7 +67,8 @@ export const AskToSpeak = {
 
     async withdraw() {
       const answer = await command('withdraw', { room: this.view.id });
-      if (!answer.ok) return this.$emit('tell', reasonOf(answer));
+      // Forbidden is what it is to who does not wait any more: they have withdrawn in another tab.
+      if (!answer.ok && answer.code !== 'forbidden') return this.$emit('tell', reasonOf(answer));
       this.$emit('pitch', '');
       this.$emit('place', null);
     },

@@ -58,6 +58,10 @@ export const RoomClock = {
     mayWantMore() {
       return this.role !== 'host' && this.left <= MORE_TIME_MS && canGetMore(this.view);
     },
+    wanted() {
+      const { wanted, wantedByYou } = words.clock;
+      return fill(this.wantsMore ? wantedByYou : wanted, { count: Math.max(this.view.more_time, 1) });
+    },
     wantsMore() {
       return this.wantedUntil === this.view.closes_at;
     },

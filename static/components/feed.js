@@ -114,6 +114,9 @@ export const Feed = {
       const fresh = messages.slice(messages.findLastIndex(({ seq }) => seq <= last) + 1);
       const others = fresh.filter(({ user }) => user !== this.user);
       this.sayNew(others);
+      // Words that were taken back go from there too.
+      const isGone = ({ id }) => messageAt(messages, id)?.taken_back;
+      if (this.readOut.some(isGone)) this.readOut = this.readOut.filter((sentence) => !isGone(sentence));
       // Before rendering moves the end: a scroll event may still be on its way.
       if (this.isPinned) this.onScroll();
       if (this.isPinned) this.from = this.last - RENDERED + 1;
@@ -239,7 +242,7 @@ export const Feed = {
 
     /** The feed itself is no live region: a screen reader would say buttons and times, earlier messages and one's own. */
     sayNew(messages) {
-      const fresh = messages.filter(({ seq }) => seq > this.oldUpTo);
+      const fresh = messages.filter((message) => message.seq > this.oldUpTo && !message.taken_back);
       if (!fresh.length) return;
       const isMuch = fresh.length > READ_OUT;
       const sentences = isMuch ? [fill(words.feed.manyNew, { count: fresh.length })] : fresh.map(this.sentenceOf);

@@ -51,6 +51,7 @@ export const RoomPeople = {
     },
 
     async orderAbout(event, user) {
+      await this.$refs.queue.denyNow();
       if (await this.order(event, { user })) this.choose(null);
     },
 

@@ -22,7 +22,9 @@ export const RoomPulse = {
 
   computed: {
     moods() {
-      return MOODS.map((mood) => ({
+      // The host, who cannot give any, is shown those that were given.
+      const shown = MOODS.filter((mood) => this.mayGive || this.pulse[mood]);
+      return shown.map((mood) => ({
         mood,
         name: words.pulse[mood],
         count: this.pulse[mood],

@@ -6,6 +6,8 @@ import { fill, reasonOf, words } from '../words/words.js';
 
 // A denial is told to nobody until then: long enough to notice a slip, short enough not to keep anybody waiting.
 const UNDO_MS = 5 * SECOND;
+// The second tap of two on Deny falls on Undo, which comes in its place.
+const NO_UNDO_MS = 500;
 
 /** One request: the same person may ask again later. */
 const idOf = ({ user, at }) => `${user} ${at}`;
@@ -18,11 +20,15 @@ export const RoomQueue = {
   },
   emits: ['tell', 'queue'],
 
-  data: () => ({ denials: {} }), // id of a request → the timer that will deny it
+  data: () => ({ denials: {} }), // id of a request → {timer: what will deny it, mayUndo}
 
   computed: {
     requests() {
-      return this.queue.map((request) => ({ ...request, id: idOf(request), isDenied: idOf(request) in this.denials }));
+      return this.queue.map((request) => {
+        const id = idOf(request);
+        const denial = this.denials[id];
+        return { ...request, id, isDenied: Boolean(denial), mayUndo: Boolean(denial?.mayUndo) };
+      });
     },
     freeSeats() {
       return this.view.seats - this.view.speakers.length;
@@ -36,8 +42,7 @@ export const RoomQueue = {
   },
 
   beforeUnmount() {
-    // Whoever leaves has made up their mind.
-    for (const request of this.requests) if (request.isDenied) this.deny(request);
+    this.denyNow();
   },
 
   methods: {
@@ -48,31 +53,42 @@ export const RoomQueue = {
     },
 
     async approveAll() {
-      for (const { user } of this.allowable) {
+      for (const { id, user } of this.allowable) {
+        // Who has withdrawn or was denied meanwhile does not stand in the others' way.
+        if (!this.allowable.some((request) => request.id === id)) continue;
         const { ok, code } = await this.decide('approve', user);
-        // Who has withdrawn meanwhile does not stand in the others' way.
         if (!ok && code !== 'not_found') return;
       }
     },
 
     denySoon(request, { detail: taps }) {
       if (taps > 1) return;
-      this.denials[request.id] = setTimeout(() => this.deny(request), UNDO_MS);
+      const timer = setTimeout(() => this.deny(request), UNDO_MS);
+      this.denials[request.id] = { timer, mayUndo: false };
+      const denial = this.denials[request.id];
+      setTimeout(() => (denial.mayUndo = true), NO_UNDO_MS);
       this.keepFocus(request.id);
     },
 
-    undo({ id }, { detail: taps } = {}) {
-      // The second tap of two on Deny falls on Undo.
-      if (taps > 1) return;
-      clearTimeout(this.denials[id]);
+    undo({ id }) {
+      if (this.denials[id].mayUndo) this.forget(id);
+    },
+
+    forget(id) {
+      clearTimeout(this.denials[id].timer);
       delete this.denials[id];
       this.keepFocus(id);
     },
 
-    deny(request) {
-      this.undo(request);
+    async deny(request) {
+      this.forget(request.id);
       // They may have withdrawn, or asked anew with better words.
-      if (this.queue.some((waiting) => idOf(waiting) === request.id)) this.decide('deny', request.user);
+      if (this.queue.some((waiting) => idOf(waiting) === request.id)) await this.decide('deny', request.user);
+    },
+
+    /** Whoever leaves, or hands the room over, has made up their mind. */
+    denyNow() {
+      return Promise.all(this.requests.filter(({ isDenied }) => isDenied).map(this.deny));
     },
 
     /** Gives the answer. */
@@ -88,7 +104,7 @@ export const RoomQueue = {
     async keepFocus(id) {
       await this.$nextTick();
       if (document.activeElement !== document.body) return;
-      const buttons = [...this.$el.querySelectorAll('.request button')];
+      const buttons = [...this.$el.querySelectorAll('.request button:enabled')];
       // Of a request's buttons the last one: Undo, or the Deny that was pressed by mistake.
       (buttons.findLast((button) => button.closest('.request').dataset.id === id) ?? buttons[0])?.focus();
     },

@@ -108,7 +108,8 @@ export const RoomDialog = {
     lastWords() {
       if (this.closingRound === null) return [];
       const before = this.messages.findLastIndex(({ at }) => at < this.closingRound);
-      return [...new Set(this.messages.slice(before + 1).map(({ user }) => user))];
+      const said = this.messages.slice(before + 1).filter((message) => !message.taken_back);
+      return [...new Set(said.map(({ user }) => user))];
     },
     owesLastWord() {
       return this.closingRound !== null && !this.lastWords.includes(this.user);
@@ -160,7 +161,6 @@ export const RoomDialog = {
     this.isCurrent = false;
     this.stops.forEach((stop) => stop());
     clearTimeout(this.gapTimer);
-    ask('leave', { room: this.id });
     // Closing gives the focus back to the button that opened the room; mere removal would not.
     this.$refs.dialog.close();
   },
@@ -217,6 +217,8 @@ export const RoomDialog = {
 
     onMessage(message) {
       if (message.room !== this.id) return;
+      // Said in another tab: whoever has begun to speak needs no first words any more.
+      if (message.user === this.user) this.pitch = '';
       this.receive([message]);
       this.checkForGap();
     },
@@ -227,7 +229,8 @@ export const RoomDialog = {
 
     receive(messages) {
       const isHeld = ({ seq }) => this.messages.findLast((held) => held.seq <= seq)?.seq === seq;
-      const isNews = (message) => message.seq > this.cameAfter && message.user !== this.user && !isHeld(message);
+      const isNews = (message) => 
+        message.seq > this.cameAfter && message.user !== this.user && !message.taken_back && !isHeld(message);
       const news = messages.filter(isNews);
       if (news.length) this.$emit('news', news);
       this.messages = merge(this.messages, messages);
@@ -260,6 +263,8 @@ export const RoomDialog = {
     // Speaking. A message leaves `unsent` only when it is in the feed, or by hand.
 
     say({ text, reply }) {
+      // Whoever has begun to speak needs no first words any more.
+      this.pitch = '';
       this.unsent = [...this.unsent, { user: this.user, text, reply, at: this.now, key: newKey() }];
       this.flush();
     },
@@ -300,9 +305,10 @@ export const RoomDialog = {
       this.$refs.writing?.offer({ text, reply });
     },
 
-    sayPitch() {
+    async sayPitch() {
       this.say({ text: this.pitch });
-      this.pitch = '';
+      await this.$nextTick();
+      if (!hasTouchKeyboard()) this.$refs.writing.focus();
     },
 
     // The `room` that says the same comes a moment later; nobody should wait for it.
@@ -326,6 +332,11 @@ export const RoomDialog = {
       this.tell(words.room.removed);
     },
 
+    leave() {
+      if (this.isHost && this.isLive) this.tell(words.room.leftAsHost);
+      this.$emit('leave');
+    },
+
     // Words and focus.
 
     onFiveMinutes(count) {
@@ -333,7 +344,7 @@ export const RoomDialog = {
     },
 
     async share(asks) {
-      this.$refs.invite.hidePopover();
+      this.$refs.invite.hidePopover?.();
       const words = await shareLink(this.id, asks);
       if (words) this.tell(words);
     },

@@ -1,13 +1,13 @@
 /** Times in words. */
 
-import { fill, language, words } from './words.js';
+import { fill, locale, words } from './words.js';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 
 // How the browser writes times is its person's choice; the names of days are words, and in the page's language.
 const timeFormat = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
-const dayFormat = new Intl.DateTimeFormat(language, { weekday: 'long', day: 'numeric', month: 'long' });
+const dayFormat = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' });
 
 /** "24 min left", and in the last ten minutes "9:05 left". */
 export function timeLeft(milliseconds) {

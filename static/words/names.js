@@ -2,12 +2,13 @@
 
 const HUES = 6;
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+// Firefox knows it since 2024 only.
+const graphemes = Intl.Segmenter && new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /** The first letter as a person sees it, be it made of several code points. */
 export function initial(name) {
-  const [first] = graphemes.segment(name);
-  return first.segment.toUpperCase();
+  const [first] = graphemes ? Array.from(graphemes.segment(name), ({ segment }) => segment) : name;
+  return first.toUpperCase();
 }
 
 /** A class that gives the same name the same colour everywhere. */

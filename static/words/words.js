@@ -5,6 +5,8 @@
 
 export const words = JSON.parse(document.getElementById('words').textContent);
 export const language = document.documentElement.lang;
+/** The same language as its person's country writes dates. */
+export const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
 
 // Hebrew, Arabic and all the other blocks that Unicode keeps for letters from right to left.
 const TURNING = /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2067\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;

@@ -126,7 +126,7 @@ def test_when_all_seats_are_taken_both_sides_know_why(visit):
 def test_a_link_can_carry_the_wish_to_speak_through_the_sign_in(asha, visit):
     asha.host("Come and talk")
     asha.room.get_by_role("button", name="Invite").click()
-    asha.room.get_by_role("button", name="Link to ask to speak").click()
+    asha.room.get_by_role("button", name="Copy a link to ask to speak").click()
     expect(asha.room.get_by_text("Link copied.")).to_be_visible()
     link = asha.page.evaluate("navigator.clipboard.readText()")
     assert re.fullmatch(re.escape(asha.address) + r"#room=[\w-]+&ask", link)
@@ -228,3 +228,51 @@ def test_letting_all_in_goes_on_where_somebody_has_withdrawn(asha, queue):
     asha.page.evaluate("letGo()")
     for person in (chen, dana):
         person.hears("approved")
+
+
+def test_who_was_denied_is_not_let_in_with_all_the_others(asha, queue):
+    """Also while letting in takes its time, as for many at the server's pace."""
+    _, [bilal, chen, dana] = queue
+    asha.page.evaluate("""() => {
+      const { send } = WebSocket.prototype;
+      const held = [];
+      WebSocket.prototype.send = function (data) { held.push(() => send.call(this, data)); };
+      globalThis.letGo = () => { WebSocket.prototype.send = send; held.forEach((give) => give()); };
+    }""")
+    asha.room.get_by_role("button", name="Approve all").click()
+    asha.room.get_by_role("button", name="Deny dana").click()
+    asha.page.evaluate("letGo()")
+    chen.hears("approved")
+    dana.hears("denied")
+    assert not dana.heard("approved")
+
+
+def test_who_hands_the_room_over_has_denied_without_an_undo(asha, queue):
+    room, [bilal, chen, dana] = queue
+    bilal.withdraw(room)
+    bilal.request(room)
+    asha.room.get_by_role("button", name="Approve bilal").click()
+    asha.room.get_by_role("button", name="Deny chen").click()
+    asha.room.get_by_role("button", name="More about bilal").click()
+    asha.room.get_by_role("button", name="Make bilal the host").click()
+    chen.hears("denied")
+    bilal.close(room)
+
+
+def test_two_tabs_offer_a_pitch_once_and_know_of_a_withdrawal(asha, bilal):
+    asha.host("Two tabs ask")
+    bilal.watch("Two tabs ask")
+    first, bilal.page = bilal.page, bilal.new_tab()
+    bilal.page.goto(first.url)
+    bilal.ask("Once")
+    other = first.get_by_role("dialog")
+    expect(other.get_by_text("You are next")).to_be_visible()
+    bilal.room.get_by_role("button", name="Withdraw").click()
+    other.get_by_role("button", name="Withdraw").click()
+    expect(other.get_by_role("button", name="Ask to speak")).to_be_visible()
+    bilal.ask("Once")
+    asha.approve("bilal")
+    expect(other.get_by_role("button", name="Say it")).to_be_visible()
+    bilal.room.get_by_role("button", name="Say it").click()
+    expect(other.get_by_role("button", name="Say it")).to_have_count(0)
+    expect(asha.message("Once")).to_have_count(1)

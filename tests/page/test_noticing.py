@@ -76,7 +76,7 @@ def others(party):
 
 
 def touch(visitor):
-    expect(visitor.page.get_by_role("button", name="Host", exact=True)).to_be_enabled()
+    expect(visitor.page.get_by_role("button", name="Host a room")).to_be_enabled()
     visitor.page.get_by_role("heading", name="Live rooms").click()
 
 

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from playwright.sync_api import expect
 from servers import running_server
 from visitor import PHONE, people_without_a_page, seat
@@ -97,7 +98,7 @@ def test_a_closed_room_is_found_again_by_who_was_inside(asha, bilal, chen):
     expect(bilal.message("Worth keeping")).to_be_visible()
     asha.close_room()
     bilal.page.goto("./")
-    closed = bilal.page.get_by_role("region", name="Closed a while ago")
+    closed = bilal.page.get_by_role("region", name="Closed lately")
     expect(closed.get_by_role("listitem").filter(has_text="Found again")).to_contain_text("gone at")
     closed.get_by_role("button", name="Read: Found again").click()
     expect(bilal.message("Worth keeping")).to_be_visible()
@@ -115,3 +116,50 @@ def test_a_room_that_closes_after_one_has_left_it_is_listed_too(asha, bilal):
     asha.close_room()
     bilal.page.get_by_role("button", name="Read: Left early").click()
     expect(bilal.room.get_by_text("The host closed the room.")).to_be_visible()
+
+
+def test_two_taps_on_leave_do_not_leave_the_page(asha, bilal):
+    asha.host("Leave twice")
+    bilal.watch("Leave twice")
+    bilal.page.evaluate("globalThis.isTheSamePage = true")
+    bilal.room.get_by_role("button", name="Leave").dblclick()
+    expect(bilal.room).to_have_count(0)
+    assert bilal.page.evaluate("globalThis.isTheSamePage && !location.hash")
+
+
+def test_who_went_in_and_out_too_fast_is_not_inside(asha, bilal):
+    asha.host("A revolving door")
+    room = asha.page.url.rpartition("=")[2]
+    bilal.page.evaluate(
+        """async (room) => {
+      for (let n = 0; n < 16; n += 1) {
+        location.hash = `room=${room}`;
+        await new Promise((done) => setTimeout(done, 60));
+        location.hash = '';
+        await new Promise((done) => setTimeout(done, 60));
+      }
+    }""",
+        room,
+    )
+    expect(bilal.room).to_have_count(0)
+    with people_without_a_page(asha.address, "chen") as [chen]:
+        chen.watch(room)
+        chen.hears("room", lambda view: view["watching"] == 1)  # chen alone
+
+
+def test_a_link_that_was_copied_with_a_space_leads_into_the_room(asha, bilal):
+    asha.host("A sloppy link")
+    bilal.page.goto(asha.page.url + "%20")
+    expect(bilal.room.get_by_role("heading", name="A sloppy link")).to_be_visible()
+
+
+@pytest.mark.parametrize("missing", ["Intl.Segmenter", "navigator.locks", "Notification", "AudioContext"])
+def test_the_page_works_where_a_browser_lacks_something(visit, missing):
+    asha = visit("asha")
+    asha.context.add_init_script(
+        f"Object.defineProperty({'.'.join(['globalThis', *missing.split('.')[:-1]])}, "
+        f"'{missing.split('.')[-1]}', {{ value: undefined, configurable: true }})"
+    )
+    asha.sign_in().host("An old browser")
+    asha.say("It works")
+    expect(asha.message("It works")).to_contain_text("sent")

@@ -33,7 +33,7 @@ def test_a_page_never_speaks_for_somebody_else(asha, bilal):
     first.reload()
     expect(first.get_by_role("banner", include_hidden=True)).to_contain_text("bilal")
     expect(first.get_by_role("textbox", name="Message")).to_have_count(0)
-    expect(first.get_by_role("button", name="Ask to speak")).to_be_visible()
+    expect(first.get_by_role("dialog").get_by_role("button", name="Ask to speak")).to_be_visible()
 
 
 def test_a_page_whose_sign_in_was_replaced_turns_into_the_other_persons(asha, bilal, visit, cable):

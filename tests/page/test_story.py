@@ -24,7 +24,7 @@ def test_three_friends_have_a_discussion(asha, bilal, chen):
     )
     assert own["x"] > others["x"], "own messages stand on the other side"
     assert asha.feed.locator(".message__day").all_inner_texts() == [
-        asha.page.evaluate("new Date().toLocaleDateString('en', { weekday: 'long', day: 'numeric', month: 'long' })")
+        asha.page.evaluate("new Date().toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })")
     ]
 
     bilal.ask("I drive the bus that had to go round")
