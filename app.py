@@ -155,8 +155,8 @@ LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
 # What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it
 # cannot be reached, Firefox would never run a module that was preloaded from there.
 PRELOADED = [library["own"] for library in LIBRARIES if ASSETS == "local"]
-app.jinja_env.globals.update(static=assets.ADDRESS, version=assets.VERSION, page=assets.PAGE, style=assets.STYLE)
-app.jinja_env.globals.update(libraries=LIBRARIES, preloaded=PRELOADED)
+app.jinja_env.globals.update(static=assets.ADDRESS, version=assets.VERSION)
+app.jinja_env.globals.update(page_script=assets.PAGE, page_style=assets.STYLE, libraries=LIBRARIES, preloaded=PRELOADED)
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",

@@ -52,7 +52,7 @@ export const RoomClock = {
     timeLeft() {
       return timeLeft(this.left);
     },
-    isEnding() {
+    isUrgent() {
       return this.left <= WARNINGS.at(-1) * MINUTE;
     },
     mayWantMore() {

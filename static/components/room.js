@@ -334,12 +334,12 @@ export const RoomDialog = {
 
     async share(asks) {
       this.$refs.invite.hidePopover();
-      const words = await shareLink(this.id, asks);
-      if (words) this.tell(words);
+      const sentence = await shareLink(this.id, asks);
+      if (sentence) this.tell(sentence);
     },
 
-    tell(words, requests) {
-      this.$emit('tell', words, requests);
+    tell(sentence, requests) {
+      this.$emit('tell', sentence, requests);
     },
 
     /** When the control with the focus goes away with the old role, the focus goes to what comes in its place. */
