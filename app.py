@@ -29,11 +29,9 @@ the state, who is here, views, announcements, time, input, pages, events, trace,
 import transport  # first: it makes the standard library cooperative
 
 import contextlib
-import functools
 import hashlib
 import hmac
 import itertools
-import json
 import logging
 import math
 import os
@@ -54,6 +52,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import assets
 import users as the_people
+import words
 from journal import Unavailable, open_journal
 from limits import TokenBuckets, WrongTries
 
@@ -157,6 +156,8 @@ LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
 PRELOADED = [library["own"] for library in LIBRARIES if ASSETS == "local"]
 app.jinja_env.globals.update(static=assets.ADDRESS, version=assets.VERSION)
 app.jinja_env.globals.update(page_script=assets.PAGE, page_style=assets.STYLE, libraries=LIBRARIES, preloaded=PRELOADED)
+app.jinja_env.globals.update(fill=words.fill, time_left=words.time_left, hue_of=words.hue_of)
+app.context_processor(words.in_the_visitors_language)
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -174,9 +175,6 @@ HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 ]
-
-# language → all words of the page; a translation is one file
-WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (assets.STATIC / "words").glob("*.json")}
 
 # --- State ------------------------------------------------------------------------------------------------------------
 
@@ -1268,13 +1266,6 @@ def keep_pages_small_and_out_of_caches(response):
     return response
 
 
-@app.context_processor
-def in_the_visitors_language():
-    """What every template needs: the words, in the language that the browser asks for."""
-    language = request.accept_languages.best_match(WORDS_IN, "en")
-    return {"language": language, "words": WORDS_IN[language]}
-
-
 def best_encoding(response):
     """The encoding that the browser takes, or None; and the response says so."""
     response.vary.add("Accept-Encoding")
@@ -1325,31 +1316,6 @@ def index():
         cards = sorted(map(card, live_rooms()), key=lambda card: (-card["active_at"], -card["opened_at"]))
     lobby = {"now": now(), "rooms": cards}
     return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), lobby=lobby)
-
-
-# How the page's scripts put it, in templates/lobby.html: nothing may change when they take over. A test compares.
-
-
-@app.template_global()
-def fill(sentence, **values):
-    """As in static/words/words.js."""
-    form = sentence if isinstance(sentence, str) else sentence["one" if values["count"] == 1 else "other"]
-    return form.format(**values)
-
-
-@app.template_global()
-def time_left(words, milliseconds):
-    """As in static/words/clock.js."""
-    seconds = max(0, -(-milliseconds // 1000) - 1)
-    if seconds > 600:
-        return fill(words["minutesLeft"], count=-(-seconds // 60))
-    return fill(words["secondsLeft"], minutes=seconds // 60, seconds=f"{seconds % 60:02}")
-
-
-@app.template_filter()
-def hue_of(name):
-    """As in static/words/names.js."""
-    return f"hue-{functools.reduce(lambda total, letter: (total * 19 + ord(letter)) % 997, name, 0) % 6}"
 
 
 @app.get("/sign-in")
