@@ -16,9 +16,9 @@ IN = {path.stem: json.loads(path.read_text()) for path in (assets.STATIC / "word
 
 
 def in_the_visitors_language():
-    """What every template needs: the words, in the language that the browser asks for."""
+    """What every template needs: the words, in the language that the browser asks for, and which way it runs."""
     language = request.accept_languages.best_match(IN, "en")
-    return {"language": language, "words": IN[language]}
+    return {"language": language, "direction": IN[language]["direction"], "words": IN[language]}
 
 
 def fill(sentence, **numbers):

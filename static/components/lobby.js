@@ -38,7 +38,7 @@ export const LobbyCard = {
       return [this.card.host, ...this.card.speakers].map((name) => ({ name, initial: initial(name), hue: hueOf(name) }));
     },
     speakers() {
-      return this.card.speakers.join(', ');
+      return this.card.speakers.join(words.card.comma);
     },
   },
 };
