@@ -73,6 +73,7 @@ MOODS = ("agree", "say_more", "off_topic")
 PULSE_LIFE = 1 * MINUTE  # about now: what was said a minute ago is not
 PULSE_EVERY = 10_000
 LONGEST_ROOM = 120 * MINUTE
+MOST_MINUTES = 30  # that a host may choose; the owner may set more
 # Long enough for a lift or a tunnel, short enough that a room is not left without a host.
 HOST_GRACE = 1 * MINUTE
 # Long enough to come back from a train's dead stretch, short enough that the lobby shows rooms with people in them.
@@ -150,11 +151,23 @@ app.config.update(
 )
 socketio = SocketIO(app, **transport.OPTIONS)
 
+# What the page must know of these, so that it offers nothing that would be refused.
+LIMITS = {
+    "maxTopic": MAX_TOPIC,
+    "maxPitch": MAX_PITCH,
+    "maxText": MAX_TEXT,
+    "roomMinutes": ROOM_MINUTES,
+    "mostMinutes": MOST_MINUTES,
+    "longestRoom": LONGEST_ROOM,
+    "takeBackWithin": TAKE_BACK_WITHIN,
+    "moods": MOODS,
+    "pulseEvery": PULSE_EVERY,
+}
 LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
 # What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it
 # cannot be reached, Firefox would never run a module that was preloaded from there.
 PRELOADED = [library["own"] for library in LIBRARIES if ASSETS == "local"]
-app.jinja_env.globals.update(static=assets.ADDRESS, version=assets.VERSION)
+app.jinja_env.globals.update(static=assets.ADDRESS, version=assets.VERSION, limits=LIMITS)
 app.jinja_env.globals.update(page_script=assets.PAGE, page_style=assets.STYLE, libraries=LIBRARIES, preloaded=PRELOADED)
 app.jinja_env.globals.update(fill=words.fill, time_left=words.time_left, hue_of=words.hue_of)
 app.context_processor(words.in_the_visitors_language)
@@ -1315,7 +1328,7 @@ def index():
     with door:
         cards = sorted(map(card, live_rooms()), key=lambda card: (-card["active_at"], -card["opened_at"]))
     lobby = {"now": now(), "rooms": cards}
-    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), lobby=lobby)
+    return render_template("index.html", user=who[0], token=form_token(), lobby=lobby)
 
 
 @app.get("/sign-in")
@@ -1419,7 +1432,7 @@ def acknowledge(handler, payload):
 
 @event
 def on_host(data):
-    minutes = whole(data, "minutes", 1, 30) or ROOM_MINUTES
+    minutes = whole(data, "minutes", 1, MOST_MINUTES) or ROOM_MINUTES
     outcome = ask("host", data, topic=one_line(data, "topic", MAX_TOPIC), lasts=int(minutes * MINUTE))
     with door:
         go_in(this_tab(), room_of(outcome))

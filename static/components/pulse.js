@@ -1,12 +1,9 @@
 /** The pulse: three quiet signals of those who listen, as all see them for a minute. */
 
 import { ask } from '../connection.js';
+import { limits } from '../limits.js';
 import { SECOND } from '../words/clock.js';
 import { reasonOf, words } from '../words/words.js';
-
-const MOODS = ['agree', 'say_more', 'off_topic'];
-// The server takes no more than one each in this time.
-const REST_MS = 10 * SECOND;
 
 export const RoomPulse = {
   template: '#pulse-template',
@@ -22,7 +19,7 @@ export const RoomPulse = {
 
   computed: {
     moods() {
-      return MOODS.map((mood) => ({
+      return limits.moods.map((mood) => ({
         mood,
         name: words.pulse[mood],
         count: this.pulse[mood],
@@ -39,7 +36,7 @@ export const RoomPulse = {
   methods: {
     async give(mood) {
       if (this.given) return;
-      this.restAfter(mood, REST_MS);
+      this.restAfter(mood, limits.pulseEvery);
       const answer = await ask('pulse', { room: this.room, mood });
       if (answer.ok) return;
       if (answer.retry_after) this.restAfter(mood, answer.retry_after * SECOND);
