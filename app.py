@@ -29,11 +29,9 @@ the state, who is here, views, announcements, time, input, pages, events, trace,
 import transport  # first: it makes the standard library cooperative
 
 import contextlib
-import functools
 import hashlib
 import hmac
 import itertools
-import json
 import logging
 import math
 import os
@@ -54,6 +52,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import assets
 import users as the_people
+import words
 from journal import Unavailable, open_journal
 from limits import TokenBuckets, WrongTries
 
@@ -74,6 +73,7 @@ MOODS = ("agree", "say_more", "off_topic")
 PULSE_LIFE = 1 * MINUTE  # about now: what was said a minute ago is not
 PULSE_EVERY = 10_000
 LONGEST_ROOM = 120 * MINUTE
+MOST_MINUTES = 30  # that a host may choose; the owner may set more
 # Long enough for a lift or a tunnel, short enough that a room is not left without a host.
 HOST_GRACE = 1 * MINUTE
 # Long enough to come back from a train's dead stretch, short enough that the lobby shows rooms with people in them.
@@ -151,12 +151,26 @@ app.config.update(
 )
 socketio = SocketIO(app, **transport.OPTIONS)
 
+# What the page must know of these, so that it offers nothing that would be refused.
+LIMITS = {
+    "maxTopic": MAX_TOPIC,
+    "maxPitch": MAX_PITCH,
+    "maxText": MAX_TEXT,
+    "roomMinutes": ROOM_MINUTES,
+    "mostMinutes": MOST_MINUTES,
+    "longestRoom": LONGEST_ROOM,
+    "takeBackWithin": TAKE_BACK_WITHIN,
+    "moods": MOODS,
+    "pulseEvery": PULSE_EVERY,
+}
 LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
 # What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it
 # cannot be reached, Firefox would never run a module that was preloaded from there.
 PRELOADED = [library["own"] for library in LIBRARIES if ASSETS == "local"]
-app.jinja_env.globals.update(static=assets.ADDRESS, version=assets.VERSION, page=assets.PAGE, style=assets.STYLE)
-app.jinja_env.globals.update(libraries=LIBRARIES, preloaded=PRELOADED)
+app.jinja_env.globals.update(static=assets.ADDRESS, version=assets.VERSION, limits=LIMITS)
+app.jinja_env.globals.update(page_script=assets.PAGE, page_style=assets.STYLE, libraries=LIBRARIES, preloaded=PRELOADED)
+app.jinja_env.globals.update(fill=words.fill, time_left=words.time_left, hue_of=words.hue_of)
+app.context_processor(words.in_the_visitors_language)
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -174,9 +188,6 @@ HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 ]
-
-# language → all words of the page; a translation is one file
-WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (assets.STATIC / "words").glob("*.json")}
 
 # --- State ------------------------------------------------------------------------------------------------------------
 
@@ -1276,13 +1287,6 @@ def keep_pages_small_and_out_of_caches(response):
     return response
 
 
-@app.context_processor
-def in_the_visitors_language():
-    """What every template needs: the words, in the language that the browser asks for."""
-    language = request.accept_languages.best_match(WORDS_IN, "en")
-    return {"language": language, "words": WORDS_IN[language]}
-
-
 def best_encoding(response):
     """The encoding that the browser takes, or None; and the response says so."""
     response.vary.add("Accept-Encoding")
@@ -1332,32 +1336,7 @@ def index():
     with door:
         cards = sorted(map(card, live_rooms()), key=lambda card: (-card["active_at"], -card["opened_at"]))
     lobby = {"now": now(), "rooms": cards}
-    return render_template("index.html", user=who[0], minutes=ROOM_MINUTES, token=form_token(), lobby=lobby)
-
-
-# How the page's scripts put it, in templates/lobby.html: nothing may change when they take over. A test compares.
-
-
-@app.template_global()
-def fill(sentence, **values):
-    """As in static/words/words.js."""
-    form = sentence if isinstance(sentence, str) else sentence["one" if values["count"] == 1 else "other"]
-    return form.format(**values)
-
-
-@app.template_global()
-def time_left(words, milliseconds):
-    """As in static/words/clock.js."""
-    seconds = max(0, -(-milliseconds // 1000) - 1)
-    if seconds > 600:
-        return fill(words["minutesLeft"], count=-(-seconds // 60))
-    return fill(words["secondsLeft"], minutes=seconds // 60, seconds=f"{seconds % 60:02}")
-
-
-@app.template_filter()
-def hue_of(name):
-    """As in static/words/names.js."""
-    return f"hue-{functools.reduce(lambda total, letter: (total * 19 + ord(letter)) % 997, name, 0) % 6}"
+    return render_template("index.html", user=who[0], token=form_token(), lobby=lobby)
 
 
 @app.get("/sign-in")
@@ -1461,7 +1440,7 @@ def acknowledge(handler, payload):
 
 @event
 def on_host(data):
-    minutes = whole(data, "minutes", 1, 30) or ROOM_MINUTES
+    minutes = whole(data, "minutes", 1, MOST_MINUTES) or ROOM_MINUTES
     outcome = ask("host", data, topic=one_line(data, "topic", MAX_TOPIC), lasts=int(minutes * MINUTE))
     with door:
         go_in(this_tab(), room_of(outcome))

@@ -169,7 +169,7 @@ async function notify(kind, { room, topic, ...values }) {
 }
 
 /** Who looks at the page needs to be told no more. */
-async function takeBack() {
+async function closeNotifications() {
   if (document.hidden) return;
   const worker = await navigator.serviceWorker?.getRegistration();
   const kept = (await worker?.getNotifications()) ?? [];
@@ -179,6 +179,6 @@ async function takeBack() {
 
 addEventListener('click', allowSound, { capture: true });
 addEventListener('keydown', allowSound, { capture: true });
-document.addEventListener('visibilitychange', takeBack);
+document.addEventListener('visibilitychange', closeNotifications);
 document.addEventListener('visibilitychange', showThatOneLooks);
 showThatOneLooks();

@@ -4,6 +4,7 @@
 
 import { ask, connect, isPassing, on, wait } from './connection.js';
 import { keep, kept, pitchName, unsentName } from './kept.js';
+import { limits } from './limits.js';
 import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
@@ -245,8 +246,8 @@ const Party = {
 export function startParty({ createApp }) {
   restoreRoomAfterSignIn();
   const party = createApp(Party);
-  // So that every template can say `words.feed.empty` and `fill(words.card.watching, { count })`.
-  Object.assign(party.config.globalProperties, { words, fill });
+  // So that every template can say `words.feed.empty`, `fill(words.card.watching, { count })` and `limits.maxTopic`.
+  Object.assign(party.config.globalProperties, { words, fill, limits });
   party.mount('#party');
   document.getElementById('painted').remove();
 }

@@ -77,6 +77,7 @@ def test_the_numbers_in_the_readme_are_those_of_the_code():
 def test_the_limits_of_the_contract_are_those_of_the_code():
     contract = section("In")
     assert f"`topic` (1–{party.MAX_TOPIC})" in contract
+    assert f"`minutes?` (1–{party.MOST_MINUTES})" in contract
     assert f"`pitch?` (≤ {party.MAX_PITCH})" in contract
     assert f"`text` (1–{party.MAX_TEXT:,})" in contract
     assert f"1–{party.MAX_KEY} characters" in contract

@@ -14,6 +14,7 @@ from servers import ROOT, running_server
 
 import app as party
 import assets
+import words
 
 # A phone on a slow mobile network, as CDP emulates it: bytes a second, milliseconds, and a processor slowed four times.
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -200,8 +201,9 @@ def test_what_the_server_paints_is_what_the_page_shows_when_it_is_live(phone):
         expect(painted).to_have_count(0)
 
 
-def test_the_server_puts_times_and_names_as_the_page_does(phone):
-    page = phone()
+@pytest.mark.parametrize("language", words.IN)
+def test_the_server_puts_times_and_names_as_the_page_does(phone, language):
+    page = phone(locale=language)
     page.goto("./")
     times = [0, 999, 1_000, 1_001, 61_000, 600_000, 601_000, 601_001, 661_000, 1_740_000, 1_800_000]
     counts = [0, 1, 2, 21]
@@ -216,12 +218,16 @@ def test_the_server_puts_times_and_names_as_the_page_does(phone):
         }""",
         ["./" + assets.ADDRESS, times, counts, names],
     )
-    words = party.WORDS_IN["en"]
+    sentences = words.IN[language]
     assert theirs == [
-        [party.time_left(words["clock"], time) for time in times],
-        [party.fill(words["card"]["watching"], count=count) for count in counts],
-        [party.hue_of(name) for name in names],
+        [words.time_left(sentences["clock"], time) for time in times],
+        [words.fill(sentences["card"]["watching"], count=count) for count in counts],
+        [words.hue_of(name) for name in names],
     ]
+
+
+def test_a_language_with_one_form_for_every_number_can_be_written():
+    assert words.fill({"other": "{count} 人"}, count=1) == "1 人"
 
 
 def test_a_tap_before_the_page_is_live_is_not_lost(phone):

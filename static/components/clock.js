@@ -1,6 +1,7 @@
 /** The clock that all in a room share: how long it still is, the warnings, the closing round, and the wish for more. */
 
 import { command } from '../connection.js';
+import { limits } from '../limits.js';
 import { MINUTE, timeLeft } from '../words/clock.js';
 import { fill, reasonOf, words } from '../words/words.js';
 
@@ -9,9 +10,8 @@ const WARNINGS = [1, 5]; // minutes before the end
 const CLOSING_ROUND_MS = 3 * MINUTE;
 // Nobody knows earlier whether the time will do.
 const MORE_TIME_MS = 10 * MINUTE;
-const LONGEST_ROOM_MS = 120 * MINUTE;
 
-export const canGetMore = ({ opened_at: openedAt, closes_at: closesAt }) => closesAt - openedAt < LONGEST_ROOM_MS;
+export const canGetMore = ({ opened_at: openedAt, closes_at: closesAt }) => closesAt - openedAt < limits.longestRoom;
 
 /** Since when the closing round runs, once it does; null before, and in a room that was never longer than it. */
 export function closingRoundSince({ opened_at: openedAt, closes_at: closesAt }, now) {
@@ -52,7 +52,7 @@ export const RoomClock = {
     timeLeft() {
       return timeLeft(this.left);
     },
-    isEnding() {
+    isUrgent() {
       return this.left <= WARNINGS.at(-1) * MINUTE;
     },
     mayWantMore() {

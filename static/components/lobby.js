@@ -1,14 +1,14 @@
 /** The lobby's parts: a card for a live room, the dialog that opens a new one, and the closed rooms one can still read. */
 
 import { command } from '../connection.js';
+import { limits } from '../limits.js';
 import { timeLeft, timeOfDay } from '../words/clock.js';
 import { hueOf, initial } from '../words/names.js';
 import { fill, reasonOf, words } from '../words/words.js';
 import { TimePie } from './clock.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
-const USUAL_MINUTES = Number(document.body.dataset.minutes);
-const MOST_MINUTES = 30;
+const USUAL_MINUTES = limits.roomMinutes;
 
 export const LobbyCard = {
   template: '#card-template',
@@ -38,7 +38,7 @@ export const LobbyCard = {
       return [this.card.host, ...this.card.speakers].map((name) => ({ name, initial: initial(name), hue: hueOf(name) }));
     },
     speakers() {
-      return this.card.speakers.join(', ');
+      return this.card.speakers.join(words.card.comma);
     },
   },
 };
@@ -48,7 +48,7 @@ export const HostDialog = {
   emits: ['opened'],
   data: () => ({
     topic: '',
-    minutes: Number.isInteger(USUAL_MINUTES) && USUAL_MINUTES <= MOST_MINUTES ? USUAL_MINUTES : '',
+    minutes: Number.isInteger(USUAL_MINUTES) && USUAL_MINUTES <= limits.mostMinutes ? USUAL_MINUTES : '',
     usual: USUAL_MINUTES,
     refusal: '',
     isOpening: false,

@@ -23,7 +23,7 @@ export const RoomPeople = {
   }),
 
   computed: {
-    seats() {
+    seated() {
       const { host, speakers, away } = this.view;
       return [host, ...speakers].map((name) => ({
         name,

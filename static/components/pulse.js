@@ -1,12 +1,9 @@
 /** The pulse: three quiet signals of those who listen, as all see them for a minute. */
 
 import { ask } from '../connection.js';
+import { limits } from '../limits.js';
 import { SECOND } from '../words/clock.js';
 import { reasonOf, words } from '../words/words.js';
-
-const MOODS = ['agree', 'say_more', 'off_topic'];
-// The server takes no more than one each in this time.
-const REST_MS = 10 * SECOND;
 
 export const RoomPulse = {
   template: '#pulse-template',
@@ -23,7 +20,7 @@ export const RoomPulse = {
   computed: {
     moods() {
       // The host, who cannot give any, is shown those that were given.
-      const shown = MOODS.filter((mood) => this.mayGive || this.pulse[mood]);
+      const shown = limits.moods.filter((mood) => this.mayGive || this.pulse[mood]);
       return shown.map((mood) => ({
         mood,
         name: words.pulse[mood],
@@ -41,7 +38,7 @@ export const RoomPulse = {
   methods: {
     async give(mood) {
       if (this.given) return;
-      this.restAfter(mood, REST_MS);
+      this.restAfter(mood, limits.pulseEvery);
       const answer = await ask('pulse', { room: this.room, mood });
       if (answer.ok) return;
       if (answer.retry_after) this.restAfter(mood, answer.retry_after * SECOND);

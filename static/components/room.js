@@ -4,9 +4,9 @@
 
 import { ask, command, insist, isPassing, newKey, on, wait } from '../connection.js';
 import { keep, kept, pitchName, unsentName } from '../kept.js';
+import { limits } from '../limits.js';
 import { shareLink } from '../link.js';
 import { notice } from '../noticing.js';
-import { MINUTE } from '../words/clock.js';
 import { fill, listOf, reasonOf, words } from '../words/words.js';
 import { AskToSpeak } from './asking.js';
 import { RoomClock, closingRoundSince } from './clock.js';
@@ -20,8 +20,6 @@ import { MessageForm, hasTouchKeyboard } from './writing.js';
 
 // Messages may overtake each other by a moment without any being lost.
 const GAP_MS = 500;
-// As long as the server allows it.
-const TAKE_BACK_MS = 2 * MINUTE;
 
 export const RoomDialog = {
   template: '#room-template',
@@ -84,7 +82,7 @@ export const RoomDialog = {
     mayTakeBack() {
       const own = this.messages.findLast(({ user }) => user === this.user);
       const isGone = !own || own.taken_back || this.isOver || this.unsent.length;
-      return !isGone && this.now < own.at + TAKE_BACK_MS ? own.seq : null;
+      return !isGone && this.now < own.at + limits.takeBackWithin ? own.seq : null;
     },
     isOver() {
       return Boolean(this.view?.closed || this.absence);
@@ -345,12 +343,12 @@ export const RoomDialog = {
 
     async share(asks) {
       this.$refs.invite.hidePopover?.();
-      const words = await shareLink(this.id, asks);
-      if (words) this.tell(words);
+      const sentence = await shareLink(this.id, asks);
+      if (sentence) this.tell(sentence);
     },
 
-    tell(words, requests) {
-      this.$emit('tell', words, requests);
+    tell(sentence, requests) {
+      this.$emit('tell', sentence, requests);
     },
 
     /** When the control with the focus goes away with the old role, the focus goes to what comes in its place. */

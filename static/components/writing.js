@@ -7,10 +7,10 @@ import { messageAt } from './feed.js';
 import { completions, unfinishedMention } from './mentions.js';
 import { QuotedMessage } from './message.js';
 import { draftName, keep, kept } from '../kept.js';
+import { limits } from '../limits.js';
 import { fill, words } from '../words/words.js';
 
-const MAX_TEXT = 2000;
-const COUNT_FROM = 1800;
+const COUNT_FROM = 0.9 * limits.maxText;
 // What a key event says while an input method is at work; Safari says nothing else for the Enter that ends it.
 const IN_COMPOSITION = 229;
 
@@ -44,10 +44,10 @@ export const MessageForm = {
       return Array.from(this.draft).length;
     },
     count() {
-      return this.length > COUNT_FROM ? fill(words.writing.count, { length: this.length, most: MAX_TEXT }) : '';
+      return this.length > COUNT_FROM ? fill(words.writing.count, { length: this.length, most: limits.maxText }) : '';
     },
     isTooLong() {
-      return this.length > MAX_TEXT;
+      return this.length > limits.maxText;
     },
     quoted() {
       return messageAt(this.messages, this.reply);

@@ -50,10 +50,12 @@ def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, widths):
                 for colour in ("light", "dark"):
                     page.emulate_media(color_scheme=colour)
                     trouble[name, width, colour] = violations(page)
-                trouble[name, width, "sideways"] = page.evaluate(STICKS_OUT)
+                for direction in ("rtl", "ltr"):
+                    page.evaluate("(direction) => (document.dir = direction)", direction)
+                    trouble[name, width, "sideways", direction] = page.evaluate(STICKS_OUT)
             page.set_viewport_size(size)
             page.evaluate("document.documentElement.style.fontSize = '200%'")
             trouble[name, "sideways, twice the text"] = page.evaluate(STICKS_OUT)
             page.evaluate("document.documentElement.style.fontSize = ''")
-    assert len(trouble) > 20 * 7, "each state must have been looked at"
+    assert len(trouble) > 20 * 9, "each state must have been looked at"
     assert not {state: found for state, found in trouble.items() if found}

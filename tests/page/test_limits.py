@@ -1,0 +1,89 @@
+"""The page keeps to the limits that its server names, and knows none by itself."""
+
+import json
+import re
+
+from conftest import browser_of
+from playwright.sync_api import expect
+from servers import ROOT, running_server
+
+import app as party
+
+OTHERS = {
+    "maxTopic": 7,
+    "maxPitch": 8,
+    "maxText": 9,
+    "roomMinutes": 30,
+    "mostMinutes": 29,
+    "longestRoom": 30 * 60_000,
+    "takeBackWithin": 0,
+    "moods": ["say_more"],
+    "pulseEvery": 1_000,
+}
+
+
+def test_the_limits_in_the_page_are_the_servers(clean_party):
+    page = browser_of("asha").get("/").text
+    told = json.loads(re.search(r'id="limits">(.+?)</script>', page)[1])
+    names = {name: re.sub(r"(?=[A-Z])", "_", name).upper() for name in told}
+    assert told == {name: json.loads(json.dumps(getattr(party, names[name]))) for name in told}
+    assert told.keys() == OTHERS.keys(), "the next test must try each"
+
+
+def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
+    with running_server(program=("-c", f"import app; app.LIMITS.update({OTHERS}); app.main()")) as server:
+        asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
+        asha.page.get_by_role("button", name="Host", exact=True).click()
+        asha.page.get_by_label("Topic").press_sequentially("Tea and cake")
+        expect(asha.page.get_by_label("Topic")).to_have_value("Tea and")
+        minutes = asha.page.get_by_label("Minutes")
+        expect(minutes).to_have_attribute("max", "29")
+        expect(minutes).to_have_value("")  # what is usual here may not be chosen
+        expect(minutes).to_have_attribute("placeholder", "30")
+        asha.page.get_by_role("button", name="Open the room").click()
+        expect(asha.room.get_by_role("button", name="+10 minutes")).to_be_disabled()
+        asha.say("Milk?")
+        sent = asha.message("Milk?")
+        expect(sent).to_contain_text("sent")
+        sent.get_by_text("Milk?").hover()
+        expect(sent.get_by_role("button", name="Reply")).to_be_visible()
+        expect(sent.get_by_role("button", name="Take back")).to_have_count(0)
+        asha.writing.fill("0123456789")
+        expect(asha.room.get_by_text("10 of 9")).to_be_visible()
+        expect(asha.room.get_by_role("button", name="Send")).to_be_disabled()
+
+        bilal.watch("Tea and")
+        signals = bilal.room.get_by_role("group", name="How it feels to listen").get_by_role("button")
+        expect(signals).to_have_count(1)
+        signals.click()
+        expect(signals).to_be_disabled()
+        expect(signals).to_be_enabled(timeout=5_000)
+        bilal.room.get_by_role("button", name="Ask to speak").click()
+        bilal.room.get_by_label("What do you want to add?").press_sequentially("Honey, please")
+        expect(bilal.room.get_by_label("What do you want to add?")).to_have_value("Honey, p")
+
+
+CONSTANT = re.compile(r"^const (\w+) = ([\d_.]+)(?: \* (SECOND|MINUTE))?;", re.MULTILINE)
+UNITS = {"": 1, "SECOND": 1_000, "MINUTE": 60_000}
+ATTRIBUTE = re.compile(r'(?<=\s)(?:max|maxlength)="[^"]*"')
+
+
+def constants_in(script):
+    return {name: float(number) * UNITS[unit] for name, number, unit in CONSTANT.findall(script)}
+
+
+def test_constants_in_a_script_are_found():
+    script = "const MOST = 30;\nconst REST_MS = 10 * SECOND;\nexport const tea = (cups) => cups * 2;\n"
+    assert constants_in(script) == {"MOST": 30, "REST_MS": 10_000}
+
+
+def test_the_page_has_no_limit_of_its_own():
+    scripts = [*(ROOT / "static").glob("*.js"), *(ROOT / "static/components").glob("*.js")]
+    constants = {name: value for path in scripts for name, value in constants_in(path.read_text()).items()}
+    assert len(constants) > 20, "they must be found"
+    values = [value for value in party.LIMITS.values() if type(value) is int]
+    # How long the feed marks a message, and offers one to a screen reader, is no limit: equal by chance.
+    assert {name for name, value in constants.items() if value in values} == {"MARKED_MS", "READ_OUT_MS"}
+    templates = {path.name: ATTRIBUTE.findall(path.read_text()) for path in (ROOT / "templates").rglob("*.html")}
+    assert not {name: found for name, found in templates.items() if found}
+    assert not [path.name for path in scripts for mood in party.MOODS if f"'{mood}'" in path.read_text()]
