@@ -175,6 +175,8 @@ async function takeBack() {
   shown = [];
 }
 
+// The service worker asks where a tap on a notification should lead to.
+navigator.serviceWorker?.addEventListener('message', ({ ports: [port] }) => port.postMessage(location.href));
 addEventListener('click', allowSound, { capture: true });
 addEventListener('keydown', allowSound, { capture: true });
 document.addEventListener('visibilitychange', takeBack);
