@@ -45,7 +45,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import click
-from flask import Flask, Response, abort, redirect, render_template, request, session
+from flask import Flask, redirect, render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -81,7 +81,6 @@ EMPTY_GRACE = 5 * MINUTE
 # An evening: whoever signs in before it starts is still signed in when it ends.
 SIGN_IN_LIFE = 12 * 60 * MINUTE
 TOKEN_BYTES = 18
-YEAR_SECONDS = 31_536_000  # the longest that caches take for an answer
 
 # A room at its limits holds 20 MB of Latin text, 80 MB of emoji. So these two bound the memory to 1 to 4 GB, if friends
 # do their very worst for half an hour; an ordinary evening (a hundred messages a room) takes a few MB.
@@ -102,7 +101,7 @@ TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
 TRIM_SECONDS = 60
 ACTIVITY_STEP = 10_000  # a lively room moves its card at most every ten seconds, not with every message
 
-app = Flask(__name__, static_folder=None)  # `static_file` below gives these
+app = Flask(__name__, static_folder=None)  # assets.py gives these
 app.config.from_prefixed_env("PARTY")
 
 
@@ -168,7 +167,8 @@ LIBRARIES = assets.for_page(use_cdn=ASSETS == "cdn")
 # cannot be reached, Firefox would never run a module that was preloaded from there.
 PRELOADED = [library["own"] for library in LIBRARIES if ASSETS == "local"]
 app.jinja_env.globals.update(static=assets.ADDRESS, version=assets.VERSION, limits=LIMITS)
-app.jinja_env.globals.update(page_script=assets.PAGE, page_style=assets.STYLE, libraries=LIBRARIES, preloaded=PRELOADED)
+app.jinja_env.globals.update(icon=assets.ICON, icon_unseen=assets.ICON_UNSEEN, page_style=assets.STYLE)
+app.jinja_env.globals.update(libraries=LIBRARIES, preloaded=PRELOADED)
 app.jinja_env.globals.update(fill=words.fill, time_left=words.time_left, hue_of=words.hue_of)
 app.context_processor(words.in_the_visitors_language)
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -1209,6 +1209,7 @@ class SessionCookie(SecureCookieSessionInterface):
 
 
 app.session_interface = SessionCookie()
+app.register_blueprint(assets.served)
 wrong_tries = WrongTries(WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
 
 
@@ -1282,43 +1283,9 @@ def keep_pages_small_and_out_of_caches(response):
     """A page carries a name and a token: after signing out, the back button must not show it."""
     if response.mimetype == "text/html":
         response.cache_control.no_store = True
-        if encoding := best_encoding(response):
+        if encoding := assets.best_encoding(response):
             response.set_data(assets.compressed(response.get_data(), encoding))
     return response
-
-
-def best_encoding(response):
-    """The encoding that the browser takes, or None; and the response says so."""
-    response.vary.add("Accept-Encoding")
-    encoding = next((known for known in assets.ENCODINGS if request.accept_encodings[known]), None)
-    if encoding:
-        response.content_encoding = encoding
-    return encoding
-
-
-@app.get("/static/<path:name>")
-@app.get(f"/{assets.ADDRESS}/<path:name>", defaults={"has_version": True})
-def static_file(name, has_version=False):
-    """A file of ours. Under an address with its version a browser never asks again, under one without each time."""
-    file = assets.FILES.get(name) or abort(404)
-    response = Response(mimetype=file.type)
-    encoding = None if file.type == "image/png" else best_encoding(response)
-    response.set_data(file.encoded(encoding))
-    response.set_etag(f"{file.hash[:16]}-{encoding}")
-    if has_version:
-        response.cache_control.public = response.cache_control.immutable = True
-        response.cache_control.max_age = YEAR_SECONDS
-        # What is no page may do nothing if somebody opens it as one: stricter than the pages' policy, and shorter.
-        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-    else:
-        response.cache_control.no_cache = True
-    return response.make_conditional(request)
-
-
-@app.get("/<any('manifest.webmanifest', 'service-worker.js'):name>")
-def beside_the_page(name):
-    """What counts for all that lies below its own address, and so must come from where the page is."""
-    return static_file(name)
 
 
 @app.get("/offline")
@@ -1657,6 +1624,7 @@ def main():
         log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
+    assets.prepare()
     begin()
     socketio.start_background_task(tick_forever)
     socketio.start_background_task(trim_forever)

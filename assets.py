@@ -11,6 +11,7 @@ out of a wheel that carries both unmodified, so pip is all that it needs, and tr
 import base64
 import gzip
 import hashlib
+import json
 import posixpath
 import re
 import subprocess
@@ -19,10 +20,13 @@ import tempfile
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import brotli
+from flask import Blueprint, Response, abort, request
 
 STATIC = Path(__file__).resolve().parent / "static"
+TEMPLATES = STATIC.parent / "templates" / "vue"
 # Not asked of the system: some take a script for plain text, which no browser runs.
 TYPES = {
     ".css": "text/css",
@@ -40,7 +44,13 @@ IMPORT = re.compile(r"^import \{[^}]*\} from '(\.[^']+)';\n", re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|function|class) )", re.MULTILINE)
 COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
-PAGE, STYLE = "page.js", "page.css"  # the modules of the page, and its styles, each together
+INDENTATION = re.compile(r"^ +", re.MULTILINE)
+REMARK = re.compile(r"/\*.*?\*/\n?", re.DOTALL)  # in a style
+TEMPLATE = re.compile(r"^<template .*?^</template>\n", re.MULTILINE | re.DOTALL)
+STYLE = "page.css"  # the styles of the page, together
+# What stands in no script's words: the server writes these two pages.
+OTHER_PAGES = ("signIn", "offline")
+YEAR_SECONDS = 31_536_000  # the longest that caches take for an answer
 STYLES = ("styles/party.css", "styles/feed.css", "styles/print.css")
 
 
@@ -95,8 +105,8 @@ class File:
     def encoded(self, encoding):
         """The bytes in an encoding of ENCODINGS, or None for the plain ones.
 
-        Made when they are first asked for, so that a start need not wait for it, and once: 10 ms for the longest of
-        ours. Vue takes 200 ms, so `python assets.py` does it beforehand.
+        Made when they are first asked for, and once. That stops everybody for some milliseconds, so what each visit
+        takes is made before the door opens (`prepare`).
         """
         if encoding not in self._encoded:
             beforehand = self._compressed_beforehand(encoding)
@@ -104,7 +114,7 @@ class File:
         return self._encoded[encoding]
 
     def _compressed_beforehand(self, encoding):
-        beforehand = STATIC / f"{self.name}.{encoding}"
+        beforehand = VENDOR / f"{posixpath.basename(self.name)}.{encoding}"
         try:
             data = beforehand.read_bytes()
             return data if brotli.decompress(data) == self.data else None
@@ -131,11 +141,12 @@ def version_of(files):
 
 
 def together(name, files):
-    """The module `name` and all that it imports, through others too, as one module without comments.
+    """The module `name` and all that it imports, through others too, as one module without comments and indentation.
 
     Each by itself would be a response with headers of its own, found only by reading the one before, and compressed
     without the others: on a slow line the page would take twice as long. Raises ValueError where two modules have the
-    same name for something, or import or export in a way that is not understood here.
+    same name for something, or import or export in a way that is not understood here, or hold a text of several lines,
+    which would lose its indentation.
     """
     taken, parts = set(), []
 
@@ -154,14 +165,56 @@ def together(name, files):
         raise ValueError(f"Two modules below {name} have the same name for something: {', '.join(sorted(twice))}.")
     if left := re.search(r"^(?:import|export)\b.*", one, re.MULTILINE):
         raise ValueError(f"A module below {name} has a form of import or export that nobody expects: {left[0]}")
-    return one
+    if left := next((line for line in one.splitlines() if line.count("`") % 2), None):
+        raise ValueError(f"A module below {name} has a text of several lines, or a lone backtick: {left.strip()}")
+    return INDENTATION.sub("", one)
+
+
+def furniture(language, files):
+    """The statement that puts into the document what its scripts look for there: Vue's templates, and the words.
+
+    Both are the same for everybody. Beside the modules they are compressed better than in each page, and once.
+    """
+    words = json.loads(files[f"words/{language}.json"].data)
+    said = json.dumps({part: words[part] for part in words if part not in OTHER_PAGES}, ensure_ascii=False)
+    said = said.replace("<", "\\u003c")  # no sentence ends the element that it stands in
+    templates = "".join(TEMPLATE.findall("".join(path.read_text() for path in sorted(TEMPLATES.glob("*.html")))))
+    markup = f'<script type="application/json" id="words">{said}</script>'
+    markup += INDENTATION.sub("", templates)
+    # In single quotes: markup is full of double ones, which would have to be escaped.
+    text = json.dumps(markup, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
+    return f"document.body.insertAdjacentHTML('beforeend', '{text}');\n"
+
+
+def page_script(language):
+    """The name of all that the page runs, in that language."""
+    return f"page.{language}.js"
+
+
+def made_of(files):
+    """{name: File} of what is put together from `files`: the page's script in each language, and its style."""
+    script = together("loader.js", files)
+    languages = [name[len("words/") : -len(".json")] for name in files if re.fullmatch(r"words/[^/]+\.json", name)]
+    made = {page_script(language): furniture(language, files) + script for language in languages}
+    made[STYLE] = INDENTATION.sub("", REMARK.sub("", "".join(files[name].data.decode() for name in STYLES)))
+    return {name: File(name, text.encode()) for name, text in made.items()}
 
 
 FILES = read_files()
-FILES[PAGE] = File(PAGE, together("loader.js", FILES).encode())
-FILES[STYLE] = File(STYLE, b"\n".join(FILES[name].data for name in STYLES))
+MADE = made_of(FILES)
+FILES |= MADE
+OUTDATED = File("outdated.js", together("outdated.js", FILES).encode())
 VERSION = version_of(FILES)
 ADDRESS = f"static/{VERSION}"  # of the files, seen from the page
+
+
+def in_an_address(name):
+    """The image as a `data:` address: it takes no request, and is there also when the party has another version."""
+    drawing = INDENTATION.sub("", FILES[name].data.decode()).replace("\n", "")
+    return "data:image/svg+xml," + quote(drawing, safe=" =:/,'")
+
+
+ICON, ICON_UNSEEN = in_an_address("favicon.svg"), in_an_address("favicon-unseen.svg")
 
 
 def for_page(use_cdn):
@@ -175,6 +228,67 @@ def for_page(use_cdn):
         }
         for library in LIBRARIES
     ]
+
+
+def prepare():
+    """Compress what each visit takes, so that the first visitor stops nobody. It takes 0.2 s, or where `compress` was
+    run for these very files, 10 ms."""
+    for name in (*MADE, *(f"{VENDOR.name}/{library.file}" for library in LIBRARIES)):
+        for encoding in ENCODINGS if name in FILES else ():
+            FILES[name].encoded(encoding)
+
+
+# --- Serving ----------------------------------------------------------------------------------------------------------
+
+served = Blueprint("files", __name__)
+
+
+def best_encoding(response):
+    """The encoding that the browser takes, or None; and the response says so."""
+    response.vary.add("Accept-Encoding")
+    encoding = next((known for known in ENCODINGS if request.accept_encodings[known]), None)
+    if encoding:
+        response.content_encoding = encoding
+    return encoding
+
+
+@served.get("/static/<path:name>")
+@served.get(f"/{ADDRESS}/<path:name>", defaults={"has_version": True})
+def static_file(name, has_version=False):
+    """A file of ours. Under an address with its version a browser never asks again, under one without each time."""
+    file = FILES.get(name) or abort(404)
+    response = Response(mimetype=file.type)
+    encoding = None if file.type == "image/png" else best_encoding(response)
+    response.set_data(file.encoded(encoding))
+    if has_version:
+        response.cache_control.public = response.cache_control.immutable = True
+        response.cache_control.max_age = YEAR_SECONDS
+        # What is no page may do nothing if somebody opens it as one: stricter than the pages' policy, and shorter.
+        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+        return response
+    response.cache_control.no_cache = True
+    response.set_etag(f"{file.hash[:16]}-{encoding}")
+    return response.make_conditional(request)
+
+
+@served.get("/static/<version>/page.<language>.js")
+def outdated(version, language):
+    """For a page of another version, whose script nobody has any more: what brings it the page of now.
+
+    Not a 404, which a browser does not run: the page would stay as it was painted, for ever and without a word.
+    """
+    response = Response(OUTDATED.data, mimetype=OUTDATED.type)
+    response.cache_control.no_store = True
+    return response
+
+
+@served.get("/<any('manifest.webmanifest', 'service-worker.js'):name>")
+def beside_the_page(name):
+    """What counts for all that lies below its own address, and so must come from where the page is."""
+    return static_file(name)
+
+
+# --- The libraries ----------------------------------------------------------------------------------------------------
 
 
 def missing():
@@ -219,10 +333,10 @@ def fetch():
 
 
 def compress():
-    """Put a compressed copy beside each library."""
-    for library in LIBRARIES:
-        data = compressed((VENDOR / library.file).read_bytes(), "br", best=True)
-        (VENDOR / f"{library.file}.br").write_bytes(data)
+    """Put compressed copies beside the libraries, of them and of what is put together from our files."""
+    theirs = {library.file: (VENDOR / library.file).read_bytes() for library in LIBRARIES}
+    for name, data in (theirs | {name: file.data for name, file in MADE.items()}).items():
+        (VENDOR / f"{name}.br").write_bytes(compressed(data, "br", best=True))
 
 
 def download_wheel(folder):

@@ -16,9 +16,11 @@ IN = {path.stem: json.loads(path.read_text()) for path in (assets.STATIC / "word
 
 
 def in_the_visitors_language():
-    """What every template needs: the words, in the language that the browser asks for, and which way it runs."""
+    """What every template needs: the words, in the language that the browser asks for, which way it runs, and the
+    page's script with these words in it."""
     language = request.accept_languages.best_match(IN, "en")
-    return {"language": language, "direction": IN[language]["direction"], "words": IN[language]}
+    script = assets.page_script(language)
+    return {"language": language, "direction": IN[language]["direction"], "words": IN[language], "page_script": script}
 
 
 def fill(sentence, **numbers):

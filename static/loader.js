@@ -39,6 +39,7 @@ async function start() {
   const loaded = await Promise.all(libraries.map(load));
   const vue = loaded[libraries.findIndex(({ name }) => name === 'vue')];
   startParty(vue);
+  keep('outdated', null);
   // Only now, so that nobody waits for it. (Without TLS browsers know no service workers.)
   const stop = on('lobby', () => {
     stop();

@@ -177,6 +177,8 @@ async function closeNotifications() {
   shown = [];
 }
 
+// The service worker asks where a tap on a notification should lead to.
+navigator.serviceWorker?.addEventListener('message', ({ ports: [port] }) => port.postMessage(location.href));
 addEventListener('click', allowSound, { capture: true });
 addEventListener('keydown', allowSound, { capture: true });
 document.addEventListener('visibilitychange', closeNotifications);

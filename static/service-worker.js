@@ -10,10 +10,16 @@
  * of our files in that address, so that a new version brings a new worker, which fetches all of it anew.
  */
 
+// What a proxy says while no process of the party answers.
+const AWAY = [502, 503, 504];
+const NOT_KEPT = 503; // what the party itself says to a form that it could not keep
+// Browsers let a worker open a window only for a moment after the tap. A tab that sleeps does not answer.
+const REPLY_MS = 500;
+
 const { scope } = registration;
 const VERSION = location.search;
 const PAGE = new URL('offline', scope).href;
-const KEPT = [PAGE, ...['page.css', 'offline.js', 'favicon.svg'].map((name) => new URL(`static/${name}`, scope).href)];
+const KEPT = [PAGE, ...['page.css', 'offline.js'].map((name) => new URL(`static/${name}`, scope).href)];
 
 async function install() {
   const cache = await caches.open(scope + VERSION);
@@ -27,25 +33,44 @@ async function activate() {
   await Promise.all(old.map((name) => caches.delete(name)));
   // So that no page waits until this worker has woken up.
   await registration.navigationPreload?.enable();
+  // So that the page that brought this worker can be led to a room as well.
+  await clients.claim();
 }
 
 const kept = (address) => caches.match(address, { ignoreVary: true });
 
 async function page({ request, preloadResponse }) {
+  const isForm = request.method !== 'GET';
   try {
-    return (await preloadResponse) ?? (await fetch(request));
+    const answer = (await preloadResponse) ?? (await fetch(request));
+    if (!AWAY.includes(answer.status) || (isForm && answer.status === NOT_KEPT)) return answer;
   } catch {
-    // A form that could not be sent is not sent again by going on.
-    return request.method === 'GET' ? kept(PAGE) : Response.redirect(scope, 303);
+    // No network.
   }
+  // A form that could not be sent is not sent again by going on.
+  return isForm ? Response.redirect(scope, 303) : kept(PAGE);
 }
 
-/** Leads whoever taps a notification to its room: in a tab of the party that is open, else in a new one. */
+/** The address that a tab shows. A page says so itself: `tab.url` is the one that it was opened with. */
+function addressOf(tab) {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }) => resolve(data);
+    setTimeout(resolve, REPLY_MS, tab.url);
+    tab.postMessage('address', [port2]);
+  });
+}
+
+/** Leads whoever taps a notification to its room: in the tab that shows it, else in one without a room, else in a new. */
 async function answer({ data: { link } }) {
-  const [tab] = await clients.matchAll({ type: 'window' });
-  if (!tab) return clients.openWindow(link);
-  await tab.focus();
-  return tab.navigate(link);
+  const tabs = await clients.matchAll({ type: 'window' });
+  const addresses = await Promise.all(tabs.map(addressOf));
+  const there = tabs[addresses.indexOf(link)];
+  if (there) return there.focus();
+  const free = tabs[addresses.findIndex((address) => !new URL(address).hash)];
+  if (!free) return clients.openWindow(link);
+  await free.focus();
+  return free.navigate(link);
 }
 
 addEventListener('notificationclick', (event) => {

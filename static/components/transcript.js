@@ -58,7 +58,7 @@ function escaped(line) {
 }
 
 function escapedInline(text) {
-  return text.replace(/[\\`*_[\]<>&~|$]/g, '\\$&').replace(/(www)(\.)/gi, '$1\\$2');
+  return text.replace(/[\\\x60*_[\]<>&~|$]/g, '\\$&').replace(/(www)(\.)/gi, '$1\\$2');
 }
 
 export function asText(room, messages) {
