@@ -13,7 +13,7 @@ const INDENT = '    ';
 
 const dateFormat = new Intl.DateTimeFormat(language, { dateStyle: 'full' });
 
-/** What is said of the discussion as a whole: `{ title, date, people }`. `room` is a room view. */
+/** What is said of the discussion as a whole: `{ title, date, people, part }`. `room` is a room view. */
 export function factsOf(room, messages) {
   const { topic, host, opened_at: openedAt } = room;
   const others = authorsOf(messages).filter((name) => name !== host);
@@ -21,7 +21,14 @@ export function factsOf(room, messages) {
     title: topic,
     date: `${dateFormat.format(openedAt)}, ${timeOfDay(openedAt)}`,
     people: [fill(words.ending.hosted, { user: host }), ...(others.length ? [spokeIn(others)] : [])].join(' '),
+    part: partIn(room, messages),
   };
+}
+
+/** That these are not all messages of the discussion; empty when they are. */
+export function partIn(room, messages) {
+  const count = Math.max(room.seq, messages.at(-1)?.seq ?? 0);
+  return messages.length < count ? fill(words.ending.part, { held: messages.length, count }) : '';
 }
 
 /** Who said something, in the order of their first words. */
@@ -35,8 +42,9 @@ export function spokeIn(names) {
 }
 
 export function asMarkdown(room, messages) {
-  const { title, date, people } = factsOf(room, messages);
-  const head = `# ${escaped(title)}\n\n${escaped(date)}\n\n${escaped(people)}\n`;
+  const { title, ...facts } = factsOf(room, messages);
+  const lines = Object.values(facts).filter(Boolean);
+  const head = `# ${escaped(title)}\n${lines.map((line) => `\n${escaped(line)}\n`).join('')}`;
   return [head, ...messages.map((message) => messageAsMarkdown(message, messages))].join('\n');
 }
 
@@ -62,8 +70,8 @@ function escapedInline(text) {
 }
 
 export function asText(room, messages) {
-  const { title, date, people } = factsOf(room, messages);
-  return [`${title}\n${date}\n${people}\n`, ...messages.map((message) => messageAsText(message, messages))].join('\n');
+  const head = Object.values(factsOf(room, messages)).filter(Boolean).map((line) => `${line}\n`).join('');
+  return [head, ...messages.map((message) => messageAsText(message, messages))].join('\n');
 }
 
 function messageAsText({ user, at, text, reply, taken_back: isTakenBack }, messages) {
