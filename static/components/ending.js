@@ -126,6 +126,9 @@ export const RoomEnding = {
 
     async print() {
       if (!(await this.hasAll())) return;
+      // The browser draws what it prints before Vue could answer to its event.
+      this.showPrinted();
+      await this.$nextTick();
       print();
     },
 

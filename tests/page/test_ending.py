@@ -163,10 +163,18 @@ def test_the_whole_discussion_is_printed_and_nothing_else(discussion):
     discussion.fill(450)
     asha = discussion.enter("asha", speaks=False, color_scheme="dark")
     assert_ok(discussion.bilal.close(discussion.room))
-    asha.page.evaluate("globalThis.print = () => { dispatchEvent(new Event('beforeprint')); }")
+    drawn = asha.page.evaluate_handle("""() => {
+        const drawn = [];
+        globalThis.print = () => {
+            dispatchEvent(new Event('beforeprint'));
+            drawn.push(document.querySelectorAll('.transcript__message').length);
+        };
+        return drawn;
+    }""")
     asha.room.get_by_role("button", name="Print").click()
     printed = asha.page.locator(".transcript")
     expect(printed.locator(".transcript__message")).to_have_count(450)
+    assert drawn.json_value() == [450], "it must be there when the browser draws it"
     expect(printed).to_be_hidden()
     asha.page.emulate_media(media="print", color_scheme="dark")
     expect(printed).to_be_visible()
