@@ -14,6 +14,8 @@ const FORMATS = {
 };
 // A thousand pages see the same end; they should not all ask in the same instant.
 const TAKE_WITHIN_MS = 5 * SECOND;
+// Safari reads a download's address only some time after the click.
+const REVOKE_AFTER_MS = MINUTE;
 
 export const RoomEnding = {
   template: '#ending-template',
@@ -121,7 +123,7 @@ export const RoomEnding = {
       link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
       link.download = `${this.view.topic}.${format}`;
       link.click();
-      URL.revokeObjectURL(link.href);
+      setTimeout(URL.revokeObjectURL, REVOKE_AFTER_MS, link.href);
     },
 
     async print() {

@@ -265,3 +265,18 @@ def test_a_part_says_that_it_is_one(discussion):
     expect(ending).not_to_contain_text("spoke")  # others may have as well
     asha.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(asha.page.locator(".transcript")).to_contain_text(part)
+
+
+def test_the_address_of_a_download_outlives_the_click(discussion):
+    """Safari reads it later."""
+    discussion.says(discussion.bilal, "Hello")
+    asha = discussion.enter("asha", speaks=False)
+    assert_ok(discussion.bilal.close(discussion.room))
+    expect(asha.room.locator(".ending")).to_be_visible()
+    asha.page.evaluate("() => { globalThis.revoked = []; URL.revokeObjectURL = address => revoked.push(address); }")
+    asha.page.clock.install()
+    downloaded(asha)
+    asha.page.clock.fast_forward(10_000)
+    assert asha.page.evaluate("revoked") == []
+    asha.page.clock.fast_forward(60_000)
+    assert [address[:5] for address in asha.page.evaluate("revoked")] == ["blob:"], "nor is it kept for good"
