@@ -3,7 +3,7 @@
  * the discussion to take away, as long as the party has it and as long as this page is open.
  */
 
-import { asMarkdown, asText, authorsOf, factsOf, partIn, quoteOf, spokeIn } from './transcript.js';
+import { asMarkdown, asText, authorsOf, factsOf, fileNameOf, partIn, quoteOf, spokeIn } from './transcript.js';
 import { draftName, kept } from '../kept.js';
 import { MINUTE, SECOND, timeOfDay } from '../words/clock.js';
 import { fill, reasonOf, words } from '../words/words.js';
@@ -121,7 +121,7 @@ export const RoomEnding = {
       const text = written(this.view, this.messages);
       const link = document.createElement('a');
       link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
-      link.download = `${this.view.topic}.${format}`;
+      link.download = fileNameOf(this.view.topic, format);
       link.click();
       setTimeout(URL.revokeObjectURL, REVOKE_AFTER_MS, link.href);
     },

@@ -10,6 +10,10 @@ import { fill, language, listOf, words } from '../words/words.js';
 
 const LINE_END = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/;
 const INDENT = '    ';
+// What no file name may hold somewhere, or what would make it look like another. (The joiner of emoji may stay.)
+const NOT_IN_A_NAME = /(?!\u200d)[\p{C}\p{Zl}\p{Zp}"*/:<>?\\|]+/gu;
+// Most systems allow 255 bytes, of which a character takes up to four.
+const MAX_NAME = 60;
 
 const dateFormat = new Intl.DateTimeFormat(language, { dateStyle: 'full' });
 
@@ -29,6 +33,13 @@ export function factsOf(room, messages) {
 export function partIn(room, messages) {
   const count = Math.max(room.seq, messages.at(-1)?.seq ?? 0);
   return messages.length < count ? fill(words.ending.part, { held: messages.length, count }) : '';
+}
+
+/** A name for a file about `topic`, on every system. */
+export function fileNameOf(topic, ending) {
+  const name = topic.replace(NOT_IN_A_NAME, ' ').replace(/\s+/g, ' ').replace(/^[ .]+/, '');
+  const short = Array.from(name).slice(0, MAX_NAME).join('').replace(/[ .]+$/, '');
+  return `${short || words.room.untitled}.${ending}`;
 }
 
 /** Who said something, in the order of their first words. */

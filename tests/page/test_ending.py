@@ -280,3 +280,29 @@ def test_the_address_of_a_download_outlives_the_click(discussion):
     assert asha.page.evaluate("revoked") == []
     asha.page.clock.fast_forward(60_000)
     assert [address[:5] for address in asha.page.evaluate("revoked")] == ["blob:"], "nor is it kept for good"
+
+
+FILE_NAMES = {
+    "Tea: black/green\\white?": "Tea black green white.md",
+    "../../.bashrc": "bashrc.md",
+    "Report\u202efdp.exe": "Report fdp.exe.md",
+    "One\ttab\x00\x7f": "One tab.md",
+    "CON. ": "CON.md",
+    "...": "Room.md",
+    "Té 茶 👩\u200d🌾": "Té 茶 👩\u200d🌾.md",
+    "茶" * 120: "茶" * 60 + ".md",
+    "🌾" * 120: "🌾" * 60 + ".md",
+}
+
+
+def test_any_topic_makes_a_file_name_that_every_system_takes(discussion):
+    asha = discussion.enter("asha", speaks=False)
+    names = asha.page.evaluate(
+        """async (topics) => {
+            const { fileNameOf } = await import('./static/components/transcript.js');
+            return Object.fromEntries(topics.map((topic) => [topic, fileNameOf(topic, 'md')]));
+        }""",
+        list(FILE_NAMES),
+    )
+    assert names == FILE_NAMES
+    assert max(len(name.encode()) for name in names.values()) <= 255
