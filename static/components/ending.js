@@ -3,17 +3,19 @@
  * the discussion to take away, as long as the party has it and as long as this page is open.
  */
 
-import { asMarkdown, asText, authorsOf, factsOf, quoteOf, spokeIn } from './transcript.js';
+import { asMarkdown, asText, authorsOf, factsOf, fileNameOf, partIn, quoteOf, spokeIn } from './transcript.js';
 import { draftName, kept } from '../kept.js';
-import { MINUTE, timeOfDay } from '../words/clock.js';
-import { fill, words } from '../words/words.js';
+import { MINUTE, SECOND, timeOfDay } from '../words/clock.js';
+import { fill, reasonOf, words } from '../words/words.js';
 
 const FORMATS = {
   md: { type: 'text/markdown', written: asMarkdown },
   txt: { type: 'text/plain', written: asText },
 };
-// When the party is about to forget the room, the page takes what it lacks: its copy will be the last.
-const TAKE_BEFORE_MS = MINUTE;
+// A thousand pages see the same end; they should not all ask in the same instant.
+const TAKE_WITHIN_MS = 5 * SECOND;
+// Safari reads a download's address only some time after the click.
+const REVOKE_AFTER_MS = MINUTE;
 
 export const RoomEnding = {
   template: '#ending-template',
@@ -25,8 +27,10 @@ export const RoomEnding = {
     messages: Array,
     now: Number,
     isLost: Boolean, // the party does not know the room any more
-    fetchAll: Function, // gives a promise of all messages
+    isCurrent: Boolean, // inside, so that what is missing can be had
+    fetchAll: Function, // gives a promise of the server's last answer
   },
+  emits: ['tell'],
 
   data() {
     return { draft: kept(draftName(this.user, this.room), ''), isPrinting: false };
@@ -39,7 +43,7 @@ export const RoomEnding = {
       return [
         closedAt && fill(words.ending.lasted, { count: Math.max(1, Math.round((closedAt - openedAt) / MINUTE)) }),
         fill(words.ending.messages, { count: seq }),
-        names.length && spokeIn(names),
+        names.length && !this.part && spokeIn(names),
       ].filter(Boolean);
     },
     goneAt() {
@@ -55,8 +59,9 @@ export const RoomEnding = {
     isGone() {
       return this.isLost || (this.view?.gone_at && this.now >= this.view.gone_at);
     },
-    isAlmostGone() {
-      return this.view?.gone_at && this.now >= this.view.gone_at - TAKE_BEFORE_MS;
+    /** That messages are missing, as a sentence; empty when all are held. */
+    part() {
+      return this.view ? partIn(this.view, this.messages) : '';
     },
     /** The whole discussion, for the printer alone: the feed renders only a part. */
     printed() {
@@ -72,10 +77,12 @@ export const RoomEnding = {
   },
 
   watch: {
-    isAlmostGone: {
+    // The party can forget the room at any time: the page takes what it lacks, as soon as it can.
+    isCurrent: {
       immediate: true,
-      handler(isAlmostGone) {
-        if (isAlmostGone && !this.isGone) this.fetchAll();
+      handler(isCurrent) {
+        clearTimeout(this.takeTimer);
+        if (isCurrent) this.takeTimer = setTimeout(this.take, Math.random() * TAKE_WITHIN_MS);
       },
     },
   },
@@ -88,23 +95,42 @@ export const RoomEnding = {
   },
 
   beforeUnmount() {
+    clearTimeout(this.takeTimer);
     removeEventListener('beforeprint', this.showPrinted);
     removeEventListener('afterprint', this.hidePrinted);
   },
 
   methods: {
+    take() {
+      this.taking ??= this.fetchAll().finally(() => (this.taking = null));
+      return this.taking;
+    },
+
+    /** Whether the page has all that there is to have. Says why when it has not. */
+    async hasAll() {
+      const answer = this.part && !this.isGone ? await this.take() : { ok: true };
+      await this.$nextTick();
+      if (!this.part || this.isGone) return true;
+      this.$emit('tell', answer.ok ? words.connection.notAnswering : reasonOf(answer));
+      return false;
+    },
+
     async download(format) {
+      if (!(await this.hasAll())) return;
       const { type, written } = FORMATS[format];
-      const text = written(this.view, await this.fetchAll());
+      const text = written(this.view, this.messages);
       const link = document.createElement('a');
       link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
-      link.download = `${this.view.topic}.${format}`;
+      link.download = fileNameOf(this.view.topic, format);
       link.click();
-      URL.revokeObjectURL(link.href);
+      setTimeout(URL.revokeObjectURL, REVOKE_AFTER_MS, link.href);
     },
 
     async print() {
-      await this.fetchAll();
+      if (!(await this.hasAll())) return;
+      // The browser draws what it prints before Vue could answer to its event.
+      this.showPrinted();
+      await this.$nextTick();
       print();
     },
 

@@ -245,11 +245,25 @@ export const RoomDialog = {
       }, GAP_MS);
     },
 
-    async fetchEarlier() {
+    async askEarlier() {
       const answer = await insist('history', { room: this.id, before: this.messages[0].seq });
       if (answer.ok) this.receive(answer.messages);
-      else this.tell(reasonOf(answer));
+      // The party can forget a closed room before its time.
+      if (answer.code === 'not_found') this.absence = answer;
+      return answer;
+    },
+
+    async fetchEarlier() {
+      const answer = await this.askEarlier();
+      if (!answer.ok) this.tell(reasonOf(answer));
       return answer.ok && answer.messages.length > 0;
+    },
+
+    /** Gives the server's last answer: a refusal where not all could be had. */
+    async fetchAll() {
+      let answer = { ok: true };
+      while (answer.ok && this.messages[0]?.seq > 1) answer = await this.askEarlier();
+      return answer;
     },
 
     onClosed({ room, reason, by }) {
@@ -364,11 +378,6 @@ export const RoomDialog = {
     focusOnWriting() {
       const { heading, writing } = this.$refs;
       if (document.activeElement === heading && !hasTouchKeyboard()) writing?.focus();
-    },
-
-    async fetchAll() {
-      while (this.messages[0]?.seq > 1 && (await this.fetchEarlier()));
-      return this.messages;
     },
   },
 };

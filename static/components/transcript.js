@@ -10,10 +10,14 @@ import { fill, language, listOf, words } from '../words/words.js';
 
 const LINE_END = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/;
 const INDENT = '    ';
+// What no file name may hold somewhere, or what would make it look like another. (The joiner of emoji may stay.)
+const NOT_IN_A_NAME = /(?!\u200d)[\p{C}\p{Zl}\p{Zp}"*/:<>?\\|]+/gu;
+// Most systems allow 255 bytes, of which a character takes up to four.
+const MAX_NAME = 60;
 
 const dateFormat = new Intl.DateTimeFormat(language, { dateStyle: 'full' });
 
-/** What is said of the discussion as a whole: `{ title, date, people }`. `room` is a room view. */
+/** What is said of the discussion as a whole: `{ title, date, people, part }`. `room` is a room view. */
 export function factsOf(room, messages) {
   const { topic, host, opened_at: openedAt } = room;
   const others = authorsOf(messages).filter((name) => name !== host);
@@ -21,7 +25,21 @@ export function factsOf(room, messages) {
     title: topic,
     date: `${dateFormat.format(openedAt)}, ${timeOfDay(openedAt)}`,
     people: [fill(words.ending.hosted, { user: host }), ...(others.length ? [spokeIn(others)] : [])].join(' '),
+    part: partIn(room, messages),
   };
+}
+
+/** That these are not all messages of the discussion; empty when they are. */
+export function partIn(room, messages) {
+  const count = Math.max(room.seq, messages.at(-1)?.seq ?? 0);
+  return messages.length < count ? fill(words.ending.part, { held: messages.length, count }) : '';
+}
+
+/** A name for a file about `topic`, on every system. */
+export function fileNameOf(topic, ending) {
+  const name = topic.replace(NOT_IN_A_NAME, ' ').replace(/\s+/g, ' ').replace(/^[ .]+/, '');
+  const short = Array.from(name).slice(0, MAX_NAME).join('').replace(/[ .]+$/, '');
+  return `${short || words.room.untitled}.${ending}`;
 }
 
 /** Who said something, in the order of their first words. */
@@ -35,8 +53,9 @@ export function spokeIn(names) {
 }
 
 export function asMarkdown(room, messages) {
-  const { title, date, people } = factsOf(room, messages);
-  const head = `# ${escaped(title)}\n\n${escaped(date)}\n\n${escaped(people)}\n`;
+  const { title, ...facts } = factsOf(room, messages);
+  const lines = Object.values(facts).filter(Boolean);
+  const head = `# ${escaped(title)}\n${lines.map((line) => `\n${escaped(line)}\n`).join('')}`;
   return [head, ...messages.map((message) => messageAsMarkdown(message, messages))].join('\n');
 }
 
@@ -62,8 +81,8 @@ function escapedInline(text) {
 }
 
 export function asText(room, messages) {
-  const { title, date, people } = factsOf(room, messages);
-  return [`${title}\n${date}\n${people}\n`, ...messages.map((message) => messageAsText(message, messages))].join('\n');
+  const head = Object.values(factsOf(room, messages)).filter(Boolean).map((line) => `${line}\n`).join('');
+  return [head, ...messages.map((message) => messageAsText(message, messages))].join('\n');
 }
 
 function messageAsText({ user, at, text, reply, taken_back: isTakenBack }, messages) {

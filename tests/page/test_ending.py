@@ -8,11 +8,33 @@ from markdown_it import MarkdownIt
 from person import assert_ok
 from playwright.sync_api import expect
 from servers import running_server
+from visitor import Cable
 
 TRANSCRIPT = """async ({ room, messages, written }) => {
     const transcript = await import('./static/components/transcript.js');
     return transcript[written](room, messages);
 }"""
+
+
+# A page takes what it lacks within five seconds of the end.
+TAKES_AT_ONCE = "Math.random = () => 0"
+TAKES_LATE = "Math.random = () => 1"
+
+
+def downloaded(visitor, button="Download"):
+    with visitor.page.expect_download() as download:
+        visitor.room.get_by_role("button", name=button).click()
+    return download.value
+
+
+def numbers_in(text):
+    return [int(number) for number in re.findall(r"Message (\d+)\.", text)]
+
+
+def make_forgotten(discussion):
+    """The party keeps sixteen closed rooms."""
+    for _ in range(16):
+        assert_ok(discussion.bilal.close(discussion.bilal.host("Another")))
 
 
 def test_the_end_says_what_happened_and_until_when_it_can_be_read(discussion):
@@ -33,7 +55,7 @@ def test_the_end_says_what_happened_and_until_when_it_can_be_read(discussion):
         assert time.evaluate("time => Date.parse(time.dateTime)") == gone_at
         time_format = "new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' })"
         shown = visitor.page.evaluate(f"at => {time_format}.format(at)", gone_at)
-        expect(ending).to_contain_text(f"This is gone at {shown}.")
+        expect(ending).to_contain_text(f"This is gone at {shown}, at the latest.")
         expect(visitor.writing).to_have_count(0)
         visitor.message("I speak too").hover()
         expect(visitor.feed.get_by_role("button")).to_have_count(0)
@@ -141,10 +163,18 @@ def test_the_whole_discussion_is_printed_and_nothing_else(discussion):
     discussion.fill(450)
     asha = discussion.enter("asha", speaks=False, color_scheme="dark")
     assert_ok(discussion.bilal.close(discussion.room))
-    asha.page.evaluate("globalThis.print = () => { dispatchEvent(new Event('beforeprint')); }")
+    drawn = asha.page.evaluate_handle("""() => {
+        const drawn = [];
+        globalThis.print = () => {
+            dispatchEvent(new Event('beforeprint'));
+            drawn.push(document.querySelectorAll('.transcript__message').length);
+        };
+        return drawn;
+    }""")
     asha.room.get_by_role("button", name="Print").click()
     printed = asha.page.locator(".transcript")
     expect(printed.locator(".transcript__message")).to_have_count(450)
+    assert drawn.json_value() == [450], "it must be there when the browser draws it"
     expect(printed).to_be_hidden()
     asha.page.emulate_media(media="print", color_scheme="dark")
     expect(printed).to_be_visible()
@@ -169,6 +199,7 @@ def test_the_page_keeps_the_last_copy(visit):
         discussion = Discussion(server, visit)
         discussion.fill(450)
         asha = discussion.enter("asha", speaks=False)
+        asha.page.evaluate(TAKES_AT_ONCE)
         assert_ok(discussion.bilal.close(discussion.room))
         ending = asha.room.locator(".ending")
         expect(ending).to_contain_text("This is gone at")
@@ -178,3 +209,100 @@ def test_the_page_keeps_the_last_copy(visit):
             asha.room.get_by_role("button", name="Download").click()
         assert "Message 1." in download.value.path().read_text(), "it was all taken before it went"
         expect(asha.room.get_by_role("status").filter(has_text="not")).to_have_count(0)
+
+
+def test_what_is_not_whole_is_not_taken_away(discussion):
+    discussion.fill(450)
+    cable = Cable(discussion.server.port)
+    asha = discussion.enter("asha", speaks=False, address=cable.address)
+    asha.page.evaluate(TAKES_LATE)
+    taken = asha.page.evaluate_handle(
+        "() => { const taken = []; globalThis.print = () => taken.push('print'); return taken; }"
+    )
+    asha.page.on("download", lambda _: taken.evaluate("taken => taken.push('download')"))
+    assert_ok(discussion.bilal.close(discussion.room))
+    expect(asha.room.locator(".ending")).to_contain_text("450 messages")
+    cable.cut()
+    for button in ("Download", "As plain text", "Print"):
+        asha.room.get_by_role("button", name=button).click()
+    expect(asha.room.get_by_text("The party is not answering.").first).to_be_visible(timeout=10_000)
+    assert taken.json_value() == []
+    asha.page.evaluate(TAKES_AT_ONCE)
+    cable.mend()
+    expect(asha.room.locator(".ending")).to_contain_text("bilal spoke.", timeout=15_000)  # it knows it all by now
+    assert numbers_in(downloaded(asha).path().read_text()) == list(range(1, 451))
+    cable.close()
+
+
+def test_the_page_takes_everything_at_the_end_without_being_asked(discussion):
+    """The party may forget the room before its time, and a person may print by the keyboard."""
+    discussion.fill(450)
+    asha = discussion.enter("asha", speaks=False)
+    asha.page.evaluate(TAKES_AT_ONCE)
+    assert_ok(discussion.bilal.close(discussion.room))
+    expect(asha.room.locator(".ending")).to_contain_text("bilal spoke.")
+    asha.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(asha.page.locator(".transcript__message")).to_have_count(450)
+    expect(asha.page.locator(".transcript")).not_to_contain_text("Only")
+
+
+def test_a_part_says_that_it_is_one(discussion):
+    discussion.fill(450)
+    asha = discussion.enter("asha", speaks=False)
+    asha.page.evaluate(TAKES_LATE)
+    assert_ok(discussion.bilal.close(discussion.room))
+    ending = asha.room.locator(".ending")
+    expect(ending).to_contain_text("at the latest")
+    make_forgotten(discussion)
+    part = "Only 200 of the 450 messages are here."
+    for button in ("Download", "As plain text"):
+        text = downloaded(asha, button).path().read_text()
+        assert part in text
+        assert numbers_in(text) == list(range(251, 451))
+    expect(ending).to_contain_text(part)
+    expect(ending).to_contain_text("This is gone from the party. What stands here is the last copy.")
+    expect(ending).not_to_contain_text("This is gone at")
+    expect(ending).not_to_contain_text("spoke")  # others may have as well
+    asha.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(asha.page.locator(".transcript")).to_contain_text(part)
+
+
+def test_the_address_of_a_download_outlives_the_click(discussion):
+    """Safari reads it later."""
+    discussion.says(discussion.bilal, "Hello")
+    asha = discussion.enter("asha", speaks=False)
+    assert_ok(discussion.bilal.close(discussion.room))
+    expect(asha.room.locator(".ending")).to_be_visible()
+    asha.page.evaluate("() => { globalThis.revoked = []; URL.revokeObjectURL = address => revoked.push(address); }")
+    asha.page.clock.install()
+    downloaded(asha)
+    asha.page.clock.fast_forward(10_000)
+    assert asha.page.evaluate("revoked") == []
+    asha.page.clock.fast_forward(60_000)
+    assert [address[:5] for address in asha.page.evaluate("revoked")] == ["blob:"], "nor is it kept for good"
+
+
+FILE_NAMES = {
+    "Tea: black/green\\white?": "Tea black green white.md",
+    "../../.bashrc": "bashrc.md",
+    "Report\u202efdp.exe": "Report fdp.exe.md",
+    "One\ttab\x00\x7f": "One tab.md",
+    "CON. ": "CON.md",
+    "...": "Room.md",
+    "Té 茶 👩\u200d🌾": "Té 茶 👩\u200d🌾.md",
+    "茶" * 120: "茶" * 60 + ".md",
+    "🌾" * 120: "🌾" * 60 + ".md",
+}
+
+
+def test_any_topic_makes_a_file_name_that_every_system_takes(discussion):
+    asha = discussion.enter("asha", speaks=False)
+    names = asha.page.evaluate(
+        """async (topics) => {
+            const { fileNameOf } = await import('./static/components/transcript.js');
+            return Object.fromEntries(topics.map((topic) => [topic, fileNameOf(topic, 'md')]));
+        }""",
+        list(FILE_NAMES),
+    )
+    assert names == FILE_NAMES
+    assert max(len(name.encode()) for name in names.values()) <= 255
