@@ -1143,6 +1143,11 @@ def one_line(data, key, limit):
     return " ".join(wanted(data, key, limit).split())
 
 
+def optional_line(data, key, limit):
+    """The text under `key` like `one_line`, "" where there is none."""
+    return one_line(data, key, limit) if data.get(key) else ""
+
+
 def whole(data, key, low, high):
     """The whole number under `key`, or None where there is none. Refuses anything else."""
     value = data.get(key)
@@ -1189,10 +1194,11 @@ def the_room(data):
 
 def room_inside(data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
-    room = room_of({"room": the_room(data)})
-    if room.id not in this_tab().inside:
-        raise Refused("forbidden", "You are not in that room.")
-    return room
+    with door:
+        room = room_of({"room": the_room(data)})
+        if room.id not in this_tab().inside:
+            raise Refused("forbidden", "You are not in that room.")
+        return room
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
@@ -1440,9 +1446,7 @@ def visit(data, id):
 
 @event
 def on_history(data):
-    with door:
-        room = room_inside(data)
-    return feed_before(room, a_number(data, "before", 1, ROOM_MESSAGES + 1))
+    return feed_before(room_inside(data), a_number(data, "before", 1, ROOM_MESSAGES + 1))
 
 
 @event
@@ -1454,8 +1458,7 @@ def on_leave(data):
 
 @event
 def on_request(data):
-    pitch = one_line(data, "pitch", MAX_PITCH) if data.get("pitch") else ""
-    return ask("request", data, room=the_room(data), pitch=pitch)
+    return ask("request", data, room=the_room(data), pitch=optional_line(data, "pitch", MAX_PITCH))
 
 
 @event
@@ -1497,16 +1500,12 @@ def on_take_back(data):
 
 @event
 def on_pulse(data):
-    with door:
-        room = room_inside(data)
-    return ask("pulse", data, room=room.id, mood=one_of(data, "mood", MOODS))
+    return ask("pulse", data, room=room_inside(data).id, mood=one_of(data, "mood", MOODS))
 
 
 @event
 def on_more_time(data):
-    with door:
-        room = room_inside(data)
-    return ask("more_time", data, room=room.id)
+    return ask("more_time", data, room=room_inside(data).id)
 
 
 @event
