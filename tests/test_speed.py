@@ -314,13 +314,13 @@ def test_the_page_names_every_file_with_its_version():
 
 def test_the_pages_modules_come_as_one():
     modules = {
-        "main.js": "import { on,\n  off } from './parts/lamp.js';\n/** Why. */\nconst main = on(); // here\n",
+        "main.js": "import { on,\n  off } from './parts/lamp.js';\n/** Why. */\n\nconst main = on(); // here\n",
         "parts/lamp.js": "import { main } from '../main.js';\n// How.\n"
         "export const on = () =>\n  'http://on';\nexport const off = `1`;\n",
     }
     files = {name: assets.File(name, source.encode()) for name, source in modules.items()}
     one = assets.together("main.js", files)
-    assert one == "const on = () =>\n'http://on';\nconst off = `1`;\nconst main = on(); // here\n"
+    assert one == "const on = () =>\n'http://on';\nconst off = `1`;\nconst main = on();\n"
     for bad in ("const off = 2;\n", "export default 3;\n", "import * as all from './parts/lamp.js';\n", "`\n  a`;\n"):
         files["main.js"] = assets.File("main.js", (modules["main.js"] + bad).encode())
         with pytest.raises(ValueError, match="same name|nobody expects|several lines"):
