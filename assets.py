@@ -39,12 +39,13 @@ TYPES = {
 }
 ENCODINGS = ("br", "gzip")  # the best first; browsers take `br` by https, and from this machine
 # What `together` understands of our modules, and all that they may use: imports and exports by name, each a statement
-# of its own; comments on lines of their own.
+# of its own; comments on lines of their own, or behind a statement. (With a quote in it, it may be no comment.)
 IMPORT = re.compile(r"^import \{[^}]*\} from '(\.[^']+)';\n", re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|function|class) )", re.MULTILINE)
 COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
-INDENTATION = re.compile(r"^ +", re.MULTILINE)
+ASIDE = re.compile(r"(?<=[;,{]) +// [^'\"`\n]*$", re.MULTILINE)
+INDENTATION = re.compile(r"^[ \n]+", re.MULTILINE)
 REMARK = re.compile(r"/\*.*?\*/\n?", re.DOTALL)  # in a style
 TEMPLATE = re.compile(r"^<template .*?^</template>\n", re.MULTILINE | re.DOTALL)
 STYLE = "page.css"  # the styles of the page, together
@@ -156,7 +157,7 @@ def together(name, files):
             source = files[name].data.decode()
             for path in IMPORT.findall(source):
                 take(posixpath.normpath(posixpath.join(posixpath.dirname(name), path)))
-            parts.append(EXPORT.sub("", COMMENT.sub("", IMPORT.sub("", source))))
+            parts.append(EXPORT.sub("", ASIDE.sub("", COMMENT.sub("", IMPORT.sub("", source)))))
 
     take(name)
     one = "".join(parts)
@@ -180,7 +181,7 @@ def furniture(language, files):
     said = said.replace("<", "\\u003c")  # no sentence ends the element that it stands in
     templates = "".join(TEMPLATE.findall("".join(path.read_text() for path in sorted(TEMPLATES.glob("*.html")))))
     markup = f'<script type="application/json" id="words">{said}</script>'
-    markup += INDENTATION.sub("", templates)
+    markup += INDENTATION.sub("", templates).replace(">\n<", "><")  # as Vue itself does it
     # In single quotes: markup is full of double ones, which would have to be escaped.
     text = json.dumps(markup, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
     return f"document.body.insertAdjacentHTML('beforeend', '{text}');\n"

@@ -12,7 +12,7 @@
 
 // What a proxy says while no process of the party answers.
 const AWAY = [502, 503, 504];
-const NOT_KEPT = 503; // what the party itself says to a form that it could not keep
+const AWAY_FOR_FORMS = [502, 504]; // to a form the party itself says 503 where it could not keep it
 // Browsers let a worker open a window only for a moment after the tap. A tab that sleeps does not answer.
 const REPLY_MS = 500;
 
@@ -39,17 +39,22 @@ async function activate() {
 
 const kept = (address) => caches.match(address, { ignoreVary: true });
 
-async function page({ request, preloadResponse }) {
-  const isForm = request.method !== 'GET';
+/** What the party answers; undefined where it cannot be reached. */
+async function answerOf({ request, preloadResponse }, away = AWAY) {
   try {
     const answer = (await preloadResponse) ?? (await fetch(request));
-    if (!AWAY.includes(answer.status) || (isForm && answer.status === NOT_KEPT)) return answer;
+    return away.includes(answer.status) ? undefined : answer;
   } catch {
-    // No network.
+    return undefined;
   }
-  // A form that could not be sent is not sent again by going on.
-  return isForm ? Response.redirect(scope, 303) : kept(PAGE);
 }
+
+const file = async (event) => (await answerOf(event)) ?? kept(event.request.url);
+
+const page = async (event) => (await answerOf(event)) ?? kept(PAGE);
+
+/** A form that could not be sent is not sent again by going on. */
+const form = async (event) => (await answerOf(event, AWAY_FOR_FORMS)) ?? Response.redirect(scope, 303);
 
 /** The address that a tab shows. A page says so itself: `tab.url` is the one that it was opened with. */
 function addressOf(tab) {
@@ -81,6 +86,6 @@ addEventListener('install', (event) => event.waitUntil(install()));
 addEventListener('activate', (event) => event.waitUntil(activate()));
 addEventListener('fetch', (event) => {
   const { request } = event;
-  if (request.mode === 'navigate') event.respondWith(page(event));
-  else if (KEPT.includes(request.url)) event.respondWith(fetch(request).catch(() => kept(request.url)));
+  if (request.mode === 'navigate') event.respondWith(request.method === 'GET' ? page(event) : form(event));
+  else if (KEPT.includes(request.url)) event.respondWith(file(event));
 });

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import queue
 import re
 import socket
 import threading
@@ -20,7 +21,8 @@ class Prefix:
     """A proxy that serves a party below `/party/`, as the nginx of deploy/ does."""
 
     def __init__(self, port):
-        self.port = port
+        self.port, self.refusal = port, None  # the status that it answers with while the party is away
+        self.refused = queue.Queue()  # what was asked then
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/party/"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -39,6 +41,10 @@ class Prefix:
             if not (data := visitor.recv(65_536)):
                 return visitor.close()
             head += data
+        if self.refusal:
+            visitor.sendall(f"HTTP/1.1 {self.refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+            self.refused.put(head)
+            return visitor.close()
         line, rest = head.split(b"\r\n", 1)
         line = line.replace(b" /party/", b" /", 1)
         # One request for each connection, so that no other needs a look; a WebSocket keeps its own.
@@ -65,11 +71,17 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def address(server):
-    """Of the same party below a path, which is the harder case."""
+def prefix(server):
     prefix = Prefix(server.port)
-    yield prefix.address
+    yield prefix
     prefix.listener.close()
+
+
+@pytest.fixture
+def address(prefix):
+    """Of the same party below a path, which is the harder case."""
+    prefix.refusal = None
+    return prefix.address
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +156,78 @@ def test_offline_a_calm_page_stands_in_and_the_lobby_comes_back_by_itself(page, 
     assert page.url == address + "#room=nowhere"
 
 
+def test_a_proxy_whose_party_is_away_is_no_party(page, address, prefix):
+    """Its error page would stand there for ever: nothing on it tries again."""
+    sign_in_and_wait_for_the_worker(page, address)
+    for status in ("502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"):
+        prefix.refusal = status
+        page.reload()
+        expect(page.get_by_role("heading", name="No connection")).to_be_visible()
+        page.evaluate("window.isTheSame = true")
+        for _ in range(2):  # when it asks again, it has done with the answer before
+            while b"manifest" not in prefix.refused.get(timeout=10):
+                pass
+        assert page.evaluate("window.isTheSame"), "it did not go on to the proxy's error"
+        prefix.refusal = None
+        expect(lobby(page)).to_be_visible()
+
+
+TAP = """
+  async (link) => {
+    const told = [];
+    const openWindow = clients.openWindow.bind(clients);
+    clients.openWindow = async (address) => told.push(address);
+    WindowClient.prototype.focus = async function () { return this; };  // allowed after a real tap alone
+    const event = new ExtendableEvent('notificationclick');
+    event.notification = { close() {}, data: { link } };
+    const done = new Promise((resolve) => (event.waitUntil = resolve));
+    dispatchEvent(event);
+    await (await done);
+    return told;
+  }
+"""
+
+
+def tap(page, link):
+    """Taps a notification that leads to `link`; gives the addresses of windows that the worker opens for it."""
+    scope = page.evaluate("navigator.serviceWorker.ready.then(({ scope }) => scope)")
+    [*_, worker] = [worker for worker in page.context.service_workers if worker.url.startswith(scope + "service")]
+    return worker.evaluate(TAP, link)
+
+
+def test_a_tap_on_a_notification_leads_the_tab_there_at_the_first_visit_too(page, server):
+    sign_in_and_wait_for_the_worker(page, server.address)
+    link = f"{server.address}#room=nowhere"
+    assert tap(page, link) == []
+    expect(page.get_by_role("dialog").get_by_text("There is no such room.")).to_be_visible()
+    assert page.url == link
+
+
+def test_a_tap_on_a_notification_takes_nobody_out_of_another_room(page, server):
+    sign_in_and_wait_for_the_worker(page, server.address)
+    asha = server.person("asha")
+    rooms = [asha.host(topic) for topic in ("One", "Other", "Third")]
+    links = [f"{server.address}#room={room}" for room in rooms]
+    other = page.context.new_page()
+    other.goto(server.address)
+    for tab, topic in ((page, "One"), (other, "Other")):
+        tab.get_by_role("article").filter(has_text=topic).get_by_role("button", name="Go in").click()
+        expect(tab.get_by_role("dialog").get_by_role("heading", name=topic)).to_be_visible()
+    addresses = [page.url, other.url]
+    assert addresses == links[:2]
+    for link in links[:2]:
+        assert tap(page, link) == [], "the tab that shows it is there"
+    assert tap(page, links[2]) == [links[2]], "both tabs are in another room"
+    assert [page.url, other.url] == addresses
+    other.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    assert tap(page, links[2]) == []
+    expect(other).to_have_url(links[2])
+    assert page.url == links[0]
+    other.close()
+    for room in rooms:
+        asha.close(room)
+
+
 def test_a_draft_is_there_again_after_the_network_was_away(page, server):
     sign_in_and_wait_for_the_worker(page, server.address)
     asha = server.person("asha")
@@ -190,7 +274,7 @@ def test_the_phone_keeps_nothing_with_a_name_or_a_token(page, address):
     page.goto(address)
     kept = dict(page.evaluate(KEPT))
     own = {url.removeprefix(address) for url in kept if url.startswith(address)}
-    assert own == {"offline", "static/page.css", "static/offline.js", "static/favicon.svg"}
+    assert own == {"offline", "static/page.css", "static/offline.js"}
     for text in kept.values():
         assert "asha" not in text and "token" not in text
     page.get_by_role("button", name="Sign out").click()

@@ -21,6 +21,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8}
 SLOWER = 4
 
+PAGE_SCRIPT = re.compile(r"/page\.\w+\.js")
 TOPICS = ["What should we cook for forty people?", "<b>Is</b> the {{ four }}-day week worth it?"]
 UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}
 
@@ -107,37 +108,39 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def visits(browser, server):
-    """Three first visits: on a busy machine one may be slow."""
-    visits = []
-    for _ in range(3):
-        context = browser.new_context(base_url=server.address, **PHONE)
+    """{language: first visits}. Three in English: on a busy machine one may be slow."""
+    visits = {language: [] for language in party.WORDS_IN}
+    for language in (*visits, "en", "en"):
+        context = browser.new_context(base_url=server.address, locale=language, **PHONE)
         key, _, value = server.cookies_of("farida").partition("=")
         context.add_cookies([{"name": key, "value": value, "url": server.address}])
-        visits.append(Visit(context.new_page()))
+        visits[language].append(Visit(context.new_page()))
         context.close()
     return visits
 
 
-def test_the_page_takes_at_most_100_kb_until_the_first_message_may_come(visits):
+@pytest.mark.parametrize("language", party.WORDS_IN)
+def test_the_page_takes_at_most_100_kb_until_the_first_message_may_come(visits, language):
     """Headers included, its own copies of the libraries too."""
-    for visit in visits:
+    for visit in visits[language]:
+        assert any(name.endswith(f"/page.{language}.js") for name in visit.names.values()), "in that language"
         assert any("socket.io" in name for name in visit.names.values()), "the scripts must be among them"
         assert sum(visit.bytes.values()) <= 100_000, {visit.names.get(id): n for id, n in visit.bytes.items()}
 
 
 def test_the_lobby_is_readable_within_a_second_on_a_slow_phone(visits):
-    assert statistics.median(visit.readable for visit in visits) < 1_000
+    assert statistics.median(visit.readable for visit in visits["en"]) < 1_000
 
 
 def test_nothing_jumps_when_the_page_comes_to_life(visits):
-    for visit in visits:
+    for visit in visits["en"]:
         assert visit.live > visit.readable, "the page must have been there before its scripts"
         assert visit.shift < 0.02, visit.shifts
 
 
 def test_no_script_is_found_only_by_reading_another(visits):
     """Else a slow line would wait for one after the other."""
-    for visit in visits:
+    for visit in visits["en"]:
         assert max(asked for asked, _ in visit.scripts) < min(come for _, come in visit.scripts), visit.scripts
 
 
@@ -170,8 +173,8 @@ def test_what_the_lobby_needs_comes_while_somebody_signs_in(phone):
 def open_without_scripts(page):
     """Opens the lobby as it is before its scripts have come; gives what lets them come."""
     held = []
-    page.route(re.compile("page.js"), lambda route: held.append(route))
-    with page.expect_request(re.compile("page.js")):
+    page.route(PAGE_SCRIPT, lambda route: held.append(route))
+    with page.expect_request(PAGE_SCRIPT):
         page.goto("./", wait_until="commit")
     return lambda: held[0].continue_()
 
@@ -241,7 +244,7 @@ def test_a_tap_before_the_page_is_live_is_not_lost(phone):
 def test_a_file_is_sent_compressed_to_who_takes_that(server):
     browser = party.app.test_client()
     there = {path.relative_to(assets.STATIC).as_posix() for path in assets.STATIC.rglob("*.*")}
-    assert {name for name in there if not name.endswith(".br")} == set(assets.FILES) - {assets.PAGE, assets.STYLE}, (
+    assert {name for name in there if not name.endswith(".br")} == set(assets.FILES) - set(assets.MADE), (
         "of each kind the type is known"
     )
     for name, file in assets.FILES.items():
@@ -250,7 +253,7 @@ def test_a_file_is_sent_compressed_to_who_takes_that(server):
             expected = None if name.endswith(".png") else encoding
             assert answer.headers.get("Content-Encoding") == expected, name
             assert UNPACK[expected](answer.data) == file.data, name
-        assert name in (assets.PAGE, assets.STYLE) or file.data == (ROOT / "static" / name).read_bytes(), name
+        assert name in assets.MADE or file.data == (ROOT / "static" / name).read_bytes(), name
 
 
 def test_an_unchanged_file_is_not_sent_twice():
@@ -276,6 +279,39 @@ def test_an_address_with_a_version_always_means_the_same_bytes():
     assert assets.version_of(changed) != assets.VERSION
 
 
+def test_an_address_with_a_version_needs_no_tag():
+    assert "ETag" not in party.app.test_client().get(f"/{assets.ADDRESS}/styles/party.css").headers
+
+
+def without_a_version(route):
+    """The page as a party of another version made it."""
+    answer = route.fetch()
+    route.fulfill(response=answer, body=answer.text().replace(assets.VERSION, "0" * 12))
+
+
+def test_a_page_whose_version_is_gone_is_fetched_again(phone):
+    """As for who opened it just before a restart."""
+    page = phone()
+    page.route("**/", without_a_version, times=1)
+    with page.expect_response(re.compile("/static/000000000000/page")) as script:
+        page.goto("./#room=nowhere")
+    assert script.value.headers["cache-control"] == "no-store"
+    expect(page.get_by_role("dialog").get_by_text("There is no such room.")).to_be_visible()
+    assert page.evaluate("sessionStorage.outdated") is None, "the next restart counts anew"
+
+
+@pytest.mark.parametrize("may_keep", [True, False], ids=["with storage", "without"])
+def test_it_is_not_fetched_for_ever_and_the_page_says_so(phone, may_keep):
+    page = phone()
+    if not may_keep:
+        page.add_init_script("Storage.prototype.setItem = () => { throw new Error('forbidden') }")
+    fetched = []
+    page.route("**/", lambda route: (fetched.append(route), without_a_version(route)))
+    page.goto("./", wait_until="commit")
+    expect(page.get_by_role("alert")).to_have_text("The page could not be loaded. Please reload it.", timeout=20_000)
+    assert len(fetched) == (6 if may_keep else 1)
+
+
 def test_the_page_names_every_file_with_its_version():
     page = browser_of("asha").get("/").text + party.app.test_client().get("/sign-in").text
     named = re.findall(r'"(static/[^"]+)"', page)
@@ -284,16 +320,16 @@ def test_the_page_names_every_file_with_its_version():
 
 def test_the_pages_modules_come_as_one():
     modules = {
-        "main.js": "import { on,\n  off } from './parts/lamp.js';\n/** Why. */\nconst main = on(); // here\n",
+        "main.js": "import { on,\n  off } from './parts/lamp.js';\n/** Why. */\n\nconst main = on(); // here\n",
         "parts/lamp.js": "import { main } from '../main.js';\n// How.\n"
-        "export const on = () => 'http://on';\nexport const off = 1;\n",
+        "export const on = () =>\n  'http://on';\nexport const off = `1`;\n",
     }
     files = {name: assets.File(name, source.encode()) for name, source in modules.items()}
     one = assets.together("main.js", files)
-    assert one == "const on = () => 'http://on';\nconst off = 1;\nconst main = on(); // here\n"
-    for bad in ("const off = 2;\n", "export default 3;\n", "import * as all from './parts/lamp.js';\n"):
+    assert one == "const on = () =>\n'http://on';\nconst off = `1`;\nconst main = on();\n"
+    for bad in ("const off = 2;\n", "export default 3;\n", "import * as all from './parts/lamp.js';\n", "`\n  a`;\n"):
         files["main.js"] = assets.File("main.js", (modules["main.js"] + bad).encode())
-        with pytest.raises(ValueError, match="same name|nobody expects"):
+        with pytest.raises(ValueError, match="same name|nobody expects|several lines"):
             assets.together("main.js", files)
 
 
@@ -306,19 +342,33 @@ def test_nothing_of_a_cdn_is_preloaded():
 
 def test_the_libraries_are_compressed_before_the_server_starts(tmp_path, monkeypatch):
     """Else the first visitor would stop everybody for the time that Vue takes."""
-    monkeypatch.setattr(assets, "STATIC", tmp_path)
     monkeypatch.setattr(assets, "VENDOR", tmp_path)
     for library in assets.LIBRARIES:
         (tmp_path / library.file).write_bytes(library.file.encode())
     assets.compress()
     monkeypatch.delattr(assets, "compressed")
-    for library in assets.LIBRARIES:
-        file = assets.File(library.file, library.file.encode())
+    theirs = [assets.File(f"vendor/{library.file}", library.file.encode()) for library in assets.LIBRARIES]
+    for file in (*theirs, *(assets.File(name, made.data) for name, made in assets.MADE.items())):
         assert brotli.decompress(file.encoded("br")) == file.data
 
 
+def test_what_each_visit_takes_is_compressed_when_the_door_opens(monkeypatch):
+    """Also where nobody has run `python assets.py` since the files changed."""
+    monkeypatch.setattr(assets, "FILES", {name: assets.File(name, file.data) for name, file in assets.FILES.items()})
+    assets.prepare()
+    monkeypatch.delattr(assets, "compressed")
+    browser = browser_of("asha")
+    needed = set(re.findall(rf'"{assets.ADDRESS}/([^"]+)"', browser.get("/").text.replace("&#34;", '"')))
+    needed |= {library["own"].removeprefix(assets.ADDRESS + "/") for library in assets.for_page(use_cdn=False)}
+    assert len({name for name in needed if name.endswith((".js", ".css"))}) == 4
+    for name in needed:
+        for encoding in ("br", "gzip"):
+            answer = browser.get(f"/{assets.ADDRESS}/{name}", headers={"Accept-Encoding": encoding})
+            assert answer.status_code == 200, name
+
+
 def test_a_compressed_copy_of_other_bytes_is_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(assets, "STATIC", tmp_path)
+    monkeypatch.setattr(assets, "VENDOR", tmp_path)
     for left_behind in (brotli.compress(b"old"), b"not brotli"):
         (tmp_path / "vue.js.br").write_bytes(left_behind)
         assert brotli.decompress(assets.File("vue.js", b"new").encoded("br")) == b"new"

@@ -37,6 +37,7 @@ STICKS_OUT = """
 """
 
 
+@pytest.mark.timeout(300)  # some thirty states, looked at in a dozen ways each
 @pytest.mark.parametrize("how, widths", [(DESK, (1440, 768)), (PHONE, (390, 320))], ids=["desk", "phone"])
 def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, widths):
     trouble = {}
