@@ -109,7 +109,7 @@ class Visit:
 @pytest.fixture(scope="module")
 def visits(browser, server):
     """{language: first visits}. Three in English: on a busy machine one may be slow."""
-    visits = {language: [] for language in party.WORDS_IN}
+    visits = {language: [] for language in words.IN}
     for language in (*visits, "en", "en"):
         context = browser.new_context(base_url=server.address, locale=language, **PHONE)
         key, _, value = server.cookies_of("farida").partition("=")
@@ -119,7 +119,7 @@ def visits(browser, server):
     return visits
 
 
-@pytest.mark.parametrize("language", party.WORDS_IN)
+@pytest.mark.parametrize("language", words.IN)
 def test_the_page_takes_at_most_100_kb_until_the_first_message_may_come(visits, language):
     """Headers included, its own copies of the libraries too."""
     for visit in visits[language]:

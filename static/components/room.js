@@ -370,7 +370,7 @@ export const RoomDialog = {
       const { part } = this.$refs;
       const hadFocus = part.contains(document.activeElement);
       await this.$nextTick();
-      if (hadFocus) part.querySelector('textarea, input, button')?.focus();
+      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('input, button'))?.focus();
       else this.focusOnWriting();
     },
 

@@ -3,6 +3,8 @@ from discussion import Discussion
 from servers import running_server
 from visitor import Cable, Visitor, close_rooms
 
+from users import PEOPLE
+
 
 @pytest.fixture(scope="package")
 def party():
@@ -24,7 +26,7 @@ def visit(browser, party):
     trouble = {visitor.name: visitor.trouble for visitor in visitors if visitor.trouble}
     for visitor in visitors:
         visitor.context.close()
-    close_rooms(party, {visitor.name for visitor in visitors if visitor.address == party.address})
+    close_rooms(party, {visitor.name for visitor in visitors} & PEOPLE.keys())
     assert not trouble
 
 

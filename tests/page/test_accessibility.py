@@ -7,9 +7,19 @@ from states import states
 from visitor import PHONE, violations
 
 
+def tab_to(visitor, name, key="Tab"):
+    """Moves the focus as a keyboard does until it is on the button of that name, and presses it."""
+    button = visitor.page.get_by_role("button", name=name, exact=True).last
+    expect(button).to_be_visible()
+    for _ in range(60):
+        if button.evaluate("button => button === document.activeElement"):
+            return visitor.page.keyboard.press("Enter")
+        visitor.page.keyboard.press(key)
+    raise AssertionError(f"The keyboard does not get to {name}.")
+
+
 def test_the_whole_story_works_by_keyboard(asha, bilal):
-    asha.page.get_by_role("button", name="Host a room").focus()
-    asha.page.keyboard.press("Enter")
+    tab_to(asha, "Host a room")
     asha.page.keyboard.type("By keyboard")
     asha.page.keyboard.press("Enter")
     expect(asha.writing).to_be_focused()
@@ -18,13 +28,32 @@ def test_the_whole_story_works_by_keyboard(asha, bilal):
     asha.page.keyboard.type("second line")
     asha.page.keyboard.press("Enter")
     expect(asha.message("First line")).to_contain_text("second line")
-    bilal.card("By keyboard").get_by_role("button", name="Watch").focus()
+
+    tab_to(bilal, "Watch")
+    expect(bilal.message("First line")).to_be_visible()
+    tab_to(bilal, "Agree")
+    tab_to(bilal, "Ask to speak")
+    bilal.page.keyboard.type("A pitch by keyboard")
     bilal.page.keyboard.press("Enter")
-    expect(bilal.room).to_be_visible()
-    bilal.page.keyboard.press("Escape")
-    expect(bilal.room).to_have_count(0)
-    expect(bilal.card("By keyboard").get_by_role("button", name="Watch")).to_be_focused()
-    asha.close_room()
+    tab_to(asha, "Approve bilal", key="Shift+Tab")
+    expect(bilal.writing).to_be_focused()
+    tab_to(bilal, "Say it", key="Shift+Tab")
+    expect(bilal.writing).to_be_focused()
+    expect(asha.message("A pitch by keyboard")).to_be_visible()
+
+    tab_to(asha, "More about bilal", key="Shift+Tab")
+    tab_to(asha, "Make bilal the host")
+    tab_to(bilal, "Close the room", key="Shift+Tab")
+    tab_to(bilal, "Yes, close it")
+    expect(asha.room.get_by_text("bilal closed the room.")).to_be_visible()
+    with asha.page.expect_download():
+        tab_to(asha, "Download")
+    asha.page.keyboard.press("Escape")
+    expect(asha.room).to_have_count(0)
+    tab_to(asha, "Read: By keyboard")
+    expect(asha.message("A pitch by keyboard")).to_be_visible()
+    asha.page.keyboard.press("Escape")
+    expect(asha.page.get_by_role("button", name="Read: By keyboard")).to_be_focused()
 
 
 DESK = {"viewport": {"width": 1440, "height": 900}}

@@ -11,12 +11,18 @@ from visitor import seat
 import app as party
 
 # Urdu, with English words: what counts here is where they stand.
-FROM_RIGHT_TO_LEFT = "words.IN['ur'] = words.IN['en'] | {'direction': 'rtl'}"
+FROM_RIGHT_TO_LEFT = """
+import json, app, assets, words
+words.IN["ur"] = words.IN["en"] | {"direction": "rtl"}
+assets.FILES["words/ur.json"] = assets.File("words/ur.json", json.dumps(words.IN["ur"]).encode())
+assets.FILES |= assets.made_of(assets.FILES)
+app.main()
+"""
 
 
 @pytest.fixture(scope="module")
 def turned_party():
-    with running_server(program=("-c", f"import app, words; {FROM_RIGHT_TO_LEFT}; app.main()")) as server:
+    with running_server(program=("-c", FROM_RIGHT_TO_LEFT)) as server:
         yield server
 
 

@@ -33,7 +33,7 @@ def test_the_limits_in_the_page_are_the_servers(clean_party):
 def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
     with running_server(program=("-c", f"import app; app.LIMITS.update({OTHERS}); app.main()")) as server:
         asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
-        asha.page.get_by_role("button", name="Host", exact=True).click()
+        asha.page.get_by_role("button", name="Host a room").click()
         asha.page.get_by_label("Topic").press_sequentially("Tea and cake")
         expect(asha.page.get_by_label("Topic")).to_have_value("Tea and")
         minutes = asha.page.get_by_label("Minutes")
