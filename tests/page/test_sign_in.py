@@ -14,7 +14,7 @@ def test_an_invite_link_fills_the_form_and_leaves_the_address_bar(visit):
 
 
 def test_signing_in_works_without_javascript(visit):
-    dana = visit("dana", java_script_enabled=False).sign_in()
+    dana = visit("dana", java_script_enabled=False).sign_in("./")
     expect(dana.page.get_by_role("button", name="Sign out")).to_be_visible()
     dana.page.get_by_role("button", name="Sign out").click()
     expect(dana.page.get_by_role("button", name="Sign in")).to_be_visible()
