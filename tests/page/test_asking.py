@@ -21,6 +21,23 @@ def queue(asha):
         yield room, people
 
 
+HELD = """() => {
+  const { send } = WebSocket.prototype;
+  const held = [];
+  WebSocket.prototype.send = function (data) { held.push(() => send.call(this, data)); };
+  globalThis.letGo = () => { WebSocket.prototype.send = send; held.forEach((give) => give()); };
+}"""
+
+
+def hold_the_line(visitor):
+    """What the page says from now on reaches the server only when the test lets it go."""
+    visitor.page.evaluate(HELD)
+
+
+def let_go(visitor):
+    visitor.page.evaluate("letGo()")
+
+
 def test_a_watcher_has_no_text_box_but_a_button(asha, bilal):
     asha.host("Read-only")
     bilal.watch("Read-only")
@@ -217,15 +234,10 @@ def test_the_focus_follows_the_role_and_never_lands_on_a_signal(asha, bilal):
 def test_letting_all_in_goes_on_where_somebody_has_withdrawn(asha, queue):
     """The page hears of the withdrawal too late: its line is slow."""
     room, [bilal, chen, dana] = queue
-    asha.page.evaluate("""() => {
-      const { send } = WebSocket.prototype;
-      const held = [];
-      WebSocket.prototype.send = function (data) { held.push(() => send.call(this, data)); };
-      globalThis.letGo = () => { WebSocket.prototype.send = send; held.forEach((give) => give()); };
-    }""")
+    hold_the_line(asha)
     asha.room.get_by_role("button", name="Approve all").click()
     bilal.withdraw(room)
-    asha.page.evaluate("letGo()")
+    let_go(asha)
     for person in (chen, dana):
         person.hears("approved")
 
@@ -233,15 +245,10 @@ def test_letting_all_in_goes_on_where_somebody_has_withdrawn(asha, queue):
 def test_who_was_denied_is_not_let_in_with_all_the_others(asha, queue):
     """Also while letting in takes its time, as for many at the server's pace."""
     _, [bilal, chen, dana] = queue
-    asha.page.evaluate("""() => {
-      const { send } = WebSocket.prototype;
-      const held = [];
-      WebSocket.prototype.send = function (data) { held.push(() => send.call(this, data)); };
-      globalThis.letGo = () => { WebSocket.prototype.send = send; held.forEach((give) => give()); };
-    }""")
+    hold_the_line(asha)
     asha.room.get_by_role("button", name="Approve all").click()
     asha.room.get_by_role("button", name="Deny dana").click()
-    asha.page.evaluate("letGo()")
+    let_go(asha)
     chen.hears("approved")
     dana.hears("denied")
     assert not dana.heard("approved")

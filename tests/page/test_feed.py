@@ -213,8 +213,13 @@ def test_words_can_be_taken_back_for_two_minutes(discussion):
     take_back = asha.feed.get_by_role("button", name="Take back")
     asha.page.clock.fast_forward(110_000)
     expect(take_back).to_be_visible()
-    asha.page.clock.fast_forward(11_000)
-    expect(take_back).to_have_count(0)
+
+    def is_gone():
+        # Not once: each news of the lobby sets the page's clock by the server's again.
+        asha.page.clock.fast_forward(121_000)
+        return take_back.count() == 0
+
+    assert any(is_gone() for _ in range(20))
     seat_asha.line.hang_up()
 
 
