@@ -227,7 +227,7 @@ export const RoomDialog = {
 
     receive(messages) {
       const isHeld = ({ seq }) => this.messages.findLast((held) => held.seq <= seq)?.seq === seq;
-      const isNews = (message) => 
+      const isNews = (message) =>
         message.seq > this.cameAfter && message.user !== this.user && !message.taken_back && !isHeld(message);
       const news = messages.filter(isNews);
       if (news.length) this.$emit('news', news);
