@@ -15,12 +15,12 @@ help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/installed ## install, print the people's passwords and invite links, and serve
-	@$(IN_VENV) assets.py || echo "Going on without them: the page then needs its CDN." >&2
+	@$(IN_VENV) -m runtime.assets || echo "Going on without them: the page then needs its CDN." >&2
 	@$(IN_VENV) users.py
 	@exec $(IN_VENV) app.py
 
 test: lint ## install, make sure of a browser, and run every test (ARGS="-k queue" for some)
-	$(IN_VENV) assets.py
+	$(IN_VENV) -m runtime.assets
 	sh deploy/install_packages.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
 	  $(IN_VENV) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
@@ -35,7 +35,7 @@ bench: $(VENV)/installed-tests ## measure how fast a message reaches everyone
 	$(IN_VENV) benchmarks/fanout.py $(ARGS)
 
 lighthouse: $(VENV)/installed-tests ## what Lighthouse says of the sign-in page and the lobby on a phone; needs Node
-	$(IN_VENV) assets.py
+	$(IN_VENV) -m runtime.assets
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) benchmarks/lighthouse.py
 
 torture: $(VENV)/installed-tests ## kill servers under load and compare what everybody saw (KILLS=200 JOURNAL=file|redis)
@@ -44,11 +44,11 @@ torture: $(VENV)/installed-tests ## kill servers under load and compare what eve
 
 cluster: $(VENV)/installed ## serve with N processes, one Redis and nginx in front, on http://127.0.0.1:5000/
 	sh deploy/install_packages.sh
-	@$(IN_VENV) assets.py || echo "Going on without them: the page then needs its CDN." >&2
+	@$(IN_VENV) -m runtime.assets || echo "Going on without them: the page then needs its CDN." >&2
 	@exec $(IN_VENV) deploy/cluster.py --processes $(N)
 
 screenshots: $(VENV)/installed-tests ## draw every state of the page, on a desk and a phone, light and dark, into tests/screenshots/
-	$(IN_VENV) assets.py
+	$(IN_VENV) -m runtime.assets
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && PYTHONPATH=. $(IN_VENV) tests/screenshots.py
 
 clean: ## remove what make made; instance/, with the rooms and the secret key, stays

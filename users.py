@@ -11,17 +11,17 @@ import os
 import secrets
 import sys
 import tempfile
-from pathlib import Path
+
+from runtime import settings
 
 # name → number. The first is the owner, who so far has no more rights than the others.
 PEOPLE = {"asha": 1, "bilal": 1, "chen": 1, "dana": 1, "emeka": 1, "farida": 1}
 
-INSTANCE = Path(__file__).parent / "instance"
 PASSWORD_BITS = 64  # four words; at the pace that sign-in allows an address, trying half takes longer than the sun has
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
 
 
-def people(guests=0):
+def people(guests=settings.GUESTS):
     """Everybody who may sign in, as {name: number}: the hard-coded ones, then `guest1` to `guest<guests>`."""
     return PEOPLE | {f"guest{n}": 1 for n in range(1, guests + 1)}
 
@@ -43,25 +43,25 @@ def _word(bits):
     )
 
 
-def is_password(secret, name, numbers, given):
-    """Whether `given` is the password of `name`, one of `numbers` ({name: number}).
+def is_password(secret, name, number, given):
+    """Whether `given` is the password of `name`, whose number this is; None for somebody who is none of the people.
 
     An unknown name takes the same path and time as a wrong password. Capitals, and spaces between the words, are
     forgiven: the password may have been read aloud.
     """
-    right = password(secret, name, numbers.get(name, 0))
+    right = password(secret, name, number or 0)
     alike = hmac.compare_digest(right.encode(), "-".join(given.lower().replace("-", " ").split()).encode())
-    return alike and name in numbers
+    return alike and number is not None
 
 
 def secret_key():
     """The key that signs sessions and makes passwords: the setting, else one made once and kept for the owner alone."""
-    if key := os.environ.get("PARTY_SECRET_KEY"):
-        return key
-    INSTANCE.mkdir(mode=0o700, exist_ok=True)
-    path = INSTANCE / "secret_key"
+    if settings.SECRET_KEY:
+        return settings.SECRET_KEY
+    settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
+    path = settings.INSTANCE / "secret_key"
     if not path.exists():
-        handle, draft = tempfile.mkstemp(dir=INSTANCE)  # mode 0600
+        handle, draft = tempfile.mkstemp(dir=settings.INSTANCE)  # mode 0600
         os.write(handle, secrets.token_urlsafe(32).encode())
         os.close(handle)
         with contextlib.suppress(FileExistsError):  # another process was first: its key counts
@@ -70,23 +70,14 @@ def secret_key():
     return path.read_text()
 
 
-def address_of(host, port):
-    """The address of a party that listens there."""
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
 def main(address):
     """Print everybody's name, password and invite link to the party at `address`."""
-    guests = os.environ.get("PARTY_GUESTS") or "0"
-    if not guests.isdecimal():
-        raise SystemExit(f"PARTY_GUESTS must be a whole number from 0, not {guests!r}.")
-    secret, numbers = secret_key(), people(int(guests))
-    for name, number in numbers.items():
+    secret = secret_key()
+    for name, number in people().items():
         word = password(secret, name, number)
         # Behind the #, where no server and no proxy ever sees it.
         print(f"{name:<10} {word}   {address}sign-in#name={name}&password={word}")
 
 
 if __name__ == "__main__":
-    here = address_of(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or 5000)
-    main(sys.argv[1].rstrip("/") + "/" if len(sys.argv) > 1 else here)
+    main(sys.argv[1].rstrip("/") + "/" if len(sys.argv) > 1 else settings.address())

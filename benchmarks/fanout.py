@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from servers import running_redis, running_server  # noqa: E402
 
-from journal import open_journal  # noqa: E402
+from runtime.journal import open_journal  # noqa: E402
 
 SPEAKERS = 20  # who post at the same time where posts are counted
 KINDS = ["memory", "file", "redis"]

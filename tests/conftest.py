@@ -1,12 +1,11 @@
 import os
 import tempfile
 
-from servers import ROOT, SECRET, password_of, running_redis, running_server
-
-# In this process the party runs on plain threads, so that nothing is patched under the tests' feet; the servers that
-# tests start run on eventlet, like the product, and on threads where a test asks for it.
+# Before the party is imported, which reads its settings then. In this process it runs on plain threads, so that nothing
+# is patched under the tests' feet; the servers that tests start run on eventlet, like the product, and on threads where
+# a test asks for it.
 os.environ["PARTY_ASYNC_MODE"] = "threading"
-os.environ["PARTY_SECRET_KEY"] = SECRET
+os.environ["PARTY_SECRET_KEY"] = "a secret for tests"
 os.environ["PARTY_PACE"] = "0"
 os.environ["PARTY_JOURNAL"] = "memory:"
 os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = (storage := tempfile.TemporaryDirectory()).name  # else in the tree
@@ -18,10 +17,13 @@ import shutil
 import pytest
 from person import InProcessLine, Person, form_token
 from playwright.sync_api import sync_playwright
+from servers import ROOT, password_of, running_redis, running_server
 
-import app as party
-
-party.begin()
+import app
+from party.presence import Presence
+from party.state import State
+from runtime.journal import open_journal
+from runtime.pace import WrongTries
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the time limit of a test: who waits here has not begun
@@ -39,7 +41,7 @@ class Clock:
     """The party's time, standing still until a test lets it pass."""
 
     def __init__(self):
-        self.at = party.now()
+        self.at = app.now()
 
     def __call__(self):
         return self.at
@@ -49,29 +51,35 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(request, monkeypatch):
+    kind = getattr(request.node, "callspec", None) and request.node.callspec.params.get("join_anywhere")
+    assert kind in (None, "in-process"), "A server has a clock of its own: this one would do nothing there."
     clock = Clock()
-    monkeypatch.setattr(party, "now", clock)
+    monkeypatch.setattr(app, "now", clock)
     return clock
 
 
 @pytest.fixture
-def clean_party():
-    """The party of this process, with nobody there and nothing remembered."""
-    everything = (
-        party.rooms, party.users, party.tabs, party.tabs_of, party.presence, party.elsewhere, party.departed,
-        party.told, party.told_cards, party.stale_rooms, party.stale_cards,
-    )  # fmt: skip
-    for part in everything:
-        part.clear()
-    party.wrong_tries._tries.clear()
-    party.socketio.server.manager.rooms.clear()
-    return party
+def clean_party(monkeypatch):
+    """The app of this process, with nobody there and nothing remembered."""
+    news = app.News()
+    new = {
+        "state": State(),
+        "news": news,
+        "presence": Presence(news.stale_rooms.add),
+        "journal": open_journal("memory:"),
+        "wrong_tries": WrongTries(app.WRONG_TRIES, app.WRONG_TRIES_WITHIN),
+    }
+    for name, thing in new.items():
+        monkeypatch.setattr(app, name, thing)
+    app.socketio.server.manager.rooms.clear()
+    app.begin()
+    return app
 
 
 def browser_of(name):
     """A Flask test client, signed in."""
-    browser = party.app.test_client()
+    browser = app.app.test_client()
     token = form_token(browser.get("/sign-in").text)
     answer = browser.post("/sign-in", data={"name": name, "password": password_of(name), "token": token})
     assert answer.status_code == 303, answer.text

@@ -6,17 +6,20 @@ As soon as the file FUSE names a step, the next message that comes to that step 
 outside would. The product has no hooks for this: its functions are wrapped here. Needs the project in PYTHONPATH.
 """
 
-import transport  # first, as in the party itself  # noqa: F401  # isort: skip
+import app  # first: with it everything becomes cooperative, as in the party itself
+
+# isort: split
 
 import argparse
 import contextlib
 import dataclasses
 import functools
 import os
+import secrets
 import signal
 from pathlib import Path
 
-import app as party
+from party import rules
 
 # In the order of a message's way.
 STEPS = ("before append", "after append", "after apply", "before ack")
@@ -31,9 +34,9 @@ def put_in_the_steps(fuse):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def is_our_message(command):
-        return command["kind"] == "message" and command["id"] in party.awaited
+        return command["kind"] == "message" and command["id"] in app.awaited
 
-    append, receive, announce, acknowledge = party.journal.append, party.receive, party.announce, party.acknowledge
+    append, receive, announce, acknowledge = app.journal.append, app.receive, app.announce, app.acknowledge
 
     def dying_append(command):
         if command["kind"] == "message":
@@ -52,12 +55,12 @@ def put_in_the_steps(fuse):
 
     def dying_acknowledge(handler, payload):
         ack = acknowledge(handler, payload)
-        if handler is party.on_message and ack["ok"]:
+        if handler is app.on_message and ack["ok"]:
             come_to("before ack")
         return ack
 
-    party.journal.append, party.receive = dying_append, dying_receive
-    party.announce, party.acknowledge = dying_announce, dying_acknowledge
+    app.journal.append, app.receive = dying_append, dying_receive
+    app.announce, app.acknowledge = dying_announce, dying_acknowledge
 
 
 # --- The bugs: each replaces what the party does by what it must not do -----------------------------------------------
@@ -65,24 +68,24 @@ def put_in_the_steps(fuse):
 
 def messages_go_through(submit):
     """Let `submit(command)` do what the party's own does, for messages that are new and allowed."""
-    right_submit = party.submit
+    right_submit = app.submit
 
     @functools.wraps(right_submit)
     def wrong_submit(kind, user=None, **body):
-        command = {"id": party.secrets.token_hex(8), "at": party.now(), "kind": kind, "user": user} | body
-        if kind != "message" or party.foresee(command):
+        command = {"id": secrets.token_hex(8), "at": app.now(), "kind": kind, "user": user} | body
+        if kind != "message" or app.foresee(command):
             return right_submit(kind, user, **body)
-        party.awaited[command["id"]] = None
+        app.awaited[command["id"]] = None
         return submit(command)
 
-    party.submit = wrong_submit
+    app.submit = wrong_submit
 
 
 def acknowledge_before_append():
     def submit(command):
-        room = party.rooms[command["room"]]
-        outcome = party.say(dataclasses.replace(room, messages=list(room.messages)), command)
-        party.socketio.start_background_task(lambda: party.journal.append(command))
+        room = app.state.rooms[command["room"]]
+        outcome = rules.say(dataclasses.replace(room, messages=list(room.messages)), command)
+        app.socketio.start_background_task(lambda: app.journal.append(command))
         return {"ok": True} | outcome
 
     messages_go_through(submit)
@@ -90,22 +93,22 @@ def acknowledge_before_append():
 
 def apply_before_append():
     def submit(command):
-        with party.door:
-            outcome = party.apply(command)
-            party.announce(command, outcome)
-        party.journal.append(command)
+        with app.lock:
+            outcome = app.apply(command)
+            app.announce(command, outcome)
+        app.journal.append(command)
         return outcome
 
     messages_go_through(submit)
 
 
 def no_key_memory():
-    party.remember = lambda command, outcome: None
+    app.state.remember = lambda command, outcome: None
 
 
 def read_position_lost():
     """Whoever reads on a new connection to Redis reads on from the log's end."""
-    journal = party.journal
+    journal = app.journal
     news, line = journal._news, None
 
     def news_from_now_on():
@@ -133,4 +136,4 @@ if __name__ == "__main__":
     if arguments.bug:
         BUGS[arguments.bug]()
     put_in_the_steps(arguments.fuse)
-    party.main()
+    app.main()

@@ -1,6 +1,7 @@
 """Draws every state of the page, on a desk and on a phone, in light and in dark: `make screenshots`.
 
-They go to tests/screenshots/, with a page that shows them next to each other; those of the README go to docs/ as well.
+They go to tests/screenshots/, with a page that shows them next to each other; those of the README go to docs/pictures/
+as well.
 """
 
 import html
@@ -15,7 +16,7 @@ from visitor import PHONE, Visitor
 
 FOLDER = ROOT / "tests" / "screenshots"
 SIZES = {"desk": {"viewport": {"width": 1120, "height": 720}}, "phone": PHONE}
-# (state, size, colour) → its name in docs/
+# (state, size, colour) → its name in docs/pictures/
 README = {
     ("lobby", "desk", "light"): "lobby",
     ("queue", "desk", "light"): "host",
@@ -39,7 +40,7 @@ def draw(browser, size):
                 name = f"{number:02} {state}, {size}, {colour}.png"
                 visitor.page.screenshot(path=FOLDER / name)
                 if kept := README.get((state, size, colour)):
-                    visitor.page.screenshot(path=ROOT / "docs" / f"{kept}.png", scale="css")
+                    visitor.page.screenshot(path=ROOT / "docs" / "pictures" / f"{kept}.png", scale="css")
                 yield state, colour, name
         for visitor in visitors:
             visitor.context.close()

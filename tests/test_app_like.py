@@ -13,8 +13,8 @@ from conftest import how_to_launch
 from playwright.sync_api import expect
 from servers import ROOT, password_of, running_server
 
-import app as party
-import assets
+import app
+from runtime import assets
 
 
 class Prefix:
@@ -309,18 +309,18 @@ def test_without_tls_the_page_lives_without_a_worker(page, server):
 
 
 def test_the_manifest_says_what_a_phone_needs():
-    manifest = json.loads(party.app.test_client().get("/manifest.webmanifest").data)
+    manifest = json.loads(app.app.test_client().get("/manifest.webmanifest").data)
     assert manifest["start_url"] == manifest["scope"] == "./", "relative: a party may live below a path"
     assert manifest["display"] == "standalone"
     purposes = {(icon["sizes"], icon.get("purpose", "any")) for icon in manifest["icons"]}
     assert purposes == {("any", "any"), ("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")}
     for icon in manifest["icons"]:
-        answer = party.app.test_client().get("/" + icon["src"])
+        answer = app.app.test_client().get("/" + icon["src"])
         assert (answer.status_code, answer.mimetype) == (200, icon["type"])
         if icon["type"] == "image/png":
             assert "{0}x{0}".format(int.from_bytes(answer.data[16:20])) == icon["sizes"]
     shown = re.search(r"--paper: light-dark\((#\w+), (#\w+)\)", (ROOT / "static" / "styles" / "party.css").read_text())
-    page = party.app.test_client().get("/sign-in").text
+    page = app.app.test_client().get("/sign-in").text
     assert re.findall(r'theme-color" content="(#\w+)"', page) == list(shown.groups()), "the colours of the page"
     assert manifest["theme_color"] == manifest["background_color"] == shown[1]
 

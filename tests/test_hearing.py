@@ -163,7 +163,7 @@ def test_what_has_not_changed_is_not_told_again(join, clean_party):
         person.pulse(room)
     clean_party.tick()
     before = [len(person.line.events()) for person in (asha, bilal, chen)]
-    clean_party.stale_rooms.add(room)
+    clean_party.news.stale_rooms.add(room)
     clean_party.tick()
     assert [len(person.line.events()) for person in (asha, bilal, chen)] == before
 

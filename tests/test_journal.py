@@ -20,7 +20,7 @@ import pytest
 import redis as redis_library
 from servers import ROOT, free_port, running_redis
 
-from journal import RedisJournal, Unavailable, open_journal
+from runtime.journal import RedisJournal, Unavailable, open_journal
 
 PATIENCE = 5
 STREAM, HERE = RedisJournal.STREAM, RedisJournal.HERE
@@ -177,7 +177,7 @@ def test_a_path_that_cannot_be_is_refused_with_a_sentence(tmp_path, path):
 
 WRITER = """
 import sys
-from journal import open_journal
+from runtime.journal import open_journal
 journal = open_journal(sys.argv[1])
 journal.follow(list, lambda position, command: None)
 for n in range(int(sys.argv[2]), 1_000_000_000):
@@ -222,7 +222,7 @@ class Killed(sqlite3.Connection):
         return answer
 connect = sqlite3.connect
 sqlite3.connect = lambda *what, **how: connect(*what, factory=Killed, **how)
-from journal import open_journal
+from runtime.journal import open_journal
 open_journal(sys.argv[1]).follow(list, print)
 """
     for statement in itertools.count(1):
@@ -490,7 +490,7 @@ def test_somebody_elses_tool_that_writes_does_not_stop_everybody_for_long(follow
 
 AS_NOBODY = """
 import os, sys
-from journal import open_journal
+from runtime.journal import open_journal
 if os.getuid() == 0:  # to whom nothing is forbidden
     os.setgroups([]), os.setgid(65_534), os.setuid(65_534)
 try:
@@ -889,10 +889,10 @@ def test_a_redis_that_forgot_is_told_again(redis, three):
 LIKE_THE_PRODUCT = {**os.environ, "PARTY_ASYNC_MODE": "eventlet"}
 
 ON_EVENTLET = """
-import transport  # first, as the party does
+from runtime import transport  # first, as the party does
 import json, os, signal, sys, time
 import eventlet
-from journal import Unavailable, open_journal
+from runtime.journal import Unavailable, open_journal
 
 received, ticks, took = [], [], {}
 journal = open_journal(sys.argv[1])
@@ -948,10 +948,10 @@ def test_while_redis_is_frozen_the_loop_goes_on(redis):
 
 
 BEHIND = """
-import transport  # first, as the party does
+from runtime import transport  # first, as the party does
 import json, sys, time
 import eventlet
-from journal import as_text, open_journal
+from runtime.journal import as_text, open_journal
 
 journal, ticks = open_journal(sys.argv[1]), []
 

@@ -3,7 +3,8 @@
 import pytest
 from person import assert_ok, assert_refused, seat
 
-from journal import Unavailable
+from party import rules
+from runtime.journal import Unavailable
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_the_room_closes_when_its_time_is_up_and_says_so_once(asha, bilal, clock
     clock.passes(seconds=1)
     for _ in range(3):
         clean_party.tick()
-    gone_at = clock() + clean_party.CLOSED_LIFE
+    gone_at = clock() + rules.CLOSED_LIFE
     assert bilal.heard("closed") == [{"room": room, "reason": "time", "by": None, "gone_at": gone_at}]
     assert bilal.sees(room)["closed"] == "time"
 
@@ -61,10 +62,10 @@ def test_a_room_that_everybody_left_closes_after_five_minutes(asha, bilal, clock
     clean_party.tick()
     clock.passes(minutes=4, seconds=59)
     clean_party.tick()
-    assert clean_party.rooms[room].closed is None
+    assert clean_party.state.rooms[room].closed is None
     clock.passes(seconds=1)
     clean_party.tick()
-    assert clean_party.rooms[room].closed == "abandoned"
+    assert clean_party.state.rooms[room].closed == "abandoned"
     assert bilal.heard("closed") == [], "who left hears no more"
 
 
@@ -79,7 +80,7 @@ def test_coming_back_in_time_keeps_the_room(asha, clock, clean_party):
     clean_party.tick()
     clock.passes(minutes=4)
     clean_party.tick()
-    assert clean_party.rooms[room].closed is None
+    assert clean_party.state.rooms[room].closed is None
 
 
 def test_a_host_gone_for_a_minute_is_followed_by_the_longest_standing_speaker_present(
@@ -144,7 +145,7 @@ def test_with_no_speaker_present_the_room_waits_for_its_host(asha, bilal, clock,
     clean_party.tick()
     clock.passes(minutes=10)
     assert bilal.sees(room)["host"] == "asha"
-    assert clean_party.rooms[room].closed is None
+    assert clean_party.state.rooms[room].closed is None
 
 
 def test_a_closed_room_is_read_by_those_who_were_inside_alone(asha, bilal, chen, join, clock):
@@ -198,7 +199,7 @@ def test_a_message_can_be_taken_back_for_two_minutes(asha, clock, clean_party):
             assert_ok(asha.take_back(room, 1))
     clock.at += 1
     assert_refused(asha.take_back(room, 2), "conflict")
-    assert [message["text"] for message in clean_party.rooms[room].messages] == ["", "Message 2"]
+    assert [message["text"] for message in clean_party.state.rooms[room].messages] == ["", "Message 2"]
 
 
 def test_each_refusal_to_take_back_says_why(asha, bilal, clock):
@@ -224,7 +225,7 @@ def test_a_room_that_closes_forgets_what_was_of_the_moment(asha, bilal, clean_pa
     assert asha.sees(room)["pulse"]["agree"] == asha.sees(room)["more_time"] == 1
     asha.close(room)
     assert asha.sees(room)["pulse"]["agree"] == asha.sees(room)["more_time"] == 0
-    kept = clean_party.rooms[room]
+    kept = clean_party.state.rooms[room]
     assert not kept.pulse and not kept.more_time and not kept.waiting
 
 
@@ -235,7 +236,7 @@ def test_a_closed_room_says_when_it_is_gone(asha, clock, clean_party):
     assert asha.sees(room)["gone_at"] == clock.at + 120 * 60_000
     clock.passes(minutes=120)
     clean_party.tick()
-    assert room not in clean_party.rooms
+    assert room not in clean_party.state.rooms
 
 
 def test_a_new_tab_hears_of_the_closed_rooms_that_its_person_was_inside(asha, bilal, join, clock, clean_party):
@@ -272,11 +273,12 @@ def test_a_closed_room_is_forgotten_after_two_hours(asha, clock, clean_party):
     clock.passes(minutes=1)
     clean_party.tick()
     assert_refused(asha.watch(room), "not_found")
-    assert clean_party.rooms == clean_party.presence == clean_party.told == {}, "nothing of it is left"
+    left = (clean_party.state.rooms, clean_party.presence.rooms, clean_party.news.rooms)
+    assert left == ({}, {}, {}), "nothing of it is left"
 
 
 def test_the_room_closed_first_is_forgotten_first(asha, clock, clean_party, monkeypatch):
-    monkeypatch.setattr(clean_party, "CLOSED_ROOMS", 2)
+    monkeypatch.setattr(rules, "CLOSED_ROOMS", 2)
     closed = []
     for n in range(3):
         closed.append(asha.host(f"Room {n}"))
@@ -319,9 +321,10 @@ def test_the_longest_room_is_gone_with_everything_by_the_end_of_the_day(asha, bi
     for _ in range(60):
         clock.passes(minutes=5)
         clean_party.tick()
-    for part in ("rooms", "presence", "told", "told_cards", "stale_rooms", "stale_cards"):
-        assert not getattr(clean_party, part), part
-    assert not any(tab.inside for tab in clean_party.tabs.values())
+    assert not clean_party.state.rooms and not clean_party.presence.rooms
+    for part in ("rooms", "cards", "stale_rooms", "stale_cards"):
+        assert not getattr(clean_party.news, part), part
+    assert not any(tab.inside for tab in clean_party.presence.tabs.values())
 
 
 def away(*_):
@@ -354,14 +357,14 @@ def test_people_inside_through_another_process_are_there(asha, clock, clean_part
     for _ in range(3):
         clean_party.tick()
         clock.passes(minutes=4)
-    view = clean_party.room_view(clean_party.rooms[room])
+    view = clean_party.room_view(clean_party.state.rooms[room])
     assert (view["host"], view["watching"], view["closed"]) == ("asha", 1, None)
     elsewhere = {}
     clean_party.tick()
-    assert clean_party.room_view(clean_party.rooms[room])["watching"] == 0
+    assert clean_party.room_view(clean_party.state.rooms[room])["watching"] == 0
     clock.passes(minutes=5)
     clean_party.tick()
-    assert clean_party.rooms[room].closed == "abandoned"
+    assert clean_party.state.rooms[room].closed == "abandoned"
 
 
 def test_who_goes_in_while_the_log_is_away_can_read_and_is_a_visitor_afterwards(
@@ -375,9 +378,9 @@ def test_who_goes_in_while_the_log_is_away_can_read_and_is_a_visitor_afterwards(
         assert [message["text"] for message in ack["messages"]] == ["Words to keep"]
         assert_refused(asha.message(room, "Not kept"), "unavailable")
         clean_party.tick()
-        assert "bilal" not in clean_party.rooms[room].visitors
+        assert "bilal" not in clean_party.state.rooms[room].visitors
     clean_party.tick()
-    assert "bilal" in clean_party.rooms[room].visitors
+    assert "bilal" in clean_party.state.rooms[room].visitors
     clock.passes(minutes=10)
     clean_party.tick()
     assert_ok(bilal.watch(room))
@@ -399,11 +402,11 @@ def test_people_are_counted_in_a_room_that_is_heard_of_later_than_of_them(asha, 
     clean_party.tick()
     opening = {"id": "later", "at": clean_party.now(), "kind": "host", "user": "asha", "key": None}
     clean_party.receive(1, opening | {"topic": "Tea", "lasts": 60_000})
-    assert clean_party.room_view(clean_party.rooms["later"])["watching"] == 1
+    assert clean_party.room_view(clean_party.state.rooms["later"])["watching"] == 1
 
 
 def test_nobody_is_handed_more_rooms_than_they_may_host(asha, bilal, clean_party):
-    mine = [bilal.host(f"Mine {n}") for n in range(clean_party.LIVE_ROOMS_EACH)]
+    mine = [bilal.host(f"Mine {n}") for n in range(rules.LIVE_ROOMS_EACH)]
     room = asha.host("One too many")
     seat(asha, bilal, room)
     assert_refused(asha.hand_over(room, "bilal"), "limit")

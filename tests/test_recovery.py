@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings, strategies
 from person import assert_ok, assert_refused, form_token, seat
 from servers import ROOT, SECRET, Server, running_redis
-from test_rules import ALWAYS_THE_SAME, PARTIES, dicts, run
+from test_rules import ALWAYS_THE_SAME, PARTIES, run
 
-from journal import Unavailable, open_journal
+from party import rules
+from runtime.journal import Unavailable, open_journal
 
 PATIENCE = 5
 # The party as its next release has it: asha has got another password.
@@ -149,7 +150,7 @@ def test_a_room_that_is_overdue_is_closed_before_the_door_opens(start, log, clea
     assert_ok(asha.watch(room))
     assert_refused(asha.message(room), "closed")
     clean_party.rebuild(open_journal(log).replay())
-    kept = clean_party.rooms[room]
+    kept = clean_party.state.rooms[room]
     assert (kept.closed, kept.closed_at) == ("time", closes_at)
     ends = [command for _, command in open_journal(log).replay() if command["kind"] == "end"]
     assert [command["room"] for command in ends].count(room) == 1
@@ -310,7 +311,7 @@ class ThroughARebuild:
 def test_a_command_that_comes_with_a_rebuild_has_its_outcome(clean_party, monkeypatch):
     monkeypatch.setattr(clean_party, "journal", ThroughARebuild(clean_party))
     outcome = clean_party.submit("host", "asha", topic="Tea", lasts=60_000)
-    assert outcome == {"ok": True, "room": next(iter(clean_party.rooms))}
+    assert outcome == {"ok": True, "room": next(iter(clean_party.state.rooms))}
     assert clean_party.awaited == {}
 
 
@@ -318,7 +319,7 @@ def test_a_command_that_the_log_lost_is_not_acknowledged(clean_party, monkeypatc
     monkeypatch.setattr(clean_party, "journal", ThroughARebuild(clean_party, is_lost=True))
     with pytest.raises(Unavailable):
         clean_party.submit("host", "asha", topic="Tea", lasts=60_000)
-    assert clean_party.awaited == clean_party.rooms == {}
+    assert clean_party.awaited == clean_party.state.rooms == {}
 
 
 def test_a_start_that_must_write_and_cannot_says_so(clean_party, monkeypatch):
@@ -336,7 +337,7 @@ def test_a_start_that_must_write_and_cannot_says_so(clean_party, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["memory", "file", "redis"])
-def test_what_any_log_replays_from_any_position_goes_on_to_the_same_dicts(clean_party, tmp_path, redis, kind):
+def test_what_any_log_replays_from_any_position_goes_on_to_the_same_dicts(tmp_path, redis, kind):
     journal = open_journal({"memory": "memory:", "file": str(tmp_path / "party.db"), "redis": redis.address}[kind])
     journal.follow(list, lambda position, command: None)
 
@@ -344,16 +345,13 @@ def test_what_any_log_replays_from_any_position_goes_on_to_the_same_dicts(clean_
     @given(PARTIES, strategies.integers(0, 60))
     def check(commands, prefix):
         start = positions[-1] if positions else None
-        outcomes = run(clean_party, commands)
-        present = dicts(clean_party)
+        party, outcomes = run(commands)
         mine = [journal.append(command) for command in commands]
         positions.extend(mine)
-        assert run(clean_party, [command for _, command in journal.replay(start)]) == outcomes
-        assert dicts(clean_party) == present
-        run(clean_party, commands[:prefix])
-        for _, command in journal.replay(after=(mine[:prefix] or [start])[-1]):
-            clean_party.apply(command)
-        assert dicts(clean_party) == present
+        assert run([command for _, command in journal.replay(start)]) == (party, outcomes)
+        first_part, _ = run(commands[:prefix])
+        rest = [command for _, command in journal.replay(after=(mine[:prefix] or [start])[-1])]
+        assert run(rest, first_part) == (party, outcomes[prefix:])
 
     positions = []
     with contextlib.closing(journal):
@@ -377,11 +375,11 @@ class Evening:
         self.cookies, self.count = {}, 0
 
     def passes(self, hours):
-        until = self.clock.at + hours * 60 * self.party.MINUTE
+        until = self.clock.at + hours * 60 * rules.MINUTE
         while self.clock.at < until:
             self.clock.passes(minutes=self.dice.expovariate(0.5))
             self.party.tick()
-            with contextlib.suppress(self.party.Refused):
+            with contextlib.suppress(rules.Refused):
                 self.somebody_does_something(self.dice.choice(self.PEOPLE))
 
     def somebody_does_something(self, user):
@@ -392,19 +390,19 @@ class Evening:
             self.party.submit("sign_in", user, **sign_in)
         elif self.dice.random() < 0.01:
             self.party.submit("sign_out", user, sign_in=self.cookies[user])
-        elif len(self.party.live_rooms()) < 3 and self.dice.random() < 0.2:
-            room = self.asks("host", user, topic="Tea", lasts=30 * self.party.MINUTE)["room"]
-            self.party.count(room, {user: 1})
-        elif rooms := list(self.party.rooms):
+        elif len(rules.live_rooms(self.party.state)) < 3 and self.dice.random() < 0.2:
+            room = self.asks("host", user, topic="Tea", lasts=30 * rules.MINUTE)["room"]
+            self.party.presence.count(room, {user: 1})
+        elif rooms := list(self.party.state.rooms):
             self.does(self.dice.choice(["watch", "watch", "leave", "request", "withdraw", "approve", "approve", "deny",
                                         "remove", "hand_over", "message", "message", "message", "take_back", "pulse",
                                         "more_time", "extend", "close"]),
-                      user, self.party.rooms[self.dice.choice(rooms)])  # fmt: skip
+                      user, self.party.state.rooms[self.dice.choice(rooms)])  # fmt: skip
 
     def does(self, kind, user, room):
         if kind == "leave":
-            if user in self.party.presence[room.id].tabs:
-                self.party.count(room.id, {user: -1})
+            if user in self.party.presence.names_in(room.id):
+                self.party.presence.count(room.id, {user: -1})
             return
         if kind in ("approve", "deny", "remove", "hand_over"):
             user = room.host
@@ -415,7 +413,7 @@ class Evening:
                 "close": {"reason": "host"}}.get(kind, {})  # fmt: skip
         self.asks(kind, user, room=room.id, **more)
         if kind == "watch":
-            self.party.count(room.id, {user: 1})
+            self.party.presence.count(room.id, {user: 1})
 
     def asks(self, kind, user, **body):
         key = f"k{self.count}" if self.dice.random() < 0.5 else None
@@ -425,10 +423,9 @@ class Evening:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_log_that_is_cut_behind_its_life_rebuilds_the_same_present(clean_party, clock, seed):
     evening, cut_away, rooms = Evening(clean_party, clock, seed), 0, 0
-    since = max((position for position, _ in clean_party.journal.replay()), default=0)
     for _ in range(10):
         evening.passes(hours=4)
-        present = rebuilt(clean_party, whole := list(clean_party.journal.replay(after=since)))
+        present = rebuilt(clean_party, whole := list(clean_party.journal.replay()))
         kept = [entry for entry in whole if entry[1]["at"] >= clock.at - clean_party.LOG_LIFE]
         assert rebuilt(clean_party, kept) == present
         rebuilt(clean_party, whole)
@@ -439,5 +436,5 @@ def test_a_log_that_is_cut_behind_its_life_rebuilds_the_same_present(clean_party
 def rebuilt(party, log):
     """The rooms and the sign-ins that hold, as this log gives them."""
     party.rebuild(log)
-    holding = {(name, id) for name in party.users for id in party.users[name].sign_ins if party.sign_in_holds(name, id)}
-    return dict(party.rooms), holding
+    known = [(name, id) for name, user in party.state.users.items() for id in user.sign_ins]
+    return dict(party.state.rooms), {sign_in for sign_in in known if party.sign_in_holds(*sign_in)}

@@ -5,6 +5,10 @@ import copy
 import pytest
 from person import assert_refused
 
+from party import rules
+from runtime import settings
+from runtime.pace import TokenBuckets
+
 # Who sends, as seen from the room. An outsider has never been inside; a stranger has signed out.
 CALLERS = ["stranger", "outsider", "watcher", "waiting", "speaker", "host"]
 STATES = ["live", "overdue", "closed", "unknown"]  # overdue: the time is up, and no sweep has come by yet
@@ -79,14 +83,14 @@ def test_every_cell(event, caller, state, cast, clock, clean_party):
         "room": named, "topic": "Coffee", "text": "Hi", "key": "k", "user": whom, "before": 1, "seq": 1,
         "mood": "agree",
     }  # fmt: skip
-    before, logged = copy.deepcopy(clean_party.rooms), last_position(clean_party)
+    before, logged = copy.deepcopy(clean_party.state.rooms), last_position(clean_party)
     ack = people[caller].ask(event, payload)
     code = expected(event, caller, state)
     if code is None:
         assert ack["ok"], ack
         return
     assert_refused(ack, code)
-    assert clean_party.rooms == before, "a refused command changes nothing"
+    assert clean_party.state.rooms == before, "a refused command changes nothing"
     if code != "conflict":  # a rule's refusal is in the log, and refused again whenever the log is read
         assert last_position(clean_party) == logged, "what is not allowed is not logged"
 
@@ -107,7 +111,7 @@ def test_nobody_takes_a_room_over_by_saying_that_its_host_is_gone(caller, cast, 
     people, room = cast
     payload = {"room": room, "user": "bilal", "who": "bilal", "gone": "asha"}
     assert_refused(people[caller].ask("hand_over", payload), "forbidden")
-    assert clean_party.rooms[room].host == "asha"
+    assert clean_party.state.rooms[room].host == "asha"
 
 
 @pytest.mark.parametrize("seq", [2, 10_000])
@@ -121,11 +125,11 @@ def test_who_has_lost_the_seat_may_still_take_back_what_they_said_last(cast, cle
     people, room = cast
     assert people["host"].remove(room, "bilal")["ok"]
     assert people["speaker"].take_back(room, 1)["ok"]
-    assert [message["text"] for message in clean_party.rooms[room].messages] == [""]
+    assert [message["text"] for message in clean_party.state.rooms[room].messages] == [""]
 
 
 def test_a_room_has_as_many_speakers_as_seats(join, clean_party, monkeypatch):
-    monkeypatch.setattr(clean_party, "SEATS", 2)
+    monkeypatch.setattr(settings, "SEATS", 2)
     asha, people = join("asha"), [join(name) for name in ("bilal", "chen", "dana", "emeka")]
     room = asha.host()
     for person in people:
@@ -159,7 +163,7 @@ def test_what_the_party_itself_does_nobody_can_send(kind, cast):
 
 
 def test_a_full_room_takes_no_more_messages(join, clean_party, monkeypatch):
-    monkeypatch.setattr(clean_party, "ROOM_MESSAGES", 2)
+    monkeypatch.setattr(settings, "ROOM_MESSAGES", 2)
     asha = join("asha")
     room = asha.host()
     asha.message(room)
@@ -168,7 +172,7 @@ def test_a_full_room_takes_no_more_messages(join, clean_party, monkeypatch):
 
 
 def test_a_full_party_takes_no_more_rooms(join, clean_party, monkeypatch):
-    monkeypatch.setattr(clean_party, "LIVE_ROOMS", 1)
+    monkeypatch.setattr(rules, "LIVE_ROOMS", 1)
     room = join("asha").host()
     bilal = join("bilal")
     assert_refused(bilal.ask("host", {"topic": "Coffee"}), "limit")
@@ -177,7 +181,7 @@ def test_a_full_party_takes_no_more_rooms(join, clean_party, monkeypatch):
 
 
 def test_who_is_too_fast_is_told_how_long_to_wait(join, clean_party, clock, monkeypatch):
-    monkeypatch.setattr(clean_party, "paces", clean_party.TokenBuckets(pace=5, burst=20))
+    monkeypatch.setattr(clean_party, "paces", TokenBuckets(pace=5, burst=20))
     asha, other_tab = join("asha"), join("asha")
     room = asha.host()
     for _ in range(19):
@@ -195,4 +199,4 @@ def test_a_failure_of_ours_is_a_sentence_for_them_and_a_traceback_for_us(join, c
     assert_refused(asha.ask("host", {"topic": "A secret topic"}), "unavailable")
     assert "ZeroDivisionError" in caplog.text
     assert "A secret topic" not in caplog.text
-    assert clean_party.rooms == {}
+    assert clean_party.state.rooms == {}

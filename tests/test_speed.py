@@ -12,9 +12,8 @@ from person import form_token
 from playwright.sync_api import expect
 from servers import ROOT, running_server
 
-import app as party
-import assets
-import words
+import app
+from runtime import assets, settings, words
 
 # A phone on a slow mobile network, as CDP emulates it: bytes a second, milliseconds, and a processor slowed four times.
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -210,7 +209,7 @@ def test_the_server_puts_times_and_names_as_the_page_does(phone, language):
     page.goto("./")
     times = [0, 999, 1_000, 1_001, 61_000, 600_000, 601_000, 601_001, 661_000, 1_740_000, 1_800_000]
     counts = [0, 1, 2, 21]
-    names = [*party.PEOPLE, "Éowyn", "小林", "🦊"]
+    names = [*app.PEOPLE, "Éowyn", "小林", "🦊"]
     theirs = page.evaluate(
         """async ([address, times, counts, names]) => {
           const { timeLeft } = await import(`${address}/words/clock.js`);
@@ -242,7 +241,7 @@ def test_a_tap_before_the_page_is_live_is_not_lost(phone):
 
 
 def test_a_file_is_sent_compressed_to_who_takes_that(server):
-    browser = party.app.test_client()
+    browser = app.app.test_client()
     there = {path.relative_to(assets.STATIC).as_posix() for path in assets.STATIC.rglob("*.*")}
     assert {name for name in there if not name.endswith(".br")} == set(assets.FILES) - set(assets.MADE), (
         "of each kind the type is known"
@@ -257,7 +256,7 @@ def test_a_file_is_sent_compressed_to_who_takes_that(server):
 
 
 def test_an_unchanged_file_is_not_sent_twice():
-    browser = party.app.test_client()
+    browser = app.app.test_client()
     tags = set()
     for encoding in ("br", "gzip", ""):
         asked = {"Accept-Encoding": encoding}
@@ -270,7 +269,7 @@ def test_an_unchanged_file_is_not_sent_twice():
 
 
 def test_an_address_with_a_version_always_means_the_same_bytes():
-    browser = party.app.test_client()
+    browser = app.app.test_client()
     answer = browser.get(f"/{assets.ADDRESS}/styles/party.css")
     assert answer.headers["Cache-Control"] == "public, immutable, max-age=31536000"
     assert answer.headers.getlist("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]
@@ -280,7 +279,7 @@ def test_an_address_with_a_version_always_means_the_same_bytes():
 
 
 def test_an_address_with_a_version_needs_no_tag():
-    assert "ETag" not in party.app.test_client().get(f"/{assets.ADDRESS}/styles/party.css").headers
+    assert "ETag" not in app.app.test_client().get(f"/{assets.ADDRESS}/styles/party.css").headers
 
 
 def without_a_version(route):
@@ -313,7 +312,7 @@ def test_it_is_not_fetched_for_ever_and_the_page_says_so(phone, may_keep):
 
 
 def test_the_page_names_every_file_with_its_version():
-    page = browser_of("asha").get("/").text + party.app.test_client().get("/sign-in").text
+    page = browser_of("asha").get("/").text + app.app.test_client().get("/sign-in").text
     named = re.findall(r'"(static/[^"]+)"', page)
     assert len(named) > 8 and all(name.startswith(assets.ADDRESS + "/") for name in named), named
 
@@ -336,7 +335,7 @@ def test_the_pages_modules_come_as_one():
 def test_nothing_of_a_cdn_is_preloaded():
     """Where it cannot be reached, Firefox would never run the module, also when it is imported again."""
     page = browser_of("asha").get("/").text
-    assert party.ASSETS == "cdn" and "cdn.jsdelivr.net" in page
+    assert settings.ASSETS == "cdn" and "cdn.jsdelivr.net" in page
     assert re.findall(r'rel="(?:modulepreload|preload|prefetch)" href="(?!static/)[^"]+"', page) == []
 
 
@@ -353,7 +352,7 @@ def test_the_libraries_are_compressed_before_the_server_starts(tmp_path, monkeyp
 
 
 def test_what_each_visit_takes_is_compressed_when_the_door_opens(monkeypatch):
-    """Also where nobody has run `python assets.py` since the files changed."""
+    """Also where nobody has run `python -m runtime.assets` since the files changed."""
     monkeypatch.setattr(assets, "FILES", {name: assets.File(name, file.data) for name, file in assets.FILES.items()})
     assets.prepare()
     monkeypatch.delattr(assets, "compressed")
@@ -378,7 +377,7 @@ def test_a_compressed_copy_of_other_bytes_is_not_used(tmp_path, monkeypatch):
 
 def test_the_length_of_a_compressed_page_says_nothing_of_its_token():
     """The same token never stands in two pages, so there is nothing to guess letter by letter; each opens the form."""
-    browser = party.app.test_client()
+    browser = app.app.test_client()
     tokens = [form_token(browser.get("/sign-in").text) for _ in range(20)]
     for start in range(0, len(tokens[0]), 8):
         assert len({token[start : start + 8] for token in tokens}) == 20
@@ -387,7 +386,7 @@ def test_the_length_of_a_compressed_page_says_nothing_of_its_token():
         assert browser.post("/sign-in", data=form).status_code == 401, "the form is taken, the password is not"
     for forged in ("", "0" * len(tokens[0]), "x" * len(tokens[0]), tokens[0][:-2], tokens[0] + "00", tokens[0].upper()):
         assert browser.post("/sign-in", data={**form, "token": forged}).status_code == 400, forged
-    other = party.app.test_client()
+    other = app.app.test_client()
     assert other.post("/sign-in", data=form).status_code == 400, "somebody else's token"
 
 

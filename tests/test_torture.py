@@ -16,7 +16,7 @@ from person import assert_ok, assert_refused
 from servers import ROOT, running_redis, running_server
 from torture import CHECKS, KILLS, REFUSAL_SECONDS, Torture, compare, evenly
 
-from journal import open_journal
+from runtime.journal import open_journal
 
 REDIS_FAULTS = ("process frozen", "process cut off", "redis killed", "redis frozen")
 

@@ -8,7 +8,7 @@ import pytest
 from person import seat
 from servers import ROOT, SECRET, running_redis, running_server
 
-from journal import open_journal
+from runtime.journal import open_journal
 
 
 @pytest.fixture(scope="module", params=["file", "redis"])

@@ -1,7 +1,5 @@
 """The wire: who gets in, what malformed input leads to, and how it all ends. On real servers, over raw sockets."""
 
-import transport
-
 import contextlib
 import json
 import os
@@ -20,6 +18,8 @@ from urllib.request import Request, urlopen
 import pytest
 from person import PATIENCE, Person, SocketLine, assert_ok, assert_refused, form_token
 from servers import ROOT, Server, running_server
+
+from runtime import transport
 
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9  # opcodes of WebSocket frames
 HANDSHAKE = "/socket.io/?EIO=4&transport=websocket"

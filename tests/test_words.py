@@ -45,15 +45,16 @@ def test_a_translation_says_everything_with_the_same_values(language):
 
 
 def refusals_of_the_server():
-    """The codes and the sentences with which app.py refuses; of a sentence with a value in it the code alone."""
-    module = ast.parse((ROOT / "app.py").read_text())
+    """The codes and the sentences with which the server refuses; of a sentence with a value in it the code alone."""
+    modules = [ast.parse(path.read_text()) for path in (ROOT / "app.py", *sorted((ROOT / "party").glob("*.py")))]
+    nodes = [node for module in modules for node in ast.walk(module)]
     meanings = defaultdict(list)  # of a name: sentences stand under names, too
-    for node in ast.walk(module):
+    for node in nodes:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             meanings[node.targets[0].id].append(node.value)
-    for call in ast.walk(module):
+    for call in nodes:
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-            said = {"Refused": call.args[:2], "sign_in_page": call.args[:1]}.get(call.func.id, [])
+            said = {"Refused": call.args[:2], "sign_in_form": call.args[:1]}.get(call.func.id, [])
             known = (meaning for part in said for meaning in meanings.get(getattr(part, "id", None), [part]))
             yield from (part.value for part in known if isinstance(part, ast.Constant))
 

@@ -44,7 +44,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from person import Person, SocketLine, seat, sign_in_over_http  # noqa: E402
 from servers import Redis, Server, free_port, password_of  # noqa: E402
 
-from journal import open_journal  # noqa: E402
+from runtime.journal import open_journal  # noqa: E402
 
 # Kills of a process: at a random moment, and at the steps of tests/crashing.py.
 KILLS = ("at random", "before append", "after append", "after apply", "before ack")

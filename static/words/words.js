@@ -1,6 +1,6 @@
 /**
  * All words of the page, in the language that the browser asked for: they come from `words/<language>.json`, and
- * assets.py puts them into the page. A translation is one such file.
+ * runtime/assets.py puts them into the page. A translation is one such file.
  */
 
 export const words = JSON.parse(document.getElementById('words').textContent);

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 from visitor import people_without_a_page
 
-import assets
+from runtime import assets
 
 # What a test cannot see or hear: whether the page is looked at, what it plays, what it tells the system.
 SENSES = """

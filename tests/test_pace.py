@@ -1,6 +1,6 @@
 """The counters behind `slow_down` and behind the sign-in's 429."""
 
-from limits import TokenBuckets, WrongTries
+from runtime.pace import TokenBuckets, WrongTries
 
 
 def test_a_bucket_allows_a_burst_and_then_the_pace():

@@ -11,9 +11,8 @@ ends, one word changes.
 import os
 import warnings
 
-ASYNC_MODE = os.environ.get("PARTY_ASYNC_MODE") or "eventlet"
-if ASYNC_MODE not in ("eventlet", "threading"):
-    raise SystemExit(f"PARTY_ASYNC_MODE must be eventlet or threading, not {ASYNC_MODE!r}.")
+from runtime.settings import ASYNC_MODE
+
 if "FLASK_RUN_FROM_CLI" in os.environ:
     ASYNC_MODE = "threading"  # the `flask` command only reads the log, and has imported too much to be patched
 
@@ -192,7 +191,7 @@ class Gate:
             more = [header for header in self.headers_for(environ) if header[0] not in set_already]
             return start_response(status, headers + more, exc_info)
 
-        if refusal := self.refuse(environ):
+        if refusal := self.refusal_of(environ):
             status, sentence = refusal
             start(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [sentence.encode()]
@@ -209,7 +208,8 @@ class Gate:
         secure = environ["wsgi.url_scheme"] == "https"
         return self.headers + ([("Strict-Transport-Security", "max-age=31536000")] if secure else [])
 
-    def refuse(self, environ):
+    def refusal_of(self, environ):
+        """(status, sentence) for a request that is not let through, else None."""
         if self.closed:
             return "503 Service Unavailable", "The party is restarting. Please try again in a moment."
         if not environ["PATH_INFO"].startswith(self.path):

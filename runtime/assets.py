@@ -4,8 +4,8 @@ The files are read once, at the start. So while somebody puts a new version in p
 one, whole. Their address names that version, so it always means the same bytes, and no browser mixes two versions.
 
 No third-party code stands in this repository. The page takes both files from a CDN, and from the server's
-own copies in `static/vendor/` when the CDN fails. `python assets.py` makes those copies: it takes the files
-out of a wheel that carries both unmodified, so pip is all that it needs, and trusts only the hashes below.
+own copies in `static/vendor/` when the CDN fails. `python -m runtime.assets` makes those copies: it takes the
+files out of a wheel that carries both unmodified, so pip is all that it needs, and trusts only the hashes below.
 """
 
 import base64
@@ -25,8 +25,10 @@ from urllib.parse import quote
 import brotli
 from flask import Blueprint, Response, abort, request
 
-STATIC = Path(__file__).resolve().parent / "static"
-TEMPLATES = STATIC.parent / "templates" / "vue"
+from runtime.settings import ROOT
+
+STATIC = ROOT / "static"
+TEMPLATES = ROOT / "templates" / "vue"
 # Not asked of the system: some take a script for plain text, which no browser runs.
 TYPES = {
     ".css": "text/css",
@@ -297,7 +299,7 @@ def missing():
     wrong = [library.file for library in LIBRARIES if not has_own_copy(library)]
     if not wrong:
         return None
-    return f"static/vendor/ has no right copy of {' and '.join(wrong)}: `python assets.py` fetches it."
+    return f"static/vendor/ has no right copy of {' and '.join(wrong)}: `python -m runtime.assets` fetches it."
 
 
 def has_own_copy(library):

@@ -9,7 +9,7 @@ import json
 
 from flask import request
 
-import assets
+from runtime import assets
 
 # language → all words of the page; a translation is one file
 IN = {path.stem: json.loads(path.read_text()) for path in (assets.STATIC / "words").glob("*.json")}

@@ -1,0 +1,126 @@
+"""Who is here: what the wire knows. In no log; the browsers rebuild it after a restart.
+
+A tab is one connection of a signed-in person. It is inside rooms, in which people are counted by their tabs, over all
+processes of the party.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
+
+# {room id: {name: how many tabs}}
+Counts = Mapping[str, Mapping[str, int]]
+
+
+@dataclass
+class Tab:
+    """One connection of a signed-in person."""
+
+    sid: str
+    user: str
+    sign_in: str  # its id
+    inside: set[str] = field(default_factory=set)  # ids of rooms
+
+
+@dataclass
+class Inside:
+    """Who is inside a room, and since when somebody is missed there."""
+
+    tabs: Counter[str] = field(default_factory=Counter)  # name → how many tabs, over all processes
+    empty_since: int | None = None
+    host_gone_since: int | None = None
+
+
+class Presence:
+    """The tabs of this process, and who is inside which room through any."""
+
+    def __init__(self, note_change: Callable[[str], object]) -> None:
+        """`note_change(room_id)` is called when somebody went in or out there."""
+        self.tabs: dict[str, Tab] = {}  # by sid
+        self.rooms: dict[str, Inside] = defaultdict(Inside)
+        self._note_change = note_change
+        self._sids: dict[str, set[str]] = defaultdict(set)  # by name
+        self._departed: deque[str] = deque()
+        self._others: dict[str, Counts] = {}  # by process
+
+    def arrive(self, sid: str, user: str, sign_in: str) -> Tab:
+        """A new tab."""
+        tab = self.tabs[sid] = Tab(sid, user, sign_in)
+        self._sids[user].add(sid)
+        return tab
+
+    def note_departure(self, sid: str) -> None:
+        """The connection has ended: `forget_departed` does the rest, soon. May be called at any moment."""
+        self._departed.append(sid)
+
+    def forget_departed(self) -> None:
+        """Forget the tabs whose connection has ended."""
+        while self._departed:
+            if tab := self.tabs.pop(self._departed.popleft(), None):
+                for room_id in list(tab.inside):
+                    self.leave(tab, room_id)
+                self._sids[tab.user].discard(tab.sid)
+
+    def tabs_of(self, user: str) -> int:
+        """How many tabs they have in this process."""
+        return len(self._sids[user])
+
+    def enter(self, tab: Tab, room_id: str) -> None:
+        """The tab is inside from now on."""
+        if room_id not in tab.inside:
+            tab.inside.add(room_id)
+            self.count(room_id, {tab.user: 1})
+
+    def leave(self, tab: Tab, room_id: str) -> None:
+        """The tab is inside no more."""
+        if room_id in tab.inside:
+            tab.inside.remove(room_id)
+            self.count(room_id, {tab.user: -1})
+
+    def names_in(self, room_id: str) -> Set[str]:
+        """The names of those who have a tab inside."""
+        return self.rooms[room_id].tabs.keys()
+
+    def count(self, room_id: str, change: Mapping[str, int]) -> None:
+        """Add to how many tabs people have inside."""
+        tabs = self.rooms[room_id].tabs
+        tabs.update(change)
+        for name in change:
+            if tabs[name] <= 0:
+                del tabs[name]
+        self._note_change(room_id)
+
+    # --- Several processes ---
+
+    def counts(self) -> Counts:
+        """Who is inside where, through this process alone."""
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for tab in self.tabs.values():
+            for room_id in tab.inside:
+                counts[room_id][tab.user] += 1
+        return counts
+
+    def hear(self, others: Mapping[str, Counts]) -> None:
+        """Count who is inside through the other processes, {process: counts}; who is no more among them is gone."""
+        for process in self._others.keys() | others.keys():
+            before, after = self._others.pop(process, {}), others.get(process, {})
+            if before is not after:
+                for room_id, people in before.items():
+                    self.count(room_id, {name: -tabs for name, tabs in people.items()})
+                for room_id, people in after.items():
+                    self.count(room_id, people)
+        self._others.update(others)
+
+    # --- Who is missed ---
+
+    def note_absence(self, room_id: str, host: str, at: int) -> Inside:
+        """Note since when nobody is inside, and since when the host is not; gives who is."""
+        here = self.rooms[room_id]
+        here.empty_since = None if here.tabs else here.empty_since or at
+        here.host_gone_since = None if host in here.tabs else here.host_gone_since or at
+        return here
+
+    def forget_absences(self) -> None:
+        """While the other processes cannot be asked, who is missed may have come in there: each grace starts anew."""
+        for here in self.rooms.values():
+            here.empty_since = here.host_gone_since = None

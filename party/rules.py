@@ -1,0 +1,463 @@
+"""Who may do what in a room, and what happens then.
+
+Each kind of command has a guard, which says who may, and a rule, which says what happens: both refuse or return, and
+what a rule returns goes into the acknowledgement. Those about a room get `(room, command)` and reach nothing else; the
+few about the party get `(state, command)`. The two tables at the end name them all.
+
+They know no web, no clock and no chance: a command brings its time (`at`) and its ids. Times are whole milliseconds,
+UTC. A guard is asked twice: before a command goes into the log, and again where the log puts it.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+# {"kind": …, "user": a name or None, "at": …, "id": …, "key": text or None} and what its kind needs: "room", "who" …
+Command = dict[str, Any]
+# What an acknowledgement says.
+Outcome = dict[str, Any]
+
+MINUTE = 60_000
+EXTENSION = 10 * MINUTE
+LONGEST_ROOM = 120 * MINUTE
+# Long enough to see one's own slip, short enough that what others have answered to stays.
+TAKE_BACK_WITHIN = 2 * MINUTE
+MOODS = ("agree", "say_more", "off_topic")
+PULSE_LIFE = 1 * MINUTE  # about now: what was said a minute ago is not
+PULSE_EVERY = 10_000
+# Long enough for a lift or a tunnel, short enough that a room is not left without a host.
+HOST_GRACE = 1 * MINUTE
+# Long enough to come back from a train's dead stretch, short enough that the lobby shows rooms with people in them.
+EMPTY_GRACE = 5 * MINUTE
+# An evening: whoever signs in before it starts is still signed in when it ends.
+SIGN_IN_LIFE = 12 * 60 * MINUTE
+SIGN_INS_EACH = 50
+
+# A room at its limits holds 20 MB of Latin text, 80 MB of emoji. So these two bound the memory to 1 to 4 GB, if friends
+# do their very worst for half an hour; an ordinary evening (a hundred messages a room) takes a few MB.
+LIVE_ROOMS = 32
+CLOSED_ROOMS = 16  # kept for reading; the one closed first goes first
+CLOSED_LIFE = LONGEST_ROOM  # as long again as the longest discussion
+LIVE_ROOMS_EACH = 3  # enough for one that drags on, one that runs and one that was a mistake
+
+# --- What there is ----------------------------------------------------------------------------------------------------
+
+
+class Refused(Exception):
+    """The one way to say no: a code of the contract, and a sentence for a person."""
+
+    def __init__(self, code: str, error: str, **more: Any) -> None:
+        super().__init__(error)
+        self.ack: Outcome = {"ok": False, "code": code, "error": error, **more}
+
+
+@dataclass
+class Room:
+    """One discussion. Only the rules below change it."""
+
+    id: str
+    topic: str
+    host: str
+    opened_at: int
+    closes_at: int
+    active_at: int
+    speakers: list[str] = field(default_factory=list)  # the longest-standing first
+    # name → what the host sees of the request, in the queue's order
+    waiting: dict[str, dict[str, Any]] = field(default_factory=dict)
+    visitors: set[str] = field(default_factory=set)  # who has been inside: they may read it after closing
+    messages: list[dict[str, Any]] = field(default_factory=list)  # message n has seq n, and is kept as it is sent
+    last_said: dict[str, int] = field(default_factory=dict)  # name → seq of their last message
+    taken_back: list[int] = field(default_factory=list)  # seqs of the messages without words
+    # name → (mood, when), the oldest first; some may be over
+    pulse: dict[str, tuple[str, int]] = field(default_factory=dict)
+    more_time: set[str] = field(default_factory=set)  # names of who asked for it since it was given last
+    closed: str | None = None  # why: "host", "time" or "abandoned"
+    closed_at: int | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.closed is None
+
+    @property
+    def gone_at(self) -> int | None:
+        """When a closed room is forgotten, at the latest; None while it is live."""
+        return None if self.closed_at is None else self.closed_at + CLOSED_LIFE
+
+
+@dataclass
+class SignIn:
+    """One sign-in of a person: all tabs of one browser."""
+
+    since: int
+    number: int  # the person's at that time; raising it ends the sign-in
+    ended: bool = False
+
+
+@dataclass
+class User:
+    """What the log says of a person."""
+
+    number: int | None = None  # once the log says it, sign-ins with another one have ended
+    sign_ins: dict[str, SignIn] = field(default_factory=dict)  # id → SignIn
+    # key → (the first command with it, without its text, and its outcome), the oldest first
+    outcomes: dict[str, tuple[Command, Outcome]] = field(default_factory=dict)
+
+
+class Dicts(Protocol):
+    """What a rule about the party can reach: all there is."""
+
+    rooms: dict[str, Room]
+    users: dict[str, User]
+
+
+def live_rooms(state: Dicts) -> list[Room]:
+    return [room for room in state.rooms.values() if room.is_live]
+
+
+def find_room(state: Dicts, room_id: str) -> Room:
+    """The room with that id. Refuses an unknown one."""
+    if room_id not in state.rooms:
+        raise Refused("not_found", "There is no such room. It may be gone by now.")
+    return state.rooms[room_id]
+
+
+def message_in(room: Room, seq: int) -> dict[str, Any]:
+    """The message `seq` of the room. Refuses one that there is not."""
+    if not 1 <= seq <= len(room.messages):
+        raise Refused("not_found", "There is no such message in that room.")
+    return room.messages[seq - 1]
+
+
+def may_speak(room: Room, user: str) -> bool:
+    return user == room.host or user in room.speakers
+
+
+def is_over(signal: tuple[str, int], at: int) -> bool:
+    return at >= signal[1] + PULSE_LIFE
+
+
+# --- Guards: who may --------------------------------------------------------------------------------------------------
+
+
+def anyone(_: Dicts, command: Command) -> None:
+    pass
+
+
+def while_there_is_room(state: Dicts, command: Command) -> None:
+    if len(live_rooms(state)) >= LIVE_ROOMS:
+        raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
+    if hosted_by(state, command["user"]) >= LIVE_ROOMS_EACH:
+        raise Refused("limit", f"You host {LIVE_ROOMS_EACH} rooms already. Close one first.")
+
+
+def hosted_by(state: Dicts, user: str) -> int:
+    """How many live rooms they host."""
+    return sum(room.host == user for room in live_rooms(state))
+
+
+def readers(room: Room, command: Command) -> None:
+    if not room.is_live and command["user"] not in room.visitors:
+        raise Refused("closed", "That room has closed. Only those who were inside can still read it.")
+
+
+def until_closed(room: Room, command: Command) -> None:
+    if not room.is_live:
+        raise Refused("closed", "That room has closed.")
+
+
+def while_live(room: Room, command: Command) -> None:
+    until_closed(room, command)
+    if command["at"] >= room.closes_at:
+        raise Refused("closed", "The time of that room is up.")
+
+
+def when_due(room: Room, command: Command) -> None:
+    until_closed(room, command)
+    if command["reason"] == "time" and command["at"] < room.closes_at:
+        raise Refused("conflict", "That room has got more time.")
+
+
+def watchers(room: Room, command: Command) -> None:
+    while_live(room, command)
+    if may_speak(room, command["user"]):
+        raise Refused("forbidden", "You can already speak here.")
+
+
+def all_but_the_host(room: Room, command: Command) -> None:
+    while_live(room, command)
+    if room.host == command["user"]:
+        raise Refused("forbidden", "That is for everybody but the host.")
+
+
+def now_and_then(room: Room, command: Command) -> None:
+    all_but_the_host(room, command)
+    _, at = room.pulse.get(command["user"], (None, -PULSE_EVERY))
+    if (wait := at + PULSE_EVERY - command["at"]) > 0:
+        sentence = f"One signal in {PULSE_EVERY // 1000} seconds is enough. Please wait a moment."
+        raise Refused("slow_down", sentence, retry_after=math.ceil(wait / 1000))
+
+
+def those_waiting(room: Room, command: Command) -> None:
+    while_live(room, command)
+    if command["user"] not in room.waiting:
+        raise Refused("forbidden", "You are not in the queue.")
+
+
+def the_host(room: Room, command: Command) -> None:
+    while_live(room, command)
+    if room.host != command["user"]:
+        raise Refused("forbidden", "Only the host can do that.")
+
+
+def the_host_or_the_party(state: Dicts, command: Command) -> None:
+    """The host hands over to whom they like who can take one more room; for one who is gone, the party does it."""
+    room = find_room(state, command["room"])
+    if "gone" in command:
+        return while_gone(room, command)
+    the_host(room, command)
+    if hosted_by(state, command["who"]) >= LIVE_ROOMS_EACH:
+        raise Refused("limit", f"They host {LIVE_ROOMS_EACH} rooms already.")
+
+
+def while_gone(room: Room, command: Command) -> None:
+    until_closed(room, command)
+    if command["gone"] != room.host:
+        raise Refused("conflict", "That room has another host by now.")
+
+
+def host_and_speakers(room: Room, command: Command) -> None:
+    while_live(room, command)
+    if not may_speak(room, command["user"]):
+        raise Refused("forbidden", "Only the host and the speakers can write. Ask to speak first.")
+
+
+def its_author(room: Room, command: Command) -> None:
+    while_live(room, command)
+    if message_in(room, command["seq"])["user"] != command["user"]:
+        raise Refused("forbidden", "That message is not yours.")
+
+
+# --- Rules about a room: what happens ---------------------------------------------------------------------------------
+
+
+def enter(room: Room, command: Command) -> None:
+    room.visitors.add(command["user"])
+
+
+def ask_to_speak(room: Room, command: Command) -> Outcome:
+    user = command["user"]
+    if user in room.waiting:
+        raise Refused("conflict", "You are in the queue already.")
+    room.waiting[user] = {"user": user, "pitch": command["pitch"], "at": command["at"]}
+    return {"place": len(room.waiting)}
+
+
+def withdraw(room: Room, command: Command) -> None:
+    del room.waiting[command["user"]]
+
+
+def admit(room: Room, command: Command) -> Outcome:
+    """Give the waiting person a seat."""
+    request = request_of(room, command["who"])
+    # A log from before there were seats has no `most`.
+    if "most" in command and len(room.speakers) >= command["most"]:
+        raise Refused("limit", f"All seats are taken ({command['most']}). Remove a speaker first.")
+    del room.waiting[command["who"]]
+    room.speakers.append(command["who"])
+    return {"pitch": request["pitch"]}
+
+
+def turn_away(room: Room, command: Command) -> None:
+    request_of(room, command["who"])
+    del room.waiting[command["who"]]
+
+
+def request_of(room: Room, who: str) -> dict[str, Any]:
+    """What the queue holds of `who`. Refuses somebody who does not wait."""
+    if who not in room.waiting:
+        raise Refused("not_found", "They are not waiting.")
+    return room.waiting[who]
+
+
+def unseat(room: Room, command: Command) -> None:
+    if command["who"] not in room.speakers:
+        raise Refused("not_found", "They are not a speaker here.")
+    room.speakers.remove(command["who"])
+
+
+def say(room: Room, command: Command) -> Outcome:
+    if len(room.messages) >= command["most"]:
+        raise Refused("limit", "This room is full of words: it takes no more messages.")
+    reply = {"reply": command["reply"]} if "reply" in command else {}
+    if reply:
+        message_in(room, command["reply"])
+    message = {
+        "room": room.id,
+        "seq": len(room.messages) + 1,
+        "user": command["user"],
+        "text": command["text"],
+        "at": command["at"],
+        "key": command["key"],
+        **reply,
+    }
+    room.messages.append(message)
+    room.last_said[command["user"]] = message["seq"]
+    room.active_at = command["at"]
+    return {"message": message}
+
+
+def take_back(room: Room, command: Command) -> None:
+    """The words of a message go; that somebody said something there stays."""
+    message = message_in(room, command["seq"])
+    if "taken_back" in message:
+        raise Refused("conflict", "You have taken that message back already.")
+    if room.last_said[command["user"]] != command["seq"]:
+        raise Refused("conflict", "Only your last message can be taken back.")
+    if command["at"] >= message["at"] + TAKE_BACK_WITHIN:
+        raise Refused("conflict", "It is too late to take that message back.")
+    message.update(text="", taken_back=True)  # in place: the outcome that its key remembers holds this same message
+    room.taken_back.append(command["seq"])
+
+
+def give_a_signal(room: Room, command: Command) -> None:
+    """One each, and it is the latest that counts."""
+    room.pulse.pop(command["user"], None)
+    for name in list(itertools.takewhile(lambda name: is_over(room.pulse[name], command["at"]), room.pulse)):
+        del room.pulse[name]
+    room.pulse[command["user"]] = (command["mood"], command["at"])
+
+
+def ask_for_more_time(room: Room, command: Command) -> None:
+    if command["user"] in room.more_time:
+        raise Refused("conflict", "You have asked for more time already.")
+    room.more_time.add(command["user"])
+
+
+def extend(room: Room, command: Command) -> Outcome:
+    latest = room.opened_at + LONGEST_ROOM
+    if room.closes_at >= latest:
+        raise Refused("limit", "Two hours is the longest that a room can be open.")
+    room.closes_at = min(room.closes_at + EXTENSION, latest)
+    room.more_time.clear()
+    return {"room": room.id}
+
+
+def close(room: Room, command: Command) -> None:
+    # One whose time ran out while nobody was there to see it has been closed since then.
+    room.closed, room.closed_at = command["reason"], min(command["at"], room.closes_at)
+    room.waiting.clear()
+    room.pulse.clear()
+    room.more_time.clear()
+
+
+# --- Rules about the party --------------------------------------------------------------------------------------------
+
+
+def open_room(state: Dicts, command: Command) -> Outcome:
+    at = command["at"]
+    room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at)
+    room.visitors.add(room.host)
+    state.rooms[room.id] = room
+    return {"room": room.id}
+
+
+def hand_over(state: Dicts, command: Command) -> None:
+    """The host becomes the speaker who joined last, and `who` the host."""
+    room = find_room(state, command["room"])
+    unseat(room, command)
+    room.speakers.append(room.host)
+    room.host = command["who"]
+
+
+def forget(state: Dicts, command: Command) -> None:
+    """The room is gone, and its words with it, also those that keys remember."""
+    room = find_room(state, command["room"])
+    del state.rooms[room.id]
+    for user in state.users.values():
+        for key, (body, outcome) in list(user.outcomes.items()):
+            if room.id in (body.get("room"), outcome.get("room")):
+                del user.outcomes[key]
+
+
+def note_sign_in(state: Dicts, command: Command) -> None:
+    user = state.users.setdefault(command["user"], User())
+    sign_ins = user.sign_ins
+    for id in [id for id, known in sign_ins.items() if known.since + SIGN_IN_LIFE <= command["at"]]:
+        del sign_ins[id]
+    if len(sign_ins) >= SIGN_INS_EACH:
+        # One that has ended must be remembered as ended.
+        del sign_ins[next((id for id, known in sign_ins.items() if not known.ended), next(iter(sign_ins)))]
+    # One process may still know an old number, and let in whom the others have revoked.
+    revoked = user.number not in (None, command["number"])
+    sign_ins[command["sign_in"]] = SignIn(command["since"], command["number"], ended=revoked)
+
+
+def end_sign_in(state: Dicts, command: Command) -> None:
+    if known := state.users.get(command["user"], User()).sign_ins.get(command["sign_in"]):
+        known.ended = True
+
+
+def renumber(state: Dicts, command: Command) -> None:
+    """End the sign-ins with any other number, for good."""
+    user = state.users.setdefault(command["user"], User())
+    user.number = command["number"]
+    for known in user.sign_ins.values():
+        known.ended = known.ended or known.number != user.number
+
+
+# --- All kinds of commands --------------------------------------------------------------------------------------------
+
+RoomRule = Callable[[Room, Command], Outcome | None]
+PartyRule = Callable[[Dicts, Command], Outcome | None]
+
+# kind: (who may, what happens)
+ROOM_RULES: dict[str, tuple[RoomRule, RoomRule]] = {
+    "watch": (readers, enter),
+    "request": (watchers, ask_to_speak),
+    "withdraw": (those_waiting, withdraw),
+    "approve": (the_host, admit),
+    "deny": (the_host, turn_away),
+    "remove": (the_host, unseat),
+    "message": (host_and_speakers, say),
+    "take_back": (its_author, take_back),
+    "pulse": (now_and_then, give_a_signal),
+    "more_time": (all_but_the_host, ask_for_more_time),
+    "extend": (the_host, extend),
+    "close": (the_host, close),
+    "end": (when_due, close),  # by the party itself
+}
+PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
+    "host": (while_there_is_room, open_room),
+    "hand_over": (the_host_or_the_party, hand_over),
+    # By the party itself, and by its pages.
+    "forget": (anyone, forget),
+    "sign_in": (anyone, note_sign_in),
+    "sign_out": (anyone, end_sign_in),
+    "renumber": (anyone, renumber),
+}
+
+# --- What time decides ------------------------------------------------------------------------------------------------
+
+
+def due(
+    room: Room, at: int, here: Set[str], empty_since: int | None, host_gone_since: int | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The commands, as (kind, body), that time has decided for this room at `at`.
+
+    `here` are the names of those inside; the two times are None while somebody, or the host, is inside.
+    """
+    if not room.is_live:
+        if at >= (room.gone_at or at):
+            yield "forget", {"room": room.id}
+        return
+    for name in here - room.visitors:  # who went in while the log was away
+        yield "watch", {"room": room.id, "user": name}
+    heir = next((speaker for speaker in room.speakers if speaker in here), None)
+    if at >= room.closes_at:
+        yield "end", {"room": room.id, "reason": "time"}
+    elif empty_since is not None and at >= empty_since + EMPTY_GRACE:
+        yield "end", {"room": room.id, "reason": "abandoned"}
+    elif heir and host_gone_since is not None and at >= host_gone_since + HOST_GRACE:
+        yield "hand_over", {"room": room.id, "who": heir, "gone": room.host}

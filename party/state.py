@@ -1,0 +1,113 @@
+"""All that the log says: rooms and users, and the one door through which they change.
+
+The same commands in the same order give the same dicts, on every machine, today or after a restart; anybody can make
+them anew from the log with a `State()` of their own.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from party import rules
+from party.rules import PARTY_RULES, ROOM_RULES, Command, Outcome, Refused, Room, User, find_room
+
+KEYS_EACH = 256  # a page sends again within minutes; at the full pace these are the last fifty seconds
+# What the server adds to what a person asked for.
+ADDED = {"id", "at", "key", "most", "through"}
+
+
+@dataclass
+class State:
+    """The rooms, live ones and closed ones kept for reading, by id; and the users, by name."""
+
+    rooms: dict[str, Room] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+
+    def apply(self, command: Command) -> Outcome:
+        """Change the dicts as `command` says; gives its outcome, which is what the acknowledgement will say.
+
+        Nothing else changes them, and nothing but the command and the dicts decides what happens.
+        """
+        try:
+            outcome = self.first_outcome(command)
+            if outcome is None:
+                self.guard(command)
+                outcome = {"ok": True} | self.ruling(command)
+                self.remember(command, outcome)
+        except Refused as refusal:
+            # The same key may be used again: it may soon be allowed, as after signing in again.
+            outcome = refusal.ack
+        return outcome
+
+    def foresee(self, command: Command) -> Outcome | None:
+        """The outcome that is remembered under the command's key, None for a new one. Refuses what a guard refuses."""
+        outcome = self.first_outcome(command)
+        if outcome is None:
+            self.guard(command)
+        return outcome
+
+    def guard(self, command: Command) -> None:
+        """Refuse where the sign-in does not hold, the room is unknown, or the guard of this kind says no."""
+        if "through" in command and not self.is_signed_in(command["user"], command["through"], command["at"]):
+            raise Refused("signed_out", "You are signed out. Please sign in again.")
+        if command["kind"] in PARTY_RULES:
+            PARTY_RULES[command["kind"]][0](self, command)
+        else:
+            ROOM_RULES[command["kind"]][0](find_room(self, command["room"]), command)
+
+    def ruling(self, command: Command) -> Outcome:
+        """What the rule says, which may be a no: that is remembered like a yes."""
+        try:
+            if command["kind"] in PARTY_RULES:
+                return PARTY_RULES[command["kind"]][1](self, command) or {}
+            room = find_room(self, command["room"])
+            was_live = room.is_live
+            said = ROOM_RULES[command["kind"]][1](room, command) or {}
+            if was_live and not room.is_live:
+                self.keep_few_closed()
+            return said
+        except Refused as refusal:
+            return refusal.ack
+
+    def keep_few_closed(self) -> None:
+        """Forget the room that closed first, where more are closed than are kept."""
+        closed = [room for room in self.rooms.values() if not room.is_live]
+        if len(closed) > rules.CLOSED_ROOMS:
+            rules.forget(self, {"room": min(closed, key=lambda room: room.closed_at or 0).id})
+
+    def is_signed_in(self, user: str, id: str, at: int) -> bool:
+        """Whether the sign-in `id` of `user` is known, and holds at that time."""
+        known = self.users[user].sign_ins.get(id) if user in self.users else None
+        return bool(known and not known.ended and at < known.since + rules.SIGN_IN_LIFE)
+
+    # --- Keys: what is sent again happens once ---
+
+    def first_outcome(self, command: Command) -> Outcome | None:
+        """What this user's key led to the first time, or None. Refuses the same key with another body."""
+        known = self.remembered(command)
+        if known is None:
+            return None
+        body, outcome = known
+        if body != body_of(command):
+            raise Refused("conflict", "That key was used for something else.")
+        return outcome
+
+    def remembered(self, command: Command) -> tuple[Command, Outcome] | None:
+        """(body, outcome) of the first command with this user's key, or None."""
+        return self.users[command["user"]].outcomes.get(command["key"]) if command["user"] in self.users else None
+
+    def remember(self, command: Command, outcome: Outcome) -> None:
+        """Keep the first outcome of a key, for as long as a page may send it again."""
+        if command["key"]:
+            outcomes = self.users.setdefault(command["user"], User()).outcomes
+            outcomes.setdefault(command["key"], (body_of(command), outcome))
+            if len(outcomes) > KEYS_EACH:
+                del outcomes[next(iter(outcomes))]
+
+
+def body_of(command: Command) -> dict[str, Any]:
+    """What the person asked for: enough to know the same again, and no words, since those may be taken back."""
+    body = {name: value for name, value in command.items() if name not in ADDED}
+    if "text" in body:
+        body["text"] = hashlib.sha256(body["text"].encode()).digest()
+    return body

@@ -1,0 +1,49 @@
+"""The log as a story, for people: when, who, what, with which outcome."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from party.rules import Command, Outcome, User
+from party.state import State
+
+# What somebody said to a few, or without a name: in a story only when asked for.
+PRIVATE = {"text", "pitch", "mood"}
+# What a line says elsewhere, or to nobody.
+NO_DETAILS = {"id", "at", "kind", "user", "room", "key", "most", "through"}
+
+
+def lines(
+    entries: Iterable[tuple[object, Command]], room: str | None, user: str | None, with_words: bool
+) -> Iterator[str]:
+    """A line for each command that is about the room, about the user, or about both where both are given.
+
+    `entries` are a whole log, (position, command): the outcomes are found by applying it.
+    """
+    state = State()
+    hidden = NO_DETAILS if with_words else NO_DETAILS | PRIVATE
+    for position, command in entries:
+        outcome = state.apply(command)
+        if is_about(room, user, command, outcome):
+            details = [f"{name}={value!r}" for name, value in command.items() if name not in hidden]
+            start = (time_of(command), str(position), command["user"] or "(the party)", command["kind"])
+            end = (f"→ {result(state, command, outcome)}", f"through {command.get('through') or '(none)'}")
+            yield "  ".join((*start, *details, *end))
+
+
+def is_about(room: str | None, user: str | None, command: Command, outcome: Outcome) -> bool:
+    return (not room or room in (command.get("room"), outcome.get("room"))) and (
+        not user or user in (command["user"], command.get("who"), command.get("gone"))
+    )
+
+
+def result(state: State, command: Command, outcome: Outcome) -> str:
+    """In a word: "ok", or the code of the refusal."""
+    # Where the log was cut between the command and the sign-in that it came through, its outcome is not known.
+    if "through" in command and command["through"] not in state.users.get(command["user"], User()).sign_ins:
+        return "? (what it follows from is no longer in the log)"
+    return outcome.get("code") or "ok" + (f" seq={outcome['message']['seq']}" if "message" in outcome else "")
+
+
+def time_of(command: Command) -> str:
+    """In UTC, to the millisecond."""
+    return datetime.fromtimestamp(command["at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -1,0 +1,128 @@
+"""What leaves: each view names the fields that its audience may see. Nothing else of a room is ever sent."""
+
+from collections import Counter
+from collections.abc import Iterable, Set
+from typing import Any
+
+from party.rules import MOODS, Command, Outcome, Room, is_over
+
+View = dict[str, Any]
+
+FEED_PAGE = 200  # messages given at once: a few screens
+CATCH_UP = 1_000  # messages given at once to who comes back: minutes of the liveliest room
+ACTIVITY_STEP = 10_000  # a lively room moves its card at most every ten seconds, not with every message
+
+# --- Of a room. `here` are the names of those inside ------------------------------------------------------------------
+
+
+def room(room: Room, here: Set[str], seats: int, at: int) -> View:
+    """The room at `at`, as everyone inside may see it."""
+    return outline(room, here) | {
+        "seats": seats,
+        "away": [name for name in (room.host, *room.speakers) if name not in here],
+        "waiting": len(room.waiting),
+        "more_time": len(room.more_time),
+        "pulse": moods(room, at),
+        "seq": len(room.messages),
+        "closed": room.closed,
+        "closed_at": room.closed_at,
+        "gone_at": room.gone_at,
+    }
+
+
+def card(room: Room, here: Set[str]) -> View:
+    """The room as everyone in the lobby may see it."""
+    return outline(room, here) | {"active_at": room.active_at // ACTIVITY_STEP * ACTIVITY_STEP}
+
+
+def outline(room: Room, here: Set[str]) -> View:
+    """What everyone may see of a live room."""
+    return {
+        "id": room.id,
+        "topic": room.topic,
+        "host": room.host,
+        "speakers": list(room.speakers),
+        "watching": len(here) - sum(name in here for name in (room.host, *room.speakers)),
+        "opened_at": room.opened_at,
+        "closes_at": room.closes_at,
+    }
+
+
+def moods(room: Room, at: int) -> dict[str, int]:
+    """How many gave each signal within the last minute, and nobody's name."""
+    counts = Counter(signal[0] for signal in room.pulse.values() if not is_over(signal, at))
+    return {mood: counts[mood] for mood in MOODS}
+
+
+def queue(room: Room) -> list[View]:
+    """The queue as the host alone may see it."""
+    return list(room.waiting.values())
+
+
+def places(room: Room) -> dict[str, int]:
+    """The place in the queue of each who waits, which they alone may see."""
+    return {user: place for place, user in enumerate(room.waiting, start=1)}
+
+
+def readable(rooms: Iterable[Room], user: str) -> list[View]:
+    """The closed ones of these rooms that the person may still read, the one closed last first."""
+    mine = [room for room in rooms if not room.is_live and user in room.visitors]
+    return [
+        {
+            "id": room.id,
+            "topic": room.topic,
+            "host": room.host,
+            "closed_at": room.closed_at,
+            "gone_at": room.gone_at,
+        }
+        for room in sorted(mine, key=lambda room: room.closed_at or 0, reverse=True)
+    ]
+
+
+# --- Of a feed --------------------------------------------------------------------------------------------------------
+
+
+def feed_for(room: Room, after: int | None) -> View:
+    """What a tab that goes in lacks: of the messages behind `after` a thousand, or for None the last few screens.
+
+    Of what it holds already, it also hears what was taken back since.
+    """
+    if after is None:
+        return feed_before(room, len(room.messages) + 1)
+    start = min(after, len(room.messages))
+    return feed(room, start, start + CATCH_UP) | {"taken_back": [seq for seq in room.taken_back if seq <= after]}
+
+
+def feed_before(room: Room, seq: int) -> View:
+    """The last messages before `seq`, and whether there are earlier ones."""
+    end = min(seq - 1, len(room.messages))
+    return feed(room, max(end - FEED_PAGE, 0), end)
+
+
+def feed(room: Room, start: int, end: int) -> View:
+    return {"messages": room.messages[start:end], "earlier": start > 0}
+
+
+# --- Of what just happened: (room, command, outcome) ------------------------------------------------------------------
+
+
+def message(room: Room, command: Command, outcome: Outcome) -> View:
+    said: View = outcome["message"]  # the rule `say` names its fields
+    return said
+
+
+def taken_back(room: Room, command: Command, outcome: Outcome) -> View:
+    return {"room": room.id, "seq": command["seq"]}
+
+
+def approved(room: Room, command: Command, outcome: Outcome) -> View:
+    return {"room": room.id, "pitch": outcome["pitch"]}
+
+
+def decided(room: Room, command: Command, outcome: Outcome) -> View:
+    """For somebody who was denied or removed."""
+    return {"room": room.id}
+
+
+def closed(room: Room, command: Command, outcome: Outcome) -> View:
+    return {"room": room.id, "reason": command["reason"], "by": command["user"], "gone_at": room.gone_at}

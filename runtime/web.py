@@ -1,0 +1,114 @@
+"""What Flask needs around the pages: the cookie, the form's token, headers, and what every template is given."""
+
+import hmac
+import re
+import secrets
+
+from flask import request, session
+from flask.sessions import SecureCookieSessionInterface
+
+from runtime import assets, settings, words
+
+TOKEN_BYTES = 18
+MAX_FORM_BYTES = 16_000
+# Vue and the Socket.IO client, as the page's loader has to know them.
+LIBRARIES = assets.for_page(use_cdn=settings.ASSETS == "cdn")
+# What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it
+# cannot be reached, Firefox would never run a module that was preloaded from there.
+PRELOADED = [library["own"] for library in LIBRARIES if settings.ASSETS == "local"]
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        # Vue compiles our templates with `new Function`: SECURITY.md says why that is no way in.
+        "script-src 'self' 'unsafe-eval' " + " ".join(library["cdn"] for library in LIBRARIES if library["cdn"]),
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = [
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+]
+
+
+class SessionCookie(SecureCookieSessionInterface):
+    """Flask's signed cookie, for https alone where the visitor came by https, and not for the blog beside us."""
+
+    def get_cookie_path(self, app):
+        return request.script_root + "/"
+
+    def get_cookie_secure(self, app):
+        return request.is_secure
+
+
+def set_up(app, secret_key, sign_in_seconds, limits):
+    """Give `app` its cookie, the page's files, and what its templates show; `limits` is what the page must know of
+    ours, so that it offers nothing that would be refused."""
+    app.config.update(
+        SECRET_KEY=secret_key,
+        SESSION_COOKIE_NAME="party",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=sign_in_seconds,
+        # Else the answer to a page's late request would put its old cookie back over another person's sign-in.
+        SESSION_REFRESH_EACH_REQUEST=False,
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+    )
+    app.session_interface = SessionCookie()
+    app.register_blueprint(assets.served)
+    app.after_request(keep_pages_small_and_out_of_caches)
+    app.context_processor(words.in_the_visitors_language)
+    app.jinja_env.globals.update(
+        static=assets.ADDRESS,
+        version=assets.VERSION,
+        icon=assets.ICON,
+        icon_unseen=assets.ICON_UNSEEN,
+        page_style=assets.STYLE,
+        libraries=LIBRARIES,
+        preloaded=PRELOADED,
+        limits=limits,
+        form_token=form_token,
+        fill=words.fill,
+        time_left=words.time_left,
+        hue_of=words.hue_of,
+    )
+
+
+def keep_pages_small_and_out_of_caches(response):
+    """A page carries a name and a token: after signing out, the back button must not show it."""
+    if response.mimetype == "text/html":
+        response.cache_control.no_store = True
+        if encoding := assets.best_encoding(response):
+            response.set_data(assets.compressed(response.get_data(), encoding))
+    return response
+
+
+# --- The token that a form must bring back: another site cannot read it -----------------------------------------------
+
+
+def form_token():
+    """The visitor's token, masked anew in each page.
+
+    Pages are compressed and hold what others wrote, so the length of many such pages would tell a listener of a token
+    that stays the same (the attack is known as BREACH).
+    """
+    token = bytes.fromhex(session.setdefault("form_token", secrets.token_hex(TOKEN_BYTES)))
+    mask = secrets.token_bytes(TOKEN_BYTES)
+    return (mask + masked(token, mask)).hex()
+
+
+def is_our_form():
+    """Whether this request brings the visitor's own token."""
+    token = request.form.get("token", "")
+    if not re.fullmatch(f"[0-9a-f]{{{4 * TOKEN_BYTES}}}", token):
+        return False
+    mask, hidden = bytes.fromhex(token)[:TOKEN_BYTES], bytes.fromhex(token)[TOKEN_BYTES:]
+    return hmac.compare_digest(masked(hidden, mask).hex(), session.get("form_token", ""))
+
+
+def masked(token, mask):
+    return bytes(byte ^ other for byte, other in zip(token, mask, strict=True))

@@ -1,0 +1,227 @@
+"""The documents against the code, and against each other: whatever one of them names, the other has."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from markdown_it import MarkdownIt
+from servers import ROOT, password_of, running_server
+
+import app
+from party import reading, rules, state, views
+from runtime import settings, transport
+from runtime.journal import MemoryJournal
+
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PAGES}
+EVERYTHING = "\n".join(DOCUMENTS.values())
+README, SECURITY = DOCUMENTS["README.md"], DOCUMENTS["SECURITY.md"]
+CONTRACT, OPERATING = DOCUMENTS["docs/contract.md"], DOCUMENTS["docs/operating.md"]
+PROMISES, FIGURES = DOCUMENTS["docs/promises.md"], DOCUMENTS["docs/figures.md"]
+FLOORS = ("party", "runtime")  # the folders whose modules have a row each
+MODULES = sorted(path for folder in (".", *FLOORS) for path in (ROOT / folder).glob("*.py") if path.stem != "__init__")
+CODE = "\n".join(path.read_text() for path in MODULES)
+README_AT_MOST = 8 * 1024  # bytes: one page, which a newcomer reads to its end
+
+
+def section(document, title):
+    """The text below a heading, up to the next of its level or above."""
+    level, rest = re.search(rf"^(#+) {title}\n(.*)", document, re.M | re.S).groups()
+    return re.split(rf"^#{{1,{len(level)}}} ", rest, flags=re.M)[0]
+
+
+def first_column(text):
+    """The words in `backticks` that begin the rows of a table."""
+    cells = re.findall(r"^\| \**(`.+?) \|", text, re.M)
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def events_in_code():
+    return [name for name in app.socketio.server.handlers["/"] if name not in ("connect", "disconnect", "*")]
+
+
+def test_the_events_in_the_contract_are_those_in_the_code():
+    documented = first_column(section(CONTRACT, "In"))
+    assert documented == events_in_code()
+    docstring = re.findall(r"^    (\w+) +\S.*$", app.__doc__, re.M)
+    assert docstring[1:] == documented, "the table in app.py's docstring is the same"
+
+
+def test_the_events_out_are_those_that_the_code_tells():
+    told = set(re.findall(r'tell\(.+, "(\w+)", ', CODE)) | {event for _, event, _ in app.ANNOUNCED.values()}
+    assert set(first_column(section(CONTRACT, "Out"))) == told
+
+
+def test_the_codes_in_the_contract_are_those_that_the_code_refuses_with():
+    assert set(first_column(section(CONTRACT, "Codes"))) == set(re.findall(r'Refused\(\s*"(\w+)"', CODE))
+
+
+def test_the_settings_in_operating_are_those_that_the_code_reads():
+    assert set(first_column(section(OPERATING, "Settings"))) == settings_in_code().keys()
+
+
+def settings_in_code():
+    """{name: its default as the code has it} of every setting that is read."""
+    readers = re.findall(r'^[A-Z_]+ = \w+\("(\w+)"(?:, ([^,)]+))?', (ROOT / "runtime/settings.py").read_text(), re.M)
+    return {name: default.strip('"').replace("_", "") for name, default in readers}
+
+
+def test_no_other_module_reads_the_environment():
+    reading = re.compile(r"os\.environ(\.get|\[)|getenv|from_prefixed")
+    assert [path.name for path in MODULES if reading.search(path.read_text())] == ["settings.py"]
+
+
+def test_the_defaults_in_operating_are_those_of_the_code():
+    rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)`", section(OPERATING, "Settings"), re.M))
+    there = {name: default for name, default in settings_in_code().items() if name in rows and "str(" not in default}
+    assert {name: rows[name] for name in there} == there
+    assert len(there) >= 9
+
+
+def test_the_numbers_of_what_you_trust_are_those_of_the_code():
+    trust = section(SECURITY, "What you trust")
+    for sentence in (
+        f"{rules.LIVE_ROOMS} live rooms and {rules.CLOSED_ROOMS} closed ones",
+        f"{app.TABS_EACH} tabs a person",
+        f"{settings.ROOM_MESSAGES:,} messages a room",
+        f"{transport.MAX_QUEUED_PACKETS:,} packets or {transport.MAX_QUEUED_BYTES // 1_000_000} MB",
+    ):
+        assert sentence in trust
+    assert rules.SIGN_IN_LIFE == 12 * 60 * rules.MINUTE
+    assert rules.CLOSED_LIFE == 2 * 60 * rules.MINUTE
+    assert f"The last {state.KEYS_EACH} keys" in section(CONTRACT, "Keys")
+
+
+def test_the_limits_of_the_contract_are_those_of_the_code():
+    contract = section(CONTRACT, "In")
+    assert f"`topic` (1–{reading.MAX_TOPIC})" in contract
+    assert f"`minutes?` (1–{reading.MOST_MINUTES})" in contract
+    assert f"`pitch?` (≤ {reading.MAX_PITCH})" in contract
+    assert f"`text` (1–{reading.MAX_TEXT:,})" in contract
+    assert f"1–{reading.MAX_KEY} characters" in section(CONTRACT, "Keys")
+    assert f"last {views.FEED_PAGE}" in contract
+    assert views.CATCH_UP == 1_000 and "a thousand at a time" in contract
+    assert f"after {app.REFUSALS_BEFORE_CLOSING} in a row" in section(CONTRACT, "Codes")
+    assert f"`mood` ({', '.join(f'`{mood}`' for mood in rules.MOODS)})" in contract
+    assert rules.PULSE_LIFE == rules.MINUTE and "counts for a minute" in contract
+    assert rules.PULSE_EVERY == 10_000 and "one in ten seconds" in contract
+    assert rules.TAKE_BACK_WITHIN == 2 * rules.MINUTE and "within two minutes" in contract
+
+
+def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
+    kept = section(PROMISES, "What is kept, and what is not")
+    hours = app.LOG_LIFE // (60 * rules.MINUTE)
+    assert hours == 16 and "Sixteen hours are the life of a sign-in (12) plus that of a room (2 open, 2 closed)" in kept
+    assert f"after {hours} hours, or {MemoryJournal.KEPT_COMMANDS:,} commands" in kept
+    assert f"words included, for {hours} hours" in section(SECURITY, "What you trust")
+
+
+def test_the_program_in_the_contract_runs(tmp_path):
+    program = tmp_path / "client.py"
+    program.write_text(re.search(r"```python\n(.+?)```", CONTRACT, re.S).group(1))
+    with running_server() as server:
+        said = subprocess.run(
+            [sys.executable, program, server.address, "asha", password_of("asha")],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    assert "1 asha Hello\n" in said.stdout, said
+    assert "'ok': True" in said.stdout
+
+
+def test_every_module_and_folder_has_its_line_in_the_layout():
+    layout = {name.rstrip("/") for name in first_column(section(README, "Layout"))}
+    assert layout >= {"app.py", "users.py"}, "the rows are found"
+    folders = {
+        path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] not in "._" and path.name != "instance"
+    }
+    assert layout == folders | {path.relative_to(ROOT).as_posix() for path in MODULES}
+
+
+def test_no_module_imports_the_app():
+    for path in MODULES:
+        assert not re.search(r"^\s*(import app|from app)\b", path.read_text(), re.M), path.name
+
+
+def test_only_the_transport_knows_eventlet():
+    for path in MODULES:
+        if path.name != "transport.py":
+            assert not re.search(r"^\s*(import|from) (eventlet|engineio)\b", path.read_text(), re.M), path.name
+
+
+def test_the_readme_is_one_page():
+    assert len(README.encode()) <= README_AT_MOST
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"(?:^|`)make (\w+)", EVERYTHING, re.M))))
+def test_the_commands_in_the_documents_are_in_the_makefile(command):
+    assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+def test_what_the_makefile_offers_is_in_a_document():
+    offered = re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text(), re.M)
+    assert "test" in offered
+    assert [command for command in offered if not re.search(rf"(^|`)make {command}\b", EVERYTHING, re.M)] == []
+
+
+@pytest.mark.parametrize("path", re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README))
+def test_the_pictures_in_the_readme_are_there(path):
+    assert (ROOT / path).read_bytes().startswith(b"\x89PNG")
+
+
+def parsed(text):
+    return MarkdownIt().enable("table").parse(text)
+
+
+def links_in(text):
+    """Where its links and pictures lead, but for those to other sites; what looks like one in code is none."""
+    pieces = [piece for block in parsed(text) for piece in block.children or ()]
+    targets = {piece.attrGet("href") or piece.attrGet("src") for piece in pieces} - {None}
+    return {target for target in targets if not target.startswith(("https://", "http://"))}
+
+
+def anchors_in(text):
+    """What its headings are called in a link, as GitHub makes it from their words."""
+    blocks = parsed(text)
+    headings = [words.content for mark, words in zip(blocks, blocks[1:], strict=False) if mark.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    ("document", "link"), [(name, link) for name, text in DOCUMENTS.items() for link in sorted(links_in(text))]
+)
+def test_every_link_leads_somewhere(document, link):
+    path, _, anchor = link.partition("#")
+    target = (ROOT / document).parent / path if path else ROOT / document
+    assert target.exists()
+    assert not anchor or anchor in anchors_in(target.read_text())
+
+
+def test_every_document_can_be_reached_from_the_readme():
+    linked = {link.partition("#")[0] for link in links_in(README)}
+    assert linked | {"README.md"} >= DOCUMENTS.keys()
+
+
+MADE = {"static/vendor/", "tests/screenshots/"}  # by make; git ignores them
+
+
+def test_every_path_in_the_documents_is_there():
+    begin = "benchmarks|deploy|docs|party|runtime|static|templates|tests"
+    named = set(re.findall(rf"(?<![\w/.-])(?:{begin})/(?:[\w@.-]+/?)*", EVERYTHING))
+    named |= {f"{module.replace('.', '/')}.py" for module in re.findall(r"-m ((?:party|runtime)\.\w+)", EVERYTHING)}
+    assert {"deploy/redis.conf", "tests/person.py", "runtime/assets.py"} <= named
+    assert [path for path in sorted(named - MADE) if not (ROOT / path.rstrip(".")).exists()] == []
+
+
+def test_the_tests_named_in_the_documents_are_there():
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", EVERYTHING)
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests] == []
+
+
+def test_the_figures_are_filled_in():
+    assert "FIGURE" not in FIGURES
+    assert re.search(r"deliveries a second \| [\d,]+", section(FIGURES, "The server"))
