@@ -35,7 +35,7 @@ def fill(sentence, **numbers):
 
 
 def time_left(sentences, milliseconds):
-    """As in static/words/clock.js."""
+    """As in static/words/times.js."""
     seconds = max(0, -(-milliseconds // 1000) - 1)
     if seconds > 600:
         return fill(sentences["minutesLeft"], count=-(-seconds // 60))

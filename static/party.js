@@ -10,9 +10,9 @@ import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
 import { mentions } from './components/mentions.js';
 import { ConnectionNotice, PassingNotices } from './components/notices.js';
-import { NoticingSettings } from './components/noticing.js';
+import { NoticingSettings } from './components/noticing-settings.js';
 import { RoomDialog } from './components/room.js';
-import { SECOND } from './words/clock.js';
+import { SECOND } from './words/times.js';
 import { fill, listOf, words } from './words/words.js';
 
 const NOTICE_MS = 8000;

@@ -140,17 +140,6 @@ def test_every_module_and_folder_has_its_line_in_the_layout():
     assert layout == folders | {path.relative_to(ROOT).as_posix() for path in MODULES}
 
 
-def test_no_module_imports_the_app():
-    for path in MODULES:
-        assert not re.search(r"^\s*(import app|from app)\b", path.read_text(), re.M), path.name
-
-
-def test_only_the_transport_knows_eventlet():
-    for path in MODULES:
-        if path.name != "transport.py":
-            assert not re.search(r"^\s*(import|from) (eventlet|engineio)\b", path.read_text(), re.M), path.name
-
-
 def test_the_readme_is_one_page():
     assert len(README.encode()) <= README_AT_MOST
 

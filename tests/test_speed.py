@@ -212,7 +212,7 @@ def test_the_server_puts_times_and_names_as_the_page_does(phone, language):
     names = [*app.PEOPLE, "Éowyn", "小林", "🦊"]
     theirs = page.evaluate(
         """async ([address, times, counts, names]) => {
-          const { timeLeft } = await import(`${address}/words/clock.js`);
+          const { timeLeft } = await import(`${address}/words/times.js`);
           const { fill, words } = await import(`${address}/words/words.js`);
           const { hueOf } = await import(`${address}/words/names.js`);
           const watching = (count) => fill(words.card.watching, { count });

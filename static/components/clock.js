@@ -2,7 +2,7 @@
 
 import { command } from '../connection.js';
 import { limits } from '../limits.js';
-import { MINUTE, timeLeft } from '../words/clock.js';
+import { MINUTE, timeLeft } from '../words/times.js';
 import { fill, reasonOf, words } from '../words/words.js';
 
 const WARNINGS = [1, 5]; // minutes before the end

@@ -5,7 +5,7 @@
 
 import { asMarkdown, asText, authorsOf, factsOf, fileNameOf, partIn, quoteOf, spokeIn } from './transcript.js';
 import { draftName, kept } from '../kept.js';
-import { MINUTE, SECOND, timeOfDay } from '../words/clock.js';
+import { MINUTE, SECOND, timeOfDay } from '../words/times.js';
 import { fill, reasonOf, words } from '../words/words.js';
 
 const FORMATS = {

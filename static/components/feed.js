@@ -4,7 +4,7 @@
  */
 
 import { FeedMessage } from './message.js';
-import { MINUTE, SECOND, dayOf } from '../words/clock.js';
+import { MINUTE, SECOND, dayOf } from '../words/times.js';
 import { fill, reasonOf, words } from '../words/words.js';
 
 // Thousands of rendered messages make a phone slow; others come on demand.

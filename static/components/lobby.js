@@ -2,7 +2,7 @@
 
 import { command } from '../connection.js';
 import { limits } from '../limits.js';
-import { timeLeft, timeOfDay } from '../words/clock.js';
+import { timeLeft, timeOfDay } from '../words/times.js';
 import { hueOf, initial } from '../words/names.js';
 import { fill, reasonOf, words } from '../words/words.js';
 import { TimePie } from './clock.js';

@@ -1,7 +1,7 @@
 /** One message, as it stands in the feed, and as others quote it. */
 
 import { partsOf } from './mentions.js';
-import { timeOfDay } from '../words/clock.js';
+import { timeOfDay } from '../words/times.js';
 import { hueOf } from '../words/names.js';
 
 /** What a reply answers to. The page may not hold it: earlier messages come on demand. */

@@ -2,7 +2,7 @@
 
 import { ask } from '../connection.js';
 import { limits } from '../limits.js';
-import { SECOND } from '../words/clock.js';
+import { SECOND } from '../words/times.js';
 import { reasonOf, words } from '../words/words.js';
 
 export const RoomPulse = {

@@ -1,7 +1,7 @@
 /** The queue, which the host alone sees: who asks to speak, and what they want to add. */
 
 import { command } from '../connection.js';
-import { SECOND } from '../words/clock.js';
+import { SECOND } from '../words/times.js';
 import { fill, reasonOf, words } from '../words/words.js';
 
 // A denial is told to nobody until then: long enough to notice a slip, short enough not to keep anybody waiting.

@@ -13,7 +13,7 @@ import { RoomClock, closingRoundSince } from './clock.js';
 import { RoomEnding } from './ending.js';
 import { Feed, heldUpTo, merge, withoutWords } from './feed.js';
 import { ConnectionNotice, PassingNotices } from './notices.js';
-import { NoticingSettings } from './noticing.js';
+import { NoticingSettings } from './noticing-settings.js';
 import { RoomPeople } from './people.js';
 import { RoomPulse } from './pulse.js';
 import { MessageForm, hasTouchKeyboard } from './writing.js';

@@ -5,7 +5,7 @@
 
 import { messageAt } from './feed.js';
 import { partsOf } from './mentions.js';
-import { timeOfDay } from '../words/clock.js';
+import { timeOfDay } from '../words/times.js';
 import { fill, language, listOf, words } from '../words/words.js';
 
 const LINE_END = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/;

@@ -1,0 +1,96 @@
+"""The floors of the house: imports go downwards only, and its heart knows no web, clock, chance or threads."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+from servers import ROOT
+
+# From the highest floor down, as the README has them.
+LAYOUT = (ROOT / "README.md").read_text().split("## Layout")[1].split("\n## ")[0]
+FLOORS = re.findall(r"^\| `((?:\w+/)?\w+)\.py` \|", LAYOUT, re.M)
+HEART = [name for name in FLOORS if name.startswith("party/")]
+# All of the standard library that the heart may use: what gives the same for the same arguments, everywhere.
+PURE = {"collections", "dataclasses", "datetime", "hashlib", "itertools", "math", "typing", "unicodedata"}
+NOT_IN_THE_HEART = {"asyncio", "eventlet", "flask", "random", "secrets", "select", "socket", "sqlite3", "threading"}
+
+
+def imported_by(source):
+    """The modules that `source` imports: our own as paths like those of FLOORS, others by their first name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+        else:
+            continue
+        for name in names:
+            path = name.replace(".", "/")
+            yield path if path in FLOORS else name.partition(".")[0]
+
+
+def upward_imports(module, source):
+    return [name for name in imported_by(source) if name in FLOORS and FLOORS.index(name) <= FLOORS.index(module)]
+
+
+def impure_imports(source):
+    return set(imported_by(source)) - PURE - set(HEART) - {"party"}
+
+
+def source_of(module):
+    return (ROOT / f"{module}.py").read_text()
+
+
+def test_the_floors_are_found():
+    assert FLOORS[:2] == ["app", "users"] and HEART[-1] == "party/rules", "the top and the bottom"
+    assert {"runtime/journal", "party/state"} <= set(FLOORS)
+
+
+@pytest.mark.parametrize("module", FLOORS)
+def test_imports_go_downwards_only(module):
+    assert upward_imports(module, source_of(module)) == []
+
+
+@pytest.mark.parametrize("module", HEART)
+def test_the_heart_uses_only_what_is_the_same_everywhere(module):
+    assert impure_imports(source_of(module)) == set()
+
+
+def test_the_heart_runs_in_a_bare_interpreter():
+    """Without site-packages, and with nothing loaded that knows a web, chance or threads."""
+    modules = ", ".join(module.replace("/", ".") for module in HEART)
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {modules}; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-I", "-S", "-c", program], text=True).split()
+    assert "party.rules" in loaded
+    assert NOT_IN_THE_HEART & set(loaded) == set()
+
+
+@pytest.mark.parametrize(
+    "module, source, upward",
+    [
+        ("party/rules", "from party.state import State", ["party/state"]),
+        ("party/state", "from party import rules, views", ["party/views"]),
+        ("runtime/journal", "import app", ["app"]),
+        ("users", "from runtime import settings", []),
+    ],
+)
+def test_an_import_upwards_is_found(module, source, upward):
+    assert upward_imports(module, source) == upward
+
+
+@pytest.mark.parametrize("name", ["time", "random", "threading", "flask", "runtime.settings"])
+def test_an_import_that_the_heart_may_not_have_is_found(name):
+    for source in (f"import {name}", f"from {name} import something", f"def late():\n    import {name}"):
+        assert impure_imports(source)
+
+
+def test_no_module_imports_the_app():
+    for module in FLOORS:
+        assert "app" not in imported_by(source_of(module)), module
+
+
+def test_only_the_transport_knows_eventlet():
+    knowing = [module for module in FLOORS if {"eventlet", "engineio"} & set(imported_by(source_of(module)))]
+    assert knowing == ["runtime/transport"]
