@@ -59,11 +59,13 @@ class Presence:
             if tab := self.tabs.pop(self._departed.popleft(), None):
                 for room_id in list(tab.inside):
                     self.leave(tab, room_id)
-                self._sids[tab.user].discard(tab.sid)
+                self._sids[tab.user].remove(tab.sid)
+                if not self._sids[tab.user]:
+                    del self._sids[tab.user]
 
     def tabs_of(self, user: str) -> int:
         """How many tabs they have in this process."""
-        return len(self._sids[user])
+        return len(self._sids.get(user, ()))
 
     def enter(self, tab: Tab, room_id: str) -> None:
         """The tab is inside from now on."""

@@ -109,7 +109,7 @@ class File:
         """The bytes in an encoding of ENCODINGS, or None for the plain ones.
 
         Made when they are first asked for, and once. That stops everybody for some milliseconds, so what each visit
-        takes is made before the door opens (`prepare`).
+        takes is made before the first comes (`prepare`).
         """
         if encoding not in self._encoded:
             beforehand = self._compressed_beforehand(encoding)

@@ -25,6 +25,9 @@ from party.state import State
 from runtime.journal import open_journal
 from runtime.pace import WrongTries
 
+# What a page can send, in the order of the contract.
+EVENTS = [name for name in app.socketio.server.handlers["/"] if name not in ("connect", "disconnect", "*")]
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the time limit of a test: who waits here has not begun
 def pytest_runtest_protocol(item):

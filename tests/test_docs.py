@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import EVENTS
 from markdown_it import MarkdownIt
 from servers import ROOT, password_of, running_server
 
@@ -37,13 +38,9 @@ def first_column(text):
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
 
 
-def events_in_code():
-    return [name for name in app.socketio.server.handlers["/"] if name not in ("connect", "disconnect", "*")]
-
-
 def test_the_events_in_the_contract_are_those_in_the_code():
     documented = first_column(section(CONTRACT, "In"))
-    assert documented == events_in_code()
+    assert documented == EVENTS
     docstring = re.findall(r"^    (\w+) +\S.*$", app.__doc__, re.M)
     assert docstring[1:] == documented, "the table in app.py's docstring is the same"
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
+from conftest import EVENTS
 from hypothesis import given, settings, strategies
 from person import assert_ok, assert_refused, form_token, seat
 from servers import ROOT, SECRET, Server, running_redis
@@ -369,6 +370,7 @@ class Evening:
     """People who come and go for days, as the rules and the clock of the party allow."""
 
     PEOPLE = ("asha", "bilal", "chen", "dana")
+    DEEDS = [event for event in EVENTS if event not in ("host", "history")] + ["watch", "approve", "message", "message"]
 
     def __init__(self, party, clock, seed):
         self.party, self.clock, self.dice = party, clock, random.Random(seed)
@@ -394,10 +396,7 @@ class Evening:
             room = self.asks("host", user, topic="Tea", lasts=30 * rules.MINUTE)["room"]
             self.party.presence.count(room, {user: 1})
         elif rooms := list(self.party.state.rooms):
-            self.does(self.dice.choice(["watch", "watch", "leave", "request", "withdraw", "approve", "approve", "deny",
-                                        "remove", "hand_over", "message", "message", "message", "take_back", "pulse",
-                                        "more_time", "extend", "close"]),
-                      user, self.party.state.rooms[self.dice.choice(rooms)])  # fmt: skip
+            self.does(self.dice.choice(self.DEEDS), user, self.party.state.rooms[self.dice.choice(rooms)])
 
     def does(self, kind, user, room):
         if kind == "leave":

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from conftest import EVENTS
 from person import assert_refused
 
 from party import rules
@@ -66,6 +67,10 @@ def cast(join, clock):
     token = stranger.browser.get("/").text.split('name="token"')[1].split('value="')[1].split('"')[0]
     assert stranger.browser.post("/sign-out", data={"token": token}).status_code == 303
     return people, room
+
+
+def test_every_event_has_its_row():
+    assert list(LIVE) == EVENTS
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -156,7 +161,7 @@ def test_who_you_are_comes_from_the_sign_in_alone(cast, clean_party):
     assert sent["at"] > 0
 
 
-@pytest.mark.parametrize("kind", ["end", "forget", "sign_in", "sign_out"])
+@pytest.mark.parametrize("kind", sorted({*rules.ROOM_RULES, *rules.PARTY_RULES} - set(EVENTS)))
 def test_what_the_party_itself_does_nobody_can_send(kind, cast):
     people, room = cast
     assert_refused(people["host"].ask(kind, {"room": room, "reason": "time", "who": "bilal"}), "bad_input")
