@@ -410,7 +410,7 @@ def trim_forever():
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
-wrong_tries = WrongTries(WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
+wrong_tries = WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
 
 
 def who_is_asking():
@@ -471,11 +471,10 @@ def sign_in():
     address, known_name = ("address", request.remote_addr), ("name", name if number else None)
     right = users.is_password(app.secret_key, name, number, request.form.get("password", ""))
     # Too many wrong tries of others do not lock a name out: the right password still opens it.
-    if wait := wrong_tries.wait(now(), address, *(() if right else (known_name,))):
+    if wait := wrong_tries.wait(now(), address) if right else wrong_tries.note(now(), address, known_name):
         sentence = "That was wrong too often. Please wait a few minutes and try again."
         return sign_in_form(sentence, 429, {"Retry-After": str(wait)})
     if not right:
-        wrong_tries.note(now(), address, known_name)
         return sign_in_form("That name and password do not go together.", 401)
     mine = {"user": name, "id": secrets.token_urlsafe(9), "since": now(), "number": number}
     log_sign_in(mine)

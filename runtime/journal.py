@@ -51,12 +51,16 @@ def open_journal(address):
     """
     if address == "memory:":
         return MemoryJournal()
-    if re.match(r"(rediss?|unix)://", address):
+    if is_redis(address):
         return RedisJournal(address)
     if address.strip() in ("", "memory", "redis") or re.match(r"\w{2,}:", address) or os.path.isdir(address):
         kind = address.partition(":")[0] + ":…" if ":" in address else repr(address)  # behind it may be a password
         raise ValueError(f"must be memory:, the path of a file or redis://…, not {kind}")
     return FileJournal(address)
+
+
+def is_redis(address):
+    return bool(re.match(r"(rediss?|unix)://", address))
 
 
 def as_text(command):
@@ -312,6 +316,47 @@ def last_said(wal):
 
 # --- A Redis Stream ---------------------------------------------------------------------------------------------------
 
+ANSWER_SECONDS = 0.9  # for one answer of Redis, and before it for a free connection
+CONNECTIONS = 16  # at once for commands; one of them waits for the disk of Redis, not for its turn
+
+
+def redis_at(address):
+    """The Redis at `address`, for questions: each is answered or fails within two seconds. Does not connect.
+
+    Raises ValueError, with a sentence, for an address that is none.
+    """
+    import redis
+
+    options = redis_options(address) | {"max_connections": CONNECTIONS, "timeout": ANSWER_SECONDS}
+    return redis.Redis(connection_pool=redis.BlockingConnectionPool(**options))
+
+
+def redis_options(address):
+    """What a connection to the Redis at `address` is made with. Raises ValueError, with a sentence."""
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.connection import parse_url
+    from redis.retry import Retry
+
+    ours = {
+        "protocol": 2,
+        "decode_responses": True,
+        "encoding_errors": "replace",
+        "socket_connect_timeout": ANSWER_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        # The library would try again by itself, and a command would be in the log twice.
+        "retry": Retry(NoBackoff(), 0),
+    }
+    try:
+        options = parse_url(address) | ours
+        if not address.startswith("unix:") and not re.fullmatch(r"/?\d*", urlsplit(address).path):
+            raise ValueError("the library would take this for number 0")
+        redis.ConnectionPool(**options).make_connection()  # here it looks at what it was given
+    except (ValueError, TypeError):
+        # Not with the reason, which may hold a part of a password.
+        raise ValueError("is not an address of a Redis: redis://HOST:PORT/NUMBER is one") from None
+    return options
+
 
 class RedisJournal:
     """A log in a Redis Stream, for as many processes as follow it: all apply what they read, in the stream's order.
@@ -322,9 +367,7 @@ class RedisJournal:
     began = 0
     STREAM, HERE = "party:log", "party:here"
     PATIENCE_SECONDS = 2  # for everything that somebody waits for
-    ANSWER_SECONDS = 0.9  # for one answer of Redis, and before it for a free connection
     READ_SECONDS = 0.5  # a reader that waits for news hears at least this often that there is none
-    CONNECTIONS = 16  # at once for commands; one of them waits for the disk of Redis, not for its turn
     READ_AT_ONCE = 500
     REWRITE_SECONDS = 3_600
     # Counted in exchanges, of which the party has four a second, and not in seconds: who was frozen must not take the
@@ -334,34 +377,11 @@ class RedisJournal:
     def __init__(self, address):
         """Raises ValueError for an address that is none. Does not connect."""
         import redis  # only who uses it waits for its import
-        from redis.backoff import NoBackoff
-        from redis.connection import parse_url
-        from redis.retry import Retry
 
         self._errors = redis.RedisError
         self._loading = redis.BusyLoadingError
-        ours = {
-            "protocol": 2,
-            "decode_responses": True,
-            "encoding_errors": "replace",
-            "socket_connect_timeout": self.ANSWER_SECONDS,
-            "socket_timeout": self.ANSWER_SECONDS,
-            # The library would try again by itself, and a command would be in the log twice.
-            "retry": Retry(NoBackoff(), 0),
-        }
-        try:
-            options = parse_url(address) | ours
-            if not address.startswith("unix:") and not re.fullmatch(r"/?\d*", urlsplit(address).path):
-                raise ValueError("the library would take this for number 0")
-            reading = redis.ConnectionPool(**options)
-            reading.make_connection()  # here it looks at what it was given
-            writing = redis.BlockingConnectionPool(
-                **options | {"max_connections": self.CONNECTIONS, "timeout": self.ANSWER_SECONDS}
-            )
-        except (ValueError, TypeError):
-            # Not with the reason, which may hold a part of a password.
-            raise ValueError("is not an address of a Redis: redis://HOST:PORT/NUMBER is one") from None
-        self._redis, self._reader = (redis.Redis(connection_pool=pool) for pool in (writing, reading))
+        self._redis = redis_at(address)
+        self._reader = redis.Redis(connection_pool=redis.ConnectionPool(**redis_options(address)))
         self._name = secrets.token_urlsafe(9)
         self._position = "0-0"  # of the last command that `receive` has had
         self._received = threading.Condition()
@@ -433,7 +453,7 @@ class RedisJournal:
                 self._note(None)
                 # After a silence that is no answer of Redis, as when this process was frozen, much may be trimmed.
                 before, heard = heard, time.monotonic()
-                goes_on = heard - before < self.READ_SECONDS + self.ANSWER_SECONDS
+                goes_on = heard - before < self.READ_SECONDS + ANSWER_SECONDS
             except Exception as error:  # whatever it is: without this loop nothing would ever be received again
                 # One failure may be this process's own, which was frozen: who asks then is answered a moment later,
                 # not with what was new before.

@@ -71,7 +71,7 @@ def clean_party(monkeypatch):
         "news": news,
         "presence": Presence(news.stale_rooms.add),
         "journal": open_journal("memory:"),
-        "wrong_tries": WrongTries(app.WRONG_TRIES, app.WRONG_TRIES_WITHIN),
+        "wrong_tries": WrongTries("memory:", app.WRONG_TRIES, app.WRONG_TRIES_WITHIN),
     }
     for name, thing in new.items():
         monkeypatch.setattr(app, name, thing)
@@ -131,8 +131,8 @@ def threading_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def two_processes():
-    """Two servers that share one log in Redis."""
-    settings = {"PARTY_GUESTS": "100"}
+    """Two servers that share one log in Redis. A visitor may say what their address is."""
+    settings = {"PARTY_GUESTS": "100", "PARTY_PROXIES": "1"}
     with running_redis() as redis:
         settings["PARTY_JOURNAL"] = redis.address
         with running_server(**settings) as one, running_server(**settings) as other:

@@ -1,5 +1,6 @@
 """Who gets in: passwords, the sign-in page, sign-ins and their end, and what every page carries."""
 
+import itertools
 import os
 import re
 import statistics
@@ -8,9 +9,10 @@ import sys
 import time
 
 import pytest
+import requests
 from conftest import browser_of
 from person import SocketLine, form_token, sign_in_over_http
-from servers import ROOT, SECRET, password_of, running_server
+from servers import ROOT, SECRET, password_of, running_redis, running_server
 
 import users
 from runtime import settings
@@ -111,6 +113,31 @@ def test_the_eleventh_wrong_try_waits_and_nobody_else_does(browser, clock):
     assert try_to_sign_in(browser, "bilal", address="10.0.0.3").status_code == 303
     clock.passes(minutes=3)
     assert try_to_sign_in(browser, address="10.0.0.1").status_code == 303, "nobody is locked out for good"
+
+
+def test_wrong_tries_at_two_processes_on_one_redis_count_together(two_processes):
+    servers = itertools.cycle(two_processes)
+    assert [wrong_try(next(servers), f"guest{n}", "192.0.2.1") for n in range(40, 51)] == [401] * 10 + [429]
+    assert [wrong_try(next(servers), "guest51", f"192.0.2.{n}") for n in range(2, 13)] == [401] * 10 + [429]
+    assert next(servers).cookies_of("guest51"), "the right password opens it elsewhere"
+
+
+def wrong_try(server, name, address):
+    """The status of an answer to a wrong password from that address."""
+    browser = requests.Session()
+    browser.headers["X-Forwarded-For"] = address
+    form = {"name": name, "password": "wrong", "token": form_token(browser.get(server.address + "sign-in").text)}
+    return browser.post(server.address + "sign-in", form).status_code
+
+
+def test_without_redis_a_sign_in_is_answered_with_a_sentence_within_two_seconds():
+    with running_redis() as redis, running_server(PARTY_JOURNAL=redis.address, PARTY_PROXIES="1") as server:
+        assert server.cookies_of("asha"), "it works before"
+        redis.freeze()
+        began = time.monotonic()
+        assert wrong_try(server, "asha", "192.0.2.1") == 503
+        assert time.monotonic() - began < 2
+        redis.thaw()
 
 
 def test_a_form_from_elsewhere_is_refused(browser):
