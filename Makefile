@@ -6,10 +6,10 @@ KILLS ?= 200
 JOURNAL ?= file
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
-PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps
+PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint icons bench lighthouse torture cluster screenshots clean
+.PHONY: help run test lint audit icons bench lighthouse torture cluster screenshots clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ test: lint ## install, make sure of a browser, and run every test (ARGS="-k queu
 
 lint: $(VENV)/installed-tests ## check the code's form with ruff
 	$(IN_VENV) -m ruff check
+
+audit: $(VENV)/installed-tests ## ask whether a release that we name has a known vulnerability; goes on where nobody answers
+	$(IN_VENV) tests/audit.py
 
 icons: $(VENV)/installed-tests ## draw the app icons of static/icons/ anew from their SVGs
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) tests/icons.py
@@ -56,7 +59,7 @@ clean: ## remove what make made; instance/, with the rooms and the secret key, s
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are touched last, so what broke half-way is made again. `--no-deps` and `pip check` together hold
-# the lists to being complete: nothing is installed that they do not name.
+# the lists to being complete: nothing is installed that they do not name. `--require-hashes`: nor any other file.
 $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12 …" >&2; exit 1; }
