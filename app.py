@@ -5,7 +5,7 @@ the room closes. Run it with `make run`, or `python app.py` once the requirement
 
 An event becomes a command. `submit` puts it into the log, `receive` applies what the log says and announces it, and
 then it is acknowledged. What may happen and what happens then stands in party/rules.py; what it all runs on, in
-runtime/. From top to bottom: state, the way in, announcements, time, pages, events, run.
+runtime/. From top to bottom: state, set-up, the way in, announcements, time, pages, events, trace, run.
 
     event      payload                  who may             what it does
     host       topic, minutes?          anyone signed in    opens a room; this tab goes in
@@ -43,7 +43,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import users
 from party import reading, rules, story, views
-from party.presence import Presence
+from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
 from runtime import assets, settings, web
@@ -68,21 +68,22 @@ LOG_LIFE = rules.LONGEST_ROOM + rules.CLOSED_LIFE + rules.SIGN_IN_LIFE
 class News:
     """What people were told last, and of which rooms there may be something new to tell at the next tick."""
 
-    rooms: dict = field(default_factory=dict)  # room id → {what: what was told last}
-    cards: dict = field(default_factory=dict)  # room id → the card that the lobby was told last
+    told: dict = field(default_factory=dict)  # room id → {what: what was told last}
+    told_cards: dict = field(default_factory=dict)  # room id → the card that the lobby was told last
     stale_rooms: set = field(default_factory=set)  # ids, for those inside, the host and those who wait
     stale_cards: set = field(default_factory=set)  # ids, for the lobby
 
 
 state = State(rooms={}, users={})  # what the log says: `state.apply` alone changes these two dicts
+presence = Presence()  # who is here
 news = News()
-presence = Presence(note_change=news.stale_rooms.add)  # who is here
 awaited = {}  # id of a command that somebody here waits for → its outcome, once it is applied
 # Held by whoever changes one of these, or reads more than one thing of it. Never held while appending: `append` waits
 # for `receive`, which takes it.
 lock = threading.RLock()
 
-PEOPLE = users.people()
+# --- Set-up -----------------------------------------------------------------------------------------------------------
+
 try:
     journal = open_journal(settings.JOURNAL)
 except ValueError as error:
@@ -125,7 +126,7 @@ def submit(kind, user=None, **body):
         journal.catch_up()  # another process may have changed that
         outcome = foresee(command)
     if outcome is None:
-        outcome = append(command)
+        outcome = append_and_wait(command)
     if not outcome["ok"]:
         raise Refused(**{name: value for name, value in outcome.items() if name != "ok"})
     return outcome
@@ -136,8 +137,11 @@ def foresee(command):
         return state.foresee(command)
 
 
-def append(command):
-    """Put the command into the log; gives its outcome. Raises Unavailable, also when the log lost it again."""
+def append_and_wait(command):
+    """Put the command into the log; gives its outcome once it is applied.
+
+    Raises Unavailable, also when the log lost it again.
+    """
     awaited[command["id"]] = None
     try:
         journal.append(command)
@@ -153,7 +157,7 @@ def receive(position, command):
     """What the log says next, which is announced here if it was not said before."""
     with lock:
         is_new = state.remembered(command) is None
-        outcome = apply(command)
+        outcome = apply_and_answer(command)
         if is_new:
             announce(command, outcome)
 
@@ -165,15 +169,15 @@ def rebuild(entries):
         state.users.clear()
         command = None
         for _, command in entries:
-            apply(command)
+            apply_and_answer(command)
         if command:
             log.info("The log was taken up; its last command is from %s.", story.time_of(command))
-        news.stale_cards.update(news.cards, state.rooms)
+        news.stale_cards.update(news.told_cards, state.rooms)
         for tab in presence.tabs.values():
             transport.hang_up(socketio, tab.sid, transport.RESTARTING, "catching up")
 
 
-def apply(command):
+def apply_and_answer(command):
     """Apply the command, and leave its outcome for who waits for it."""
     try:
         outcome = state.apply(command)
@@ -191,14 +195,11 @@ def catch_up():
         journal.catch_up()
 
 
-def number_of(name):
-    """The number of one of the people, None for anybody else."""
-    return PEOPLE.get(name)
-
-
-def sign_in_holds(user, id):
-    """Whether the sign-in `id` of `user` is known, not ended, not too old, and of somebody who is one of the people."""
-    return state.is_signed_in(user, id, now()) and state.users[user].sign_ins[id].number == number_of(user)
+def sign_in_holds(user, sign_in_id):
+    """Whether that sign-in is known, has not ended, is not too old, and is of somebody who is one of the people now."""
+    return state.is_signed_in(user, sign_in_id, now()) and (
+        state.sign_in_of(user, sign_in_id).number == users.number_of(user)
+    )
 
 
 # --- Announcements ----------------------------------------------------------------------------------------------------
@@ -248,7 +249,7 @@ def announce(command, outcome):
     if not outcome["ok"] or not room:
         return
     news.stale_cards.add(room.id)
-    if kind != "message":  # which changes nothing that those inside do not hear at once
+    if kind != "message":  # those inside hear the message itself
         news.stale_rooms.add(room.id)
     if kind in ANNOUNCED:
         audience, event, view = ANNOUNCED[kind]
@@ -257,6 +258,8 @@ def announce(command, outcome):
 
 def announce_news():
     """Tell what is new since it was told last."""
+    news.stale_rooms.update(presence.changed)
+    presence.changed.clear()
     news.stale_cards.update(news.stale_rooms)
     news.stale_rooms.update(rooms_with_a_pulse())
     for room_id in list(news.stale_rooms):
@@ -268,12 +271,12 @@ def announce_news():
 
 def rooms_with_a_pulse():
     """The ids of the rooms whose people were told of a signal: its minute ends by itself."""
-    return [id for id, last in news.rooms.items() if any(last["room"]["pulse"].values())]
+    return [id for id, last in news.told.items() if any(last["room"]["pulse"].values())]
 
 
 def announce_room(room):
     """Tell those inside, the host and those who wait what is new since they were told last."""
-    last = news.rooms.get(room.id, {})
+    last = news.told.get(room.id, {})
     if last.get("room") != (view := room_view(room)):
         tell(inside(room.id), "room", view)
     if last.get("waiting") != (waiting := (room.host, views.queue(room))):
@@ -281,18 +284,18 @@ def announce_room(room):
     for user, place in (places := views.places(room)).items():
         if last.get("places", {}).get(user) != place:
             tell(person(user), "place", {"room": room.id, "place": place})
-    news.rooms[room.id] = {"room": view, "waiting": waiting, "places": places}
+    news.told[room.id] = {"room": view, "waiting": waiting, "places": places}
 
 
 def announce_cards():
     """Tell everyone which cards changed and which are gone."""
     live = {room.id: card(room) for room in rules.live_rooms(state) if room.id in news.stale_cards}
-    changed = {id: new for id, new in live.items() if news.cards.get(id) != new}
-    gone = [id for id in news.stale_cards if id in news.cards and id not in live]
+    changed = {id: new for id, new in live.items() if news.told_cards.get(id) != new}
+    gone = [id for id in news.stale_cards if id in news.told_cards and id not in live]
     news.stale_cards.clear()
-    news.cards.update(changed)
+    news.told_cards.update(changed)
     for id in gone:
-        del news.cards[id]
+        del news.told_cards[id]
     if changed or gone:
         tell(EVERYONE, "lobby", {"now": now(), "rooms": list(changed.values()), "gone": gone})
 
@@ -340,7 +343,7 @@ def tick():
     with lock:
         presence.forget_departed()
         for tab in list(presence.tabs.values()):
-            if not sign_in_holds(tab.user, tab.sign_in):
+            if not sign_in_holds(tab.user, tab.sign_in_id):
                 transport.hang_up(socketio, tab.sid)
     try:
         exchange_counts()
@@ -349,7 +352,7 @@ def tick():
         with lock:
             presence.forget_absences()
     with lock:
-        for room_id in presence.rooms.keys() - state.rooms.keys():
+        for room_id in presence.people.keys() - state.rooms.keys():
             clear_out(room_id)
         announce_news()
 
@@ -369,6 +372,8 @@ def counts():
 def submit_what_is_due():
     """Submit what time has decided. Raises Unavailable."""
     with lock:
+        for room in state.rooms.values():
+            presence.note_absence(room.id, room.host, now())
         commands = [command for room in state.rooms.values() for command in due_in(room)]
     for kind, body in commands:
         with contextlib.suppress(Refused):  # another process was faster
@@ -377,17 +382,17 @@ def submit_what_is_due():
 
 def due_in(room):
     """The commands, as (kind, body), that time has decided for this room."""
-    here = presence.note_absence(room.id, room.host, now())
-    return rules.due(room, now(), here.tabs.keys(), here.empty_since, here.host_gone_since)
+    people = presence.people[room.id]
+    return rules.due(room, now(), people.tabs.keys(), people.empty_since, people.host_gone_since)
 
 
 def clear_out(room_id):
     """Nobody is inside a room that is forgotten. (One that others are inside may be one we have not heard of yet.)"""
-    for tab in [tab for tab in presence.tabs.values() if room_id in tab.inside]:
+    for tab in presence.tabs_inside(room_id):
         go_out(tab, room_id)
     if not presence.names_in(room_id):
-        del presence.rooms[room_id]
-    news.rooms.pop(room_id, None)
+        del presence.people[room_id]
+    news.told.pop(room_id, None)
 
 
 def tick_forever():
@@ -413,23 +418,24 @@ def trim_forever():
 wrong_tries = WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
 
 
-def who_is_asking():
+def visitor():
     """(name, id of the sign-in) of whoever sent this request, or None."""
-    catch_up()
     mine = session.get("sign_in")
-    return (mine["user"], mine["id"]) if mine and sign_in_holds(mine["user"], mine["id"]) else None
+    if not mine:
+        return None
+    catch_up()
+    if mine["since"] < journal.began:
+        take_up(mine)
+    return (mine["user"], mine["id"]) if sign_in_holds(mine["user"], mine["id"]) else None
 
 
-def take_up_old_sign_in():
+def take_up(mine):
     """Enter a sign-in from before this log began into it, as after a restart with `memory:`.
 
     Its signed cookie says as much as the log would, but for a sign-out.
     """
-    mine = session.get("sign_in")
-    if mine and mine["since"] < journal.began:
-        known = state.users.get(mine["user"])
-        if not known or mine["id"] not in known.sign_ins:
-            log_sign_in(mine)
+    if not state.sign_in_of(mine["user"], mine["id"]):
+        log_sign_in(mine)
 
 
 def log_sign_in(mine):
@@ -445,8 +451,7 @@ def offline():
 @app.get("/")
 def index():
     """The page: the lobby and its rooms. The cards stand in it, to be read before any script has run."""
-    take_up_old_sign_in()
-    who = who_is_asking()
+    who = visitor()
     if not who:
         return redirect("sign-in")
     with lock:
@@ -467,11 +472,12 @@ def sign_in():
     if not web.is_our_form():
         return sign_in_form("That form was too old. Please try again.", 400)
     name = request.form.get("name", "").strip().lower()
-    number = number_of(name)
-    address, known_name = ("address", request.remote_addr), ("name", name if number else None)
+    number = users.number_of(name)
+    address, known_name = ("address", request.remote_addr), ("name", None if number is None else name)
     right = users.is_password(app.secret_key, name, number, request.form.get("password", ""))
     # Too many wrong tries of others do not lock a name out: the right password still opens it.
-    if wait := wrong_tries.wait(now(), address) if right else wrong_tries.note(now(), address, known_name):
+    wait = wrong_tries.wait(now(), address) if right else wrong_tries.note(now(), address, known_name)
+    if wait:
         sentence = "That was wrong too often. Please wait a few minutes and try again."
         return sign_in_form(sentence, 429, {"Retry-After": str(wait)})
     if not right:
@@ -489,8 +495,7 @@ def sign_out():
     """Sign out: this browser, all its tabs."""
     if not web.is_our_form():
         return sign_in_form("That form was too old. Please try again.", 400)
-    take_up_old_sign_in()
-    if who := who_is_asking():
+    if who := visitor():
         submit("sign_out", who[0], sign_in=who[1])
     session.clear()
     return redirect("sign-in", 303)
@@ -502,11 +507,10 @@ def sorry(error):
     return sign_in_form(NOT_KEPT, 503, {"Retry-After": "5"})
 
 
-def refusal_of_handshake(environ):
+def refusal_of_visitor(environ):
     """For the gate: None to let a handshake through, else the status and a sentence."""
     with app.request_context(environ):
-        take_up_old_sign_in()
-        who = who_is_asking()
+        who = visitor()
     if not who:
         return "401 Unauthorized", "Please sign in first."
     with lock:
@@ -520,10 +524,11 @@ def refusal_of_handshake(environ):
 
 transport.guard(socketio)
 app.wsgi_app = gate = transport.Gate(
-    app.wsgi_app, "/socket.io/", settings.ORIGINS, web.HEADERS, refusal_of_handshake
+    app.wsgi_app, "/socket.io/", settings.ORIGINS, web.HEADERS, refusal_of_visitor
 )
 if settings.PROXIES:
-    app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.PROXIES] * 5)
+    trusted = dict.fromkeys(("x_for", "x_proto", "x_host", "x_port", "x_prefix"), settings.PROXIES)
+    app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)
 paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
 
 
@@ -535,12 +540,12 @@ def on_connect(auth=None):
     what the one wrote must not go out under the other's name.
     """
     try:
-        user, sign_in = who_is_asking() or (None, None)
+        user, sign_in_id = visitor() or (None, None)
         with lock:
             expected = auth.get("user", user) if isinstance(auth, dict) else user
             if user is None or user != expected or presence.tabs_of(user) >= TABS_EACH:
                 return False
-            presence.arrive(request.sid, user, sign_in)
+            presence.arrive(Tab(request.sid, user, sign_in_id))
             for audience in (EVERYONE, person(user)):
                 socketio.server.enter_room(request.sid, audience)
             welcome(request.sid, user)
@@ -587,7 +592,7 @@ def keep_pace(tab):
 def this_tab():
     """The tab that this event came from. Refuses one that has gone, or whose sign-in has ended."""
     tab = presence.tabs.get(request.sid)
-    if not tab or not sign_in_holds(tab.user, tab.sign_in):
+    if not tab or not sign_in_holds(tab.user, tab.sign_in_id):
         raise Refused("signed_out", "You are signed out. Please sign in again.")
     return tab
 
@@ -596,7 +601,7 @@ def room_inside(data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
     with lock:
         room = rules.find_room(state, reading.room(data))
-        if room.id not in this_tab().inside:
+        if room.id not in this_tab().room_ids:
             raise Refused("forbidden", "You are not in that room.")
         return room
 
@@ -604,21 +609,21 @@ def room_inside(data):
 def ask(kind, data, **body):
     """Submit what the tab's person asks for."""
     key, tab = reading.optional_key(data), this_tab()
-    return submit(kind, tab.user, key=key, through=tab.sign_in, **body)
+    return submit(kind, tab.user, key=key, through=tab.sign_in_id, **body)
 
 
 def go_in(tab, room):
     """Let the tab hear the room."""
-    presence.enter(tab, room.id)
-    socketio.server.enter_room(tab.sid, inside(room.id))
+    if presence.enter(tab, room.id):
+        socketio.server.enter_room(tab.sid, inside(room.id))
     tell(tab.sid, "room", room_view(room))
     tell_place(tab.sid, room, tab.user)
 
 
 def go_out(tab, room_id):
     """The tab hears the room no more."""
-    presence.leave(tab, room_id)
-    socketio.server.leave_room(tab.sid, inside(room_id))
+    if presence.leave(tab, room_id):
+        socketio.server.leave_room(tab.sid, inside(room_id))
 
 
 @event
@@ -637,8 +642,7 @@ def on_watch(data):
     with lock:
         room, tab = rules.find_room(state, id), this_tab()
         go_in(tab, room)
-        waiting = {"waiting": views.queue(room)} if tab.user == room.host else {}
-        return {"room": id} | views.feed_for(room, after) | waiting
+        return views.on_entering(room, tab.user, after)
 
 
 def visit(data, id):
@@ -650,7 +654,7 @@ def visit(data, id):
     try:
         ask("watch", data, room=id)
     except Unavailable:
-        rules.readers(rules.find_room(state, id), {"user": user})
+        rules.ensure_may_read(rules.find_room(state, id), user)
 
 
 @event
@@ -745,7 +749,7 @@ def on_error(error):
     return Refused("unavailable", "Something went wrong here. Please try again.").ack
 
 
-# --- Run --------------------------------------------------------------------------------------------------------------
+# --- Trace ------------------------------------------------------------------------------------------------------------
 
 
 @app.cli.command()
@@ -769,12 +773,15 @@ def trace(room, user, text):
         raise click.ClickException("Nothing in the log is about that. Does PARTY_JOURNAL name the party's log?")
 
 
+# --- Run --------------------------------------------------------------------------------------------------------------
+
+
 def begin():
     """Take up the log where it ends, and do what came due since. Stops the start with a sentence if it cannot."""
     try:
         journal.follow(rebuild, receive)
         for name in filter(was_renumbered, list(state.users)):
-            submit("renumber", name, number=number_of(name))
+            submit("renumber", name, number=users.number_of(name))
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
     except Unavailable as error:
@@ -784,7 +791,7 @@ def begin():
 
 def was_renumbered(name):
     """Whether the log has another number for somebody than the people have now."""
-    user, number = state.users[name], number_of(name)
+    user, number = state.users[name], users.number_of(name)
     held = {known.number for known in user.sign_ins.values() if not known.ended}
     return user.number not in (None, number) or not held <= {number}
 

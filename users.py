@@ -17,13 +17,15 @@ from runtime import settings
 # name → number. The first is the owner, who so far has no more rights than the others.
 PEOPLE = {"asha": 1, "bilal": 1, "chen": 1, "dana": 1, "emeka": 1, "farida": 1}
 
+# name → number of everybody who may sign in: `guest1`, `guest2` … beside them, where PARTY_GUESTS says how many
+NUMBERS = PEOPLE | {f"guest{n}": 1 for n in range(1, settings.GUESTS + 1)}
 PASSWORD_BITS = 64  # four words; at the pace that sign-in allows an address, trying half takes longer than the sun has
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
 
 
-def people(guests=settings.GUESTS):
-    """Everybody who may sign in, as {name: number}: the hard-coded ones, then `guest1` to `guest<guests>`."""
-    return PEOPLE | {f"guest{n}": 1 for n in range(1, guests + 1)}
+def number_of(name):
+    """The number of somebody who may sign in, None for anybody else. Nothing else asks for the table."""
+    return NUMBERS.get(name)
 
 
 def password(secret, name, number):
@@ -73,7 +75,7 @@ def secret_key():
 def main(address):
     """Print everybody's name, password and invite link to the party at `address`."""
     secret = secret_key()
-    for name, number in people().items():
+    for name, number in NUMBERS.items():
         word = password(secret, name, number)
         # Behind the #, where no server and no proxy ever sees it.
         print(f"{name:<10} {word}   {address}sign-in#name={name}&password={word}")

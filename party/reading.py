@@ -34,7 +34,7 @@ def minutes(data: Data) -> int | None:
 
 
 def pitch(data: Data) -> str:
-    """ "" where there is none."""
+    """The empty text where there is none."""
     return one_line(text_under(data, "pitch", MAX_PITCH)) if data.get("pitch") else ""
 
 
@@ -56,10 +56,8 @@ def mood(data: Data) -> str:
     return choice_under(data, "mood", MOODS)
 
 
-# A seq is at most as high as a room can have messages.
-
-
 def seq(data: Data, most: int) -> int:
+    """`most`, here and below, is how many messages a room can have."""
     return required_number(data, "seq", 1, most)
 
 
@@ -80,16 +78,16 @@ def reply(data: Data, most: int) -> int | None:
 # --- What the fields are made of --------------------------------------------------------------------------------------
 
 
-def text_under(data: Data, key: str, limit: int) -> str:
-    """The text under `key`, stripped. Refuses what is missing, not text, without anything to see, or longer than
+def text_under(data: Data, name: str, limit: int) -> str:
+    """The text under `name`, stripped. Refuses what is missing, not text, without anything to see, or longer than
     `limit` characters."""
-    value = data.get(key)
+    value = data.get(name)
     if not isinstance(value, str) or all(unicodedata.category(char) in INVISIBLE for char in value):
-        raise Refused("bad_input", f"Please give a {key}.")
+        raise Refused("bad_input", f"Please give a {name}.")
     if len(value) > limit:
-        raise Refused("bad_input", f"That {key} is longer than {limit:,} characters.")
+        raise Refused("bad_input", f"That {name} is longer than {limit:,} characters.")
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n\r" for char in value):
-        raise Refused("bad_input", f"That {key} holds characters that nobody can see.")
+        raise Refused("bad_input", f"That {name} holds characters that nobody can see.")
     return value.strip()
 
 
@@ -98,25 +96,25 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def number_under(data: Data, key: str, low: int, high: int) -> int | None:
-    """The whole number under `key`, or None where there is none. Refuses anything else."""
-    value = data.get(key)
+def number_under(data: Data, name: str, low: int, high: int) -> int | None:
+    """The whole number under `name`, or None where there is none. Refuses anything else."""
+    value = data.get(name)
     if value is None or (type(value) is int and low <= value <= high):
         return value
-    raise Refused("bad_input", f"Please give a whole number from {low:,} to {high:,} as {key}.")
+    raise Refused("bad_input", f"Please give a whole number from {low:,} to {high:,} as {name}.")
 
 
-def required_number(data: Data, key: str, low: int, high: int) -> int:
-    """The whole number under `key`, which must be there."""
-    value = number_under(data, key, low, high)
+def required_number(data: Data, name: str, low: int, high: int) -> int:
+    """The whole number under `name`, which must be there."""
+    value = number_under(data, name, low, high)
     if value is None:
-        raise Refused("bad_input", f"Please give a whole number as {key}.")
+        raise Refused("bad_input", f"Please give a whole number as {name}.")
     return value
 
 
-def choice_under(data: Data, key: str, choices: Collection[str]) -> str:
-    """The one of `choices` that stands under `key`. Refuses anything else."""
-    value = data.get(key)
+def choice_under(data: Data, name: str, choices: Collection[str]) -> str:
+    """The one of `choices` that stands under `name`. Refuses anything else."""
+    value = data.get(name)
     if value not in choices:
-        raise Refused("bad_input", f"Please give one of these as {key}: {', '.join(choices)}.")
+        raise Refused("bad_input", f"Please give one of these as {name}: {', '.join(choices)}.")
     return str(value)

@@ -2,7 +2,7 @@
 
 Each kind of command has a guard, which says who may, and a rule, which says what happens: both refuse or return, and
 what a rule returns goes into the acknowledgement. Those about a room get `(room, command)` and reach nothing else; the
-few about the party get `(state, command)`. The two tables at the end name them all.
+few about the party get `(state, command)`. The two tables below them name them all.
 
 They know no web, no clock and no chance: a command brings its time (`at`) and its ids. Times are whole milliseconds,
 UTC. A guard is asked twice: before a command goes into the log, and again where the log puts it.
@@ -101,22 +101,22 @@ class User:
 
     number: int | None = None  # once the log says it, sign-ins with another one have ended
     sign_ins: dict[str, SignIn] = field(default_factory=dict)  # id → SignIn
-    # key → (the first command with it, without its text, and its outcome), the oldest first
-    outcomes: dict[str, tuple[Command, Outcome]] = field(default_factory=dict)
+    # key → (what was asked for with it first, see `body_of`, and the outcome), the oldest first
+    outcomes: dict[str, tuple[dict[str, Any], Outcome]] = field(default_factory=dict)
 
 
-class Dicts(Protocol):
-    """What a rule about the party can reach: all there is."""
+class Party(Protocol):
+    """What a rule about the party can reach: all rooms and all users."""
 
     rooms: dict[str, Room]
     users: dict[str, User]
 
 
-def live_rooms(state: Dicts) -> list[Room]:
+def live_rooms(state: Party) -> list[Room]:
     return [room for room in state.rooms.values() if room.is_live]
 
 
-def find_room(state: Dicts, room_id: str) -> Room:
+def find_room(state: Party, room_id: str) -> Room:
     """The room with that id. Refuses an unknown one."""
     if room_id not in state.rooms:
         raise Refused("not_found", "There is no such room. It may be gone by now.")
@@ -141,24 +141,32 @@ def is_over(signal: tuple[str, int], at: int) -> bool:
 # --- Guards: who may --------------------------------------------------------------------------------------------------
 
 
-def anyone(_: Dicts, command: Command) -> None:
+def anyone(_: Party, command: Command) -> None:
     pass
 
 
-def while_there_is_room(state: Dicts, command: Command) -> None:
+def of_a_room(state: Party, command: Command) -> None:
+    find_room(state, command["room"])
+
+
+def while_there_is_room(state: Party, command: Command) -> None:
     if len(live_rooms(state)) >= LIVE_ROOMS:
         raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
     if hosted_by(state, command["user"]) >= LIVE_ROOMS_EACH:
         raise Refused("limit", f"You host {LIVE_ROOMS_EACH} rooms already. Close one first.")
 
 
-def hosted_by(state: Dicts, user: str) -> int:
+def hosted_by(state: Party, user: str) -> int:
     """How many live rooms they host."""
     return sum(room.host == user for room in live_rooms(state))
 
 
 def readers(room: Room, command: Command) -> None:
-    if not room.is_live and command["user"] not in room.visitors:
+    ensure_may_read(room, command["user"])
+
+
+def ensure_may_read(room: Room, user: str) -> None:
+    if not room.is_live and user not in room.visitors:
         raise Refused("closed", "That room has closed. Only those who were inside can still read it.")
 
 
@@ -211,7 +219,7 @@ def the_host(room: Room, command: Command) -> None:
         raise Refused("forbidden", "Only the host can do that.")
 
 
-def the_host_or_the_party(state: Dicts, command: Command) -> None:
+def the_host_or_the_party(state: Party, command: Command) -> None:
     """The host hands over to whom they like who can take one more room; for one who is gone, the party does it."""
     room = find_room(state, command["room"])
     if "gone" in command:
@@ -355,7 +363,7 @@ def close(room: Room, command: Command) -> None:
 # --- Rules about the party --------------------------------------------------------------------------------------------
 
 
-def open_room(state: Dicts, command: Command) -> Outcome:
+def open_room(state: Party, command: Command) -> Outcome:
     at = command["at"]
     room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at)
     room.visitors.add(room.host)
@@ -363,7 +371,7 @@ def open_room(state: Dicts, command: Command) -> Outcome:
     return {"room": room.id}
 
 
-def hand_over(state: Dicts, command: Command) -> None:
+def hand_over(state: Party, command: Command) -> None:
     """The host becomes the speaker who joined last, and `who` the host."""
     room = find_room(state, command["room"])
     unseat(room, command)
@@ -371,17 +379,27 @@ def hand_over(state: Dicts, command: Command) -> None:
     room.host = command["who"]
 
 
-def forget(state: Dicts, command: Command) -> None:
+def forget(state: Party, command: Command) -> None:
+    forget_room(state, command["room"])
+
+
+def forget_room(state: Party, room_id: str) -> None:
     """The room is gone, and its words with it, also those that keys remember."""
-    room = find_room(state, command["room"])
-    del state.rooms[room.id]
+    del state.rooms[room_id]
     for user in state.users.values():
         for key, (body, outcome) in list(user.outcomes.items()):
-            if room.id in (body.get("room"), outcome.get("room")):
+            if room_id in (body.get("room"), outcome.get("room")):
                 del user.outcomes[key]
 
 
-def note_sign_in(state: Dicts, command: Command) -> None:
+def forget_surplus(state: Party) -> None:
+    """Of more closed rooms than are kept, the one that closed first is forgotten."""
+    closed_at = {room.id: room.closed_at for room in state.rooms.values() if room.closed_at is not None}
+    if len(closed_at) > CLOSED_ROOMS:
+        forget_room(state, min(closed_at, key=closed_at.__getitem__))
+
+
+def note_sign_in(state: Party, command: Command) -> None:
     user = state.users.setdefault(command["user"], User())
     sign_ins = user.sign_ins
     for id in [id for id, known in sign_ins.items() if known.since + SIGN_IN_LIFE <= command["at"]]:
@@ -394,12 +412,12 @@ def note_sign_in(state: Dicts, command: Command) -> None:
     sign_ins[command["sign_in"]] = SignIn(command["since"], command["number"], ended=revoked)
 
 
-def end_sign_in(state: Dicts, command: Command) -> None:
+def end_sign_in(state: Party, command: Command) -> None:
     if known := state.users.get(command["user"], User()).sign_ins.get(command["sign_in"]):
         known.ended = True
 
 
-def renumber(state: Dicts, command: Command) -> None:
+def renumber(state: Party, command: Command) -> None:
     """End the sign-ins with any other number, for good."""
     user = state.users.setdefault(command["user"], User())
     user.number = command["number"]
@@ -410,7 +428,7 @@ def renumber(state: Dicts, command: Command) -> None:
 # --- All kinds of commands --------------------------------------------------------------------------------------------
 
 RoomRule = Callable[[Room, Command], Outcome | None]
-PartyRule = Callable[[Dicts, Command], Outcome | None]
+PartyRule = Callable[[Party, Command], Outcome | None]
 
 # kind: (who may, what happens)
 ROOM_RULES: dict[str, tuple[RoomRule, RoomRule]] = {
@@ -432,11 +450,14 @@ PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
     "host": (while_there_is_room, open_room),
     "hand_over": (the_host_or_the_party, hand_over),
     # By the party itself, and by its pages.
-    "forget": (anyone, forget),
+    "forget": (of_a_room, forget),
     "sign_in": (anyone, note_sign_in),
     "sign_out": (anyone, end_sign_in),
     "renumber": (anyone, renumber),
 }
+
+# After these, there may be more closed rooms than are kept: `forget_surplus`.
+CLOSING = {"close", "end"}
 
 # --- What time decides ------------------------------------------------------------------------------------------------
 
@@ -448,8 +469,8 @@ def due(
 
     `here` are the names of those inside; the two times are None while somebody, or the host, is inside.
     """
-    if not room.is_live:
-        if at >= (room.gone_at or at):
+    if room.gone_at is not None:
+        if at >= room.gone_at:
             yield "forget", {"room": room.id}
         return
     for name in here - room.visitors:  # who went in while the log was away

@@ -1,4 +1,4 @@
-"""All that the log says: rooms and users, and the one door through which they change.
+"""All that the log says: rooms and users, and the one door through which they change, `apply`.
 
 The same commands in the same order give the same dicts, on every machine, today or after a restart; anybody can make
 them anew from the log with a `State()` of their own.
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from party import rules
-from party.rules import PARTY_RULES, ROOM_RULES, Command, Outcome, Refused, Room, User, find_room
+from party.rules import CLOSING, PARTY_RULES, ROOM_RULES, Command, Outcome, Refused, Room, SignIn, User, find_room
 
 KEYS_EACH = 256  # a page sends again within minutes; at the full pace these are the last fifty seconds
-# What the server adds to what a person asked for.
+# What the server adds to what a person asked for: with another of these it is still the same.
 ADDED = {"id", "at", "key", "most", "through"}
 
 
@@ -60,24 +60,20 @@ class State:
         try:
             if command["kind"] in PARTY_RULES:
                 return PARTY_RULES[command["kind"]][1](self, command) or {}
-            room = find_room(self, command["room"])
-            was_live = room.is_live
-            said = ROOM_RULES[command["kind"]][1](room, command) or {}
-            if was_live and not room.is_live:
-                self.keep_few_closed()
+            said = ROOM_RULES[command["kind"]][1](find_room(self, command["room"]), command) or {}
+            if command["kind"] in CLOSING:
+                rules.forget_surplus(self)
             return said
         except Refused as refusal:
             return refusal.ack
 
-    def keep_few_closed(self) -> None:
-        """Forget the room that closed first, where more are closed than are kept."""
-        closed = [room for room in self.rooms.values() if not room.is_live]
-        if len(closed) > rules.CLOSED_ROOMS:
-            rules.forget(self, {"room": min(closed, key=lambda room: room.closed_at or 0).id})
+    def sign_in_of(self, user: str, sign_in_id: str) -> SignIn | None:
+        """The sign-in, where the log knows it; it may have ended."""
+        return self.users[user].sign_ins.get(sign_in_id) if user in self.users else None
 
-    def is_signed_in(self, user: str, id: str, at: int) -> bool:
-        """Whether the sign-in `id` of `user` is known, and holds at that time."""
-        known = self.users[user].sign_ins.get(id) if user in self.users else None
+    def is_signed_in(self, user: str, sign_in_id: str, at: int) -> bool:
+        """Whether that sign-in of theirs is known, and holds at that time."""
+        known = self.sign_in_of(user, sign_in_id)
         return bool(known and not known.ended and at < known.since + rules.SIGN_IN_LIFE)
 
     # --- Keys: what is sent again happens once ---
@@ -92,7 +88,7 @@ class State:
             raise Refused("conflict", "That key was used for something else.")
         return outcome
 
-    def remembered(self, command: Command) -> tuple[Command, Outcome] | None:
+    def remembered(self, command: Command) -> tuple[dict[str, Any], Outcome] | None:
         """(body, outcome) of the first command with this user's key, or None."""
         return self.users[command["user"]].outcomes.get(command["key"]) if command["user"] in self.users else None
 

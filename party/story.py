@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from party.rules import Command, Outcome, User
+from party.rules import Command, Outcome
 from party.state import State
 
 # What somebody said to a few, or without a name: in a story only when asked for.
 PRIVATE = {"text", "pitch", "mood"}
-# What a line says elsewhere, or to nobody.
+# What has a column of its own, or is the server's business alone.
 NO_DETAILS = {"id", "at", "kind", "user", "room", "key", "most", "through"}
 
 
@@ -22,7 +22,7 @@ def lines(
     state = State()
     hidden = NO_DETAILS if with_words else NO_DETAILS | PRIVATE
     for position, command in entries:
-        outcome = state.apply(command)
+        outcome = outcome_of(state, command)
         if is_about(room, user, command, outcome):
             details = [f"{name}={value!r}" for name, value in command.items() if name not in hidden]
             start = (time_of(command), str(position), command["user"] or "(the party)", command["kind"])
@@ -36,10 +36,18 @@ def is_about(room: str | None, user: str | None, command: Command, outcome: Outc
     )
 
 
+def outcome_of(state: State, command: Command) -> Outcome:
+    """Apply the command; one that another version wrote, and this one does not understand, tells no more than that."""
+    try:
+        return state.apply(command)
+    except Exception:
+        return {"code": "? (this version does not know it)"}
+
+
 def result(state: State, command: Command, outcome: Outcome) -> str:
-    """In a word: "ok", or the code of the refusal."""
-    # Where the log was cut between the command and the sign-in that it came through, its outcome is not known.
-    if "through" in command and command["through"] not in state.users.get(command["user"], User()).sign_ins:
+    """What became of it: "ok", with the seq of a message; the code of a refusal; or "?" and why nobody knows."""
+    # Where the log was cut between the command and the sign-in that it came through.
+    if "through" in command and not state.sign_in_of(command["user"], command["through"]):
         return "? (what it follows from is no longer in the log)"
     return outcome.get("code") or "ok" + (f" seq={outcome['message']['seq']}" if "message" in outcome else "")
 

@@ -1,4 +1,7 @@
-"""What leaves: each view names the fields that its audience may see. Nothing else of a room is ever sent."""
+"""What leaves: each view names the fields that its audience may see. Nothing else of a room is ever sent.
+
+A message, and a request in the queue, is kept as it leaves: the rules `say` and `ask_to_speak` name its fields.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Set
@@ -82,11 +85,14 @@ def readable(rooms: Iterable[Room], user: str) -> list[View]:
 # --- Of a feed --------------------------------------------------------------------------------------------------------
 
 
-def feed_for(room: Room, after: int | None) -> View:
-    """What a tab that goes in lacks: of the messages behind `after` a thousand, or for None the last few screens.
+def on_entering(room: Room, user: str, after: int | None) -> View:
+    """What a tab of the user lacks that goes in: messages, and the host the queue."""
+    waiting = {"waiting": queue(room)} if user == room.host else {}
+    return {"room": room.id} | feed_after(room, after) | waiting
 
-    Of what it holds already, it also hears what was taken back since.
-    """
+
+def feed_after(room: Room, after: int | None) -> View:
+    """Of the messages behind `after` a thousand, and what up to there was taken back; for None the last few screens."""
     if after is None:
         return feed_before(room, len(room.messages) + 1)
     start = min(after, len(room.messages))

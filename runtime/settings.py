@@ -1,9 +1,12 @@
 """Every setting, from the environment, read and checked once, when this is imported; and where things are kept.
 
-A setting that makes no sense stops the start with a sentence that names it. docs/operating.md says what each is for.
+A setting that makes no sense stops whatever was started with a sentence that names it. What only its user can check,
+such as whether there is a Redis, they check. docs/operating.md says what each is for.
+
+runtime/transport.py imports this before it makes the standard library cooperative: nothing here may import what waits.
 """
 
-import json
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -12,9 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"  # the secret key and the log; made when it is needed, for the owner alone
 
 
-def text(name, default=""):
-    """The setting as it was written, or the default where it is missing or empty."""
-    return os.environ.get(name) or default
+EMPTY_IS_MISSING = {"HOST", "PORT", "PARTY_SECRET_KEY", "PARTY_ASYNC_MODE"}
+
+
+def text(name, default):
+    given = os.environ.get(name, default)
+    return default if given == "" and name in EMPTY_IS_MISSING else given
 
 
 def choice(name, default, *others):
@@ -25,18 +31,16 @@ def choice(name, default, *others):
 
 
 def number(name, default, low, high, fractions=False):
-    try:
-        value = json.loads(text(name, str(default)))
-    except ValueError:
-        value = text(name)
-    if not (type(value) is int or (fractions and type(value) is float)) or not low <= value <= high:
-        kind = "number" if fractions else "whole number"
-        raise SystemExit(f"{name} must be a {kind} from {low} to {high}, not {value!r}.")
-    return value
+    given = text(name, str(default))
+    for kind in (int, float) if fractions else (int,):
+        with contextlib.suppress(ValueError):
+            if low <= (value := kind(given)) <= high:
+                return value
+    raise SystemExit(f"{name} must be a {'' if fractions else 'whole '}number from {low} to {high}, not {given!r}.")
 
 
 def origins(name):
-    given = [origin.strip() for origin in text(name).lower().split(",") if origin.strip()]
+    given = [origin.strip() for origin in text(name, "").lower().split(",") if origin.strip()]
     if not all(re.fullmatch(r"https?://[^/?#\s]+", origin) for origin in given):
         raise SystemExit(f"{name} must be origins like https://blog.example, separated by commas.")
     return given
@@ -44,7 +48,7 @@ def origins(name):
 
 HOST = text("HOST", "127.0.0.1")
 PORT = number("PORT", 5000, 0, 65_535)
-SECRET_KEY = text("PARTY_SECRET_KEY")  # none: users.py makes one and keeps it
+SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
 ROOM_MINUTES = number("PARTY_ROOM_MINUTES", 30, 0.001, 120, fractions=True)
 ROOM_MESSAGES = number("PARTY_ROOM_MESSAGES", 10_000, 1, 1_000_000)
@@ -55,6 +59,8 @@ ASSETS = choice("PARTY_ASSETS", "cdn", "local")
 ORIGINS = origins("PARTY_ORIGINS")  # none: the server's own
 PROXIES = number("PARTY_PROXIES", 0, 0, 10)
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
+if "FLASK_RUN_FROM_CLI" in os.environ:
+    ASYNC_MODE = "threading"  # the `flask` command only reads the log, and has imported too much to be patched
 
 
 def address(port=PORT):

@@ -8,13 +8,9 @@ earlier would stop everybody. `PARTY_ASYNC_MODE=threading` runs the same party o
 ends, one word changes.
 """
 
-import os
 import warnings
 
 from runtime.settings import ASYNC_MODE
-
-if "FLASK_RUN_FROM_CLI" in os.environ:
-    ASYNC_MODE = "threading"  # the `flask` command only reads the log, and has imported too much to be patched
 
 if ASYNC_MODE == "eventlet":
     warnings.filterwarnings("ignore", message="[\\s]*Eventlet is deprecated")  # known, and the reason for ASYNC_MODE
@@ -175,15 +171,15 @@ if ASYNC_MODE == "eventlet":
 
 class Gate:
     """WSGI in front of the application: lets a WebSocket handshake through only when it is proper, from an allowed
-    origin and of somebody whom `admit(environ)` lets in; and puts `headers` on every response that has not
-    its own.
+    origin and of a visitor who may come in; and puts `headers` on every response that has not its own.
 
-    `admit` gives None to let in, or (status, sentence) to refuse.
+    `refusal_of_visitor(environ)` gives None to let in, or (status, sentence) to refuse.
     """
 
-    def __init__(self, app, path, origins, headers, admit):
+    def __init__(self, app, path, origins, headers, refusal_of_visitor):
         self.closed = False
-        self.app, self.path, self.origins, self.headers, self.admit = app, path, origins, headers, admit
+        self.app, self.path, self.origins, self.headers = app, path, origins, headers
+        self.refusal_of_visitor = refusal_of_visitor
 
     def __call__(self, environ, start_response):
         def start(status, headers, exc_info=None):
@@ -219,7 +215,7 @@ class Gate:
         own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST')}"
         if environ.get("HTTP_ORIGIN") not in (self.origins or [own]):
             return "403 Forbidden", "That origin may not connect."
-        return self.admit(environ)
+        return self.refusal_of_visitor(environ)
 
 
 def is_handshake(environ):

@@ -25,6 +25,7 @@ from party.state import State
 from runtime.journal import open_journal
 from runtime.pace import WrongTries
 
+app.begin()
 # What a page can send, in the order of the contract.
 EVENTS = [name for name in app.socketio.server.handlers["/"] if name not in ("connect", "disconnect", "*")]
 
@@ -65,11 +66,10 @@ def clock(request, monkeypatch):
 @pytest.fixture
 def clean_party(monkeypatch):
     """The app of this process, with nobody there and nothing remembered."""
-    news = app.News()
     new = {
         "state": State(),
-        "news": news,
-        "presence": Presence(news.stale_rooms.add),
+        "presence": Presence(),
+        "news": app.News(),
         "journal": open_journal("memory:"),
         "wrong_tries": WrongTries("memory:", app.WRONG_TRIES, app.WRONG_TRIES_WITHIN),
     }

@@ -94,7 +94,7 @@ def acknowledge_before_append():
 def apply_before_append():
     def submit(command):
         with app.lock:
-            outcome = app.apply(command)
+            outcome = app.apply_and_answer(command)
             app.announce(command, outcome)
         app.journal.append(command)
         return outcome

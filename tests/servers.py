@@ -22,7 +22,7 @@ SECRET = "a secret for tests"
 
 
 def password_of(name):
-    return users.password(SECRET, name, users.people(1000)[name])
+    return users.password(SECRET, name, users.PEOPLE.get(name, 1))
 
 
 def free_ports(count):

@@ -604,6 +604,17 @@ def test_a_setting_that_makes_no_sense_ends_the_start_with_a_sentence(own_cluste
     cluster = own_cluster(count=2, PARTY_ROOM_MINUTES="-1")
     assert cluster.process.wait(20) == 1
     cluster.says("PARTY_ROOM_MINUTES must be")
+    assert all(map(is_free, cluster.ports))
+
+
+NOT_THIS_PROGRAM = "import sys; 'app.py' in sys.orig_argv and sys.exit('A version that does not start.')"
+
+
+def test_a_process_that_does_not_start_ends_the_cluster_with_a_sentence(own_cluster, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(NOT_THIS_PROGRAM)
+    cluster = own_cluster(count=2, PYTHONPATH=str(tmp_path))
+    assert cluster.process.wait(20) == 1
+    cluster.says("A version that does not start.")
     cluster.says("did not start, so the cluster ends.")
     assert all(map(is_free, cluster.ports))
 

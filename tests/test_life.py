@@ -273,7 +273,7 @@ def test_a_closed_room_is_forgotten_after_two_hours(asha, clock, clean_party):
     clock.passes(minutes=1)
     clean_party.tick()
     assert_refused(asha.watch(room), "not_found")
-    left = (clean_party.state.rooms, clean_party.presence.rooms, clean_party.news.rooms)
+    left = (clean_party.state.rooms, clean_party.presence.people, clean_party.news.told)
     assert left == ({}, {}, {}), "nothing of it is left"
 
 
@@ -321,10 +321,10 @@ def test_the_longest_room_is_gone_with_everything_by_the_end_of_the_day(asha, bi
     for _ in range(60):
         clock.passes(minutes=5)
         clean_party.tick()
-    assert not clean_party.state.rooms and not clean_party.presence.rooms
-    for part in ("rooms", "cards", "stale_rooms", "stale_cards"):
+    assert not clean_party.state.rooms and not clean_party.presence.people
+    for part in ("told", "told_cards", "stale_rooms", "stale_cards"):
         assert not getattr(clean_party.news, part), part
-    assert not any(tab.inside for tab in clean_party.presence.tabs.values())
+    assert not any(tab.room_ids for tab in clean_party.presence.tabs.values())
 
 
 def away(*_):

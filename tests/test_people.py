@@ -140,6 +140,14 @@ def test_without_redis_a_sign_in_is_answered_with_a_sentence_within_two_seconds(
         redis.thaw()
 
 
+def test_a_stranger_is_turned_away_without_asking_the_log(browser, clean_party, monkeypatch):
+    """Else a crowd of them would be in the way of everybody's commands."""
+    monkeypatch.setattr(clean_party.journal, "catch_up", lambda: pytest.fail("the log was asked"))
+    assert browser.get("/").status_code == 302
+    handshake = browser.get("/").request.environ
+    assert clean_party.refusal_of_visitor(handshake)[0] == "401 Unauthorized"
+
+
 def test_a_form_from_elsewhere_is_refused(browser):
     answer = try_to_sign_in(browser, token="forged")
     assert answer.status_code == 400
@@ -170,7 +178,7 @@ def test_signing_out_ends_the_sign_in_on_the_server(join, clean_party):
 def test_a_raised_number_ends_a_persons_sign_ins_everywhere(join, clean_party, monkeypatch):
     browser = browser_of("asha")
     tab, other = join("asha", browser), join("bilal")
-    monkeypatch.setitem(clean_party.PEOPLE, "asha", 2)
+    monkeypatch.setitem(users.NUMBERS, "asha", 2)
     assert tab.ask("host", {"topic": "Tea"})["code"] == "signed_out"
     assert browser.get("/").status_code == 302
     assert try_to_sign_in(browser, password=users.password(SECRET, "asha", 1)).status_code == 401
@@ -287,6 +295,9 @@ def test_nothing_secret_is_logged():
         ("PARTY_ROOM_MINUTES", "0"),
         ("PARTY_ROOM_MESSAGES", "-1"),
         ("PARTY_PACE", "fast"),
+        ("PARTY_PACE", "nan"),
+        ("PARTY_SEATS", ""),
+        ("PARTY_JOURNAL", ""),
         ("PARTY_GUESTS", "1.5"),
         ("PARTY_ASSETS", "both"),
         ("PARTY_ORIGINS", "blog.example"),
@@ -313,7 +324,7 @@ def test_a_setting_that_makes_no_sense_stops_the_start_with_a_sentence(setting, 
 
 def test_a_number_that_was_raised_locks_nobody_out_whatever_old_cookies_say(clean_party, monkeypatch):
     """With `memory:`, a cookie from before a restart is believed; not one with an old number."""
-    monkeypatch.setitem(clean_party.PEOPLE, "asha", 2)
+    monkeypatch.setitem(users.NUMBERS, "asha", 2)
     old, new = clean_party.app.test_client(), clean_party.app.test_client()
     with old.session_transaction() as session:
         session["sign_in"] = {"user": "asha", "id": "old", "since": clean_party.journal.began - 1, "number": 1}

@@ -23,7 +23,7 @@ from runtime.journal import Unavailable, open_journal
 
 PATIENCE = 5
 # The party as its next release has it: asha has got another password.
-WITH_A_RAISED_NUMBER = ("-c", "import app; app.PEOPLE['asha'] = 2; app.main()")
+WITH_A_RAISED_NUMBER = ("-c", "import app, users; users.NUMBERS['asha'] = 2; app.main()")
 
 
 @pytest.fixture
@@ -394,14 +394,14 @@ class Evening:
             self.party.submit("sign_out", user, sign_in=self.cookies[user])
         elif len(rules.live_rooms(self.party.state)) < 3 and self.dice.random() < 0.2:
             room = self.asks("host", user, topic="Tea", lasts=30 * rules.MINUTE)["room"]
-            self.party.presence.count(room, {user: 1})
+            self.party.presence.add(room, {user: 1})
         elif rooms := list(self.party.state.rooms):
             self.does(self.dice.choice(self.DEEDS), user, self.party.state.rooms[self.dice.choice(rooms)])
 
     def does(self, kind, user, room):
         if kind == "leave":
             if user in self.party.presence.names_in(room.id):
-                self.party.presence.count(room.id, {user: -1})
+                self.party.presence.add(room.id, {user: -1})
             return
         if kind in ("approve", "deny", "remove", "hand_over"):
             user = room.host
@@ -412,7 +412,7 @@ class Evening:
                 "close": {"reason": "host"}}.get(kind, {})  # fmt: skip
         self.asks(kind, user, room=room.id, **more)
         if kind == "watch":
-            self.party.presence.count(room.id, {user: 1})
+            self.party.presence.add(room.id, {user: 1})
 
     def asks(self, kind, user, **body):
         key = f"k{self.count}" if self.dice.random() < 0.5 else None

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from servers import ROOT, running_server
 
 import app
+import users
 from runtime import assets, settings, words
 
 # A phone on a slow mobile network, as CDP emulates it: bytes a second, milliseconds, and a processor slowed four times.
@@ -209,7 +210,7 @@ def test_the_server_puts_times_and_names_as_the_page_does(phone, language):
     page.goto("./")
     times = [0, 999, 1_000, 1_001, 61_000, 600_000, 601_000, 601_001, 661_000, 1_740_000, 1_800_000]
     counts = [0, 1, 2, 21]
-    names = [*app.PEOPLE, "Éowyn", "小林", "🦊"]
+    names = [*users.PEOPLE, "Éowyn", "小林", "🦊"]
     theirs = page.evaluate(
         """async ([address, times, counts, names]) => {
           const { timeLeft } = await import(`${address}/words/times.js`);

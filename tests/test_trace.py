@@ -110,6 +110,17 @@ def test_what_is_cut_off_from_its_beginning_has_no_outcome_rather_than_a_wrong_o
     assert "→ ?" in trace(str(tmp_path / "party.db"), "tea").stdout
 
 
+def test_what_another_version_wrote_is_told_as_not_known(tmp_path):
+    journal = open_journal(str(tmp_path / "party.db"))
+    journal.follow(list, lambda position, command: None)
+    for at, kind in ((1, "dance"), (2, "host"), (3, "dance")):
+        journal.append({"id": "tea", "at": at, "kind": kind, "user": "asha", "key": None, "room": "tea",
+                        "topic": "Tea", "lasts": 9})  # fmt: skip
+    journal.close()
+    results = [line.split("  ")[-2] for line in trace(str(tmp_path / "party.db"), "tea").stdout.splitlines()]
+    assert results == ["→ ? (this version does not know it)", "→ ok", "→ ? (this version does not know it)"]
+
+
 def test_a_log_that_cannot_be_read_is_said_in_a_sentence(tmp_path):
     (tmp_path / "broken.db").write_bytes(b"This is no database, but long enough to be looked at as one. " * 40)
     with running_redis() as redis:
