@@ -6,10 +6,12 @@ KILLS ?= 200
 JOURNAL ?= file
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
+# Twice as many as two cores: they wait more than they work.
+AT_ONCE := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint audit icons bench lighthouse torture cluster screenshots clean
+.PHONY: help run test check lint audit icons bench lighthouse torture cluster screenshots clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +25,10 @@ test: lint ## install, make sure of a browser, and run every test (ARGS="-k queu
 	$(IN_VENV) -m runtime.assets
 	sh deploy/install_packages.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
-	  $(IN_VENV) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	  $(IN_VENV) -m pytest $(AT_ONCE) $(ARGS)
+
+check: lint ## every test that needs neither a browser nor a server
+	$(IN_VENV) -m pytest $(AT_ONCE) -m "not server and not page" $(ARGS)
 
 lint: $(VENV)/installed-tests ## check the code's form with ruff
 	$(IN_VENV) -m ruff check

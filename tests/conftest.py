@@ -13,8 +13,10 @@ os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = (storage := tempfile.TemporaryDirec
 import fcntl
 import itertools
 import shutil
+import sys
 
 import pytest
+import servers
 from person import InProcessLine, Person, form_token
 from playwright.sync_api import sync_playwright
 from servers import ROOT, password_of, running_redis, running_server
@@ -39,6 +41,54 @@ def pytest_runtest_protocol(item):
         fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(turn, fcntl.LOCK_UN)  # only now: while one waits to be alone, no other test begins
         return (yield)
+
+
+# Who asks for one of these fixtures, even through another, needs what it starts.
+SERVERS = (
+    "eventlet_server", "threading_server", "two_processes", "two_doors", "server_of_its_own", "start", "shared_redis",
+)  # fmt: skip
+STARTED_BY = {"playwright": "page", **dict.fromkeys(SERVERS, "server")}
+
+
+# The files that take long, the longest first, so that in the end no process works alone while the others have ended.
+# Before the first tests that have to be alone: else everybody would wait for what takes half a minute.
+LONG = (
+    "test_torture", "test_accessibility", "test_cluster", "test_asking", "test_noticing", "test_transport", "test_feed",
+    "test_room", "test_connection", "test_ending", "test_recovery", "test_speed", "test_clock", "test_app_like",
+    "test_journal", "test_events", "test_trace", "test_people",
+)  # fmt: skip
+
+
+def turn(item):
+    """Long files first, and in each those who have to be alone last and together: everybody waits for them once."""
+    place = LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG)
+    return place, str(item.path), item.get_closest_marker("alone") is not None
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for fixture in STARTED_BY.keys() & set(item.fixturenames):
+            item.add_marker(STARTED_BY[fixture])
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture
+def pytest_runtest_setup(item):
+    servers.allowed = {marker.name for marker in item.iter_markers()}
+
+
+def look_at_process(event, arguments):
+    """Ends a test that starts what it is not marked for: `make check` needs neither a server nor a browser."""
+    if event == "subprocess.Popen":
+        command = list(map(str, arguments[1]))
+        if "playwright" in command[0]:
+            servers.need("page")
+        elif command[0] != sys.executable or "-c" not in command:  # a Python with a few lines is no server
+            servers.need("server", "page")
+
+
+sys.addaudithook(look_at_process)
 
 
 class Clock:
@@ -97,44 +147,59 @@ def browser_path():
     return path
 
 
-def how_to_launch():
-    """What Playwright needs to know to start the browser."""
-    return {"executable_path": browser_path(), "args": ["--no-sandbox"] if os.geteuid() == 0 else []}
+def how_to_launch(path):
+    """What Playwright needs to know to start a browser that finds nothing but this machine: no test asks the CDN. To
+    it, party.example leads here as well, without TLS."""
+    hosts = "--host-resolver-rules=MAP party.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    return {"executable_path": path, "args": [hosts, *(["--no-sandbox"] if os.geteuid() == 0 else [])]}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def playwright():
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(playwright):
-    browser = playwright.chromium.launch(**how_to_launch())
+    """The Chromium without a screen, where there is one: a page costs a third of the time in it."""
+    browser = playwright.chromium.launch(**how_to_launch(shutil.which("chromium-headless-shell") or browser_path()))
     yield browser
     browser.close()
 
 
 @pytest.fixture(scope="session")
+def whole_browser(playwright):
+    """For what the one without a screen does not have: notifications."""
+    browser = playwright.chromium.launch(**how_to_launch(browser_path()))
+    yield browser
+    browser.close()
+
+
+# What the contract's events say does not depend on how often news is gathered, and five times as often is five times as
+# soon. A promise about seconds needs a server of its own.
+SHARED = {"program": ("-c", "import app; app.TICK_SECONDS = 0.05; app.main()"), "PARTY_GUESTS": "100"}
+
+
+@pytest.fixture(scope="session")
 def eventlet_server(tmp_path_factory):
     journal = str(tmp_path_factory.mktemp("eventlet") / "party.db")
-    with running_server(PARTY_GUESTS="100", PARTY_JOURNAL=journal) as server:
+    with running_server(**SHARED, PARTY_JOURNAL=journal) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def threading_server(tmp_path_factory):
     journal = str(tmp_path_factory.mktemp("threading") / "party.db")
-    with running_server(PARTY_ASYNC_MODE="threading", PARTY_GUESTS="100", PARTY_JOURNAL=journal) as server:
+    with running_server(**SHARED, PARTY_ASYNC_MODE="threading", PARTY_JOURNAL=journal) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def two_processes():
     """Two servers that share one log in Redis. A visitor may say what their address is."""
-    settings = {"PARTY_GUESTS": "100", "PARTY_PROXIES": "1"}
     with running_redis() as redis:
-        settings["PARTY_JOURNAL"] = redis.address
+        settings = {**SHARED, "PARTY_JOURNAL": redis.address, "PARTY_PROXIES": "1"}
         with running_server(**settings) as one, running_server(**settings) as other:
             yield one, other
 
@@ -159,7 +224,10 @@ def join(clean_party):
             line.hang_up()
 
 
-@pytest.fixture(params=["in-process", "eventlet", "threading", "two processes"])
+REAL_SERVERS = [pytest.param(kind, marks=pytest.mark.server) for kind in ("eventlet", "threading", "two processes")]
+
+
+@pytest.fixture(params=["in-process", *REAL_SERVERS])
 def join_anywhere(request):
     """Like `join`, on the party of this process and on real servers of each kind: for promises about events.
 

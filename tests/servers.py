@@ -42,6 +42,14 @@ def free_port():
     return free_ports(1)
 
 
+allowed = {"server", "page"}  # the markers of the test that runs
+
+
+def need(*markers):
+    """Ends a test that has none of these markers and starts something for which it needs one."""
+    assert not allowed.isdisjoint(markers), f"This test starts a process: mark it `{markers[0]}`, or do without."
+
+
 class Victim:
     """Something with a `process` that can be frozen and killed."""
 
@@ -69,6 +77,7 @@ class Server(Victim):
             "PARTY_JOURNAL": "memory:",
             "PARTY_ASYNC_MODE": "eventlet",
         }
+        need("server", "page")
         # Not a pipe, which would stop the server when nobody reads it.
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(

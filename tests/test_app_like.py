@@ -9,7 +9,7 @@ import threading
 
 import icons
 import pytest
-from conftest import how_to_launch
+from conftest import browser_path, how_to_launch
 from playwright.sync_api import expect
 from servers import ROOT, password_of, running_server
 
@@ -86,10 +86,9 @@ def address(prefix):
 
 @pytest.fixture(scope="module")
 def phone(playwright, tmp_path_factory):
-    """A browser with a profile, which installing needs; the name party.example leads to this machine, without TLS."""
-    how = how_to_launch()
-    how["args"] = [*how["args"], "--host-resolver-rules=MAP party.example 127.0.0.1"]
-    context = playwright.chromium.launch_persistent_context(tmp_path_factory.mktemp("profile"), **how)
+    """A browser with a profile, which installing needs."""
+    profile = tmp_path_factory.mktemp("profile")
+    context = playwright.chromium.launch_persistent_context(profile, **how_to_launch(browser_path()))
     yield context
     context.close()
 

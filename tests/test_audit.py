@@ -14,6 +14,8 @@ from hashes import LISTS, PIN, canonical
 from packaging.requirements import Requirement
 from servers import ROOT, free_port
 
+pytestmark = pytest.mark.server  # one that stands in for the service
+
 FLAW = {
     "id": "PYSEC-2026-1",
     "summary": "It can be talked into anything.",

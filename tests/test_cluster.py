@@ -24,6 +24,8 @@ from playwright.sync_api import expect
 from servers import ROOT, SECRET, free_ports, password_of, running_redis, running_server
 from visitor import Visitor
 
+pytestmark = pytest.mark.server
+
 NAMES = ("asha", "bilal", "chen", "dana", "emeka", "farida")
 SETTINGS = {"PARTY_SECRET_KEY": SECRET, "PARTY_PACE": "0", "PARTY_ASSETS": "local", "PARTY_GUESTS": "11"}
 NGINX_PATH = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
@@ -258,7 +260,6 @@ def test_people_on_different_processes_talk(cluster, join):
         assert person.hears("closed")["room"] == room
 
 
-@pytest.mark.alone
 def test_the_counts_are_right_across_processes_within_two_seconds(cluster, join):
     asha, bilal, chen = (join(name, port=port) for name, port in zip(NAMES, cluster.ports, strict=False))
     room = asha.host("Counting")
@@ -281,7 +282,6 @@ def test_the_counts_are_right_across_processes_within_two_seconds(cluster, join)
     everybody_sees(1)
 
 
-@pytest.mark.alone
 def test_signing_out_through_one_process_holds_on_the_others_within_two_seconds(cluster, join):
     cookies = cluster.cookies_of("farida")
     tabs = [join("farida", port=port, cookies=cookies) for port in cluster.ports]

@@ -116,6 +116,7 @@ def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
     assert f"words included, for {hours} hours" in section(SECURITY, "What you trust")
 
 
+@pytest.mark.server
 def test_the_program_in_the_contract_runs(tmp_path):
     program = tmp_path / "client.py"
     program.write_text(re.search(r"```python\n(.+?)```", CONTRACT, re.S).group(1))

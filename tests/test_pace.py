@@ -32,7 +32,7 @@ def client(redis):
     return redis_library.Redis(port=redis.port, decode_responses=True)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.server)])
 def count(request):
     """Makes a counter of ten wrong tries in three minutes; on Redis, all that it makes count together."""
     address = request.getfixturevalue("redis").address if request.param == "redis" else "memory:"
@@ -148,6 +148,7 @@ def test_redis_forgets_each_key_when_its_time_is_over_and_keeps_ten_tries_of_it_
         assert client(redis).llen(key) == 10
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("fault", ["frozen", "killed"])
 def test_without_redis_there_is_an_answer_within_two_seconds_and_it_goes_on_afterwards(fault):
     with running_redis() as redis:

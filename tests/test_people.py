@@ -47,6 +47,7 @@ def test_a_password_depends_on_the_secret_the_name_and_the_number():
     assert users.password("one", "asha", 1) == users.password("one", "asha", 1)
 
 
+@pytest.mark.server
 def test_the_list_shows_a_line_for_each_person_with_a_link_that_works():
     env = {**os.environ, "PARTY_GUESTS": "2", "HOST": "127.0.0.1", "PORT": "5000"}
     lines = subprocess.check_output([sys.executable, "users.py"], cwd=ROOT, env=env, text=True).splitlines()
@@ -91,7 +92,6 @@ def test_the_password_of_nobody_lets_nobody_in(browser):
     assert try_to_sign_in(browser, "nobody", users.password(SECRET, "nobody", 0)).status_code == 401
 
 
-@pytest.mark.alone
 def test_an_unknown_name_takes_as_long_as_a_wrong_password():
     times = {"asha": [], "nobody": []}
     for _ in range(5_000):
@@ -130,6 +130,7 @@ def wrong_try(server, name, address):
     return browser.post(server.address + "sign-in", form).status_code
 
 
+@pytest.mark.server
 def test_without_redis_a_sign_in_is_answered_with_a_sentence_within_two_seconds():
     with running_redis() as redis, running_server(PARTY_JOURNAL=redis.address, PARTY_PROXIES="1") as server:
         assert server.cookies_of("asha"), "it works before"
@@ -201,6 +202,7 @@ def test_a_forged_cookie_is_nobody(browser):
     assert browser.get("/").status_code == 302
 
 
+@pytest.mark.server
 def test_a_restart_signs_nobody_out():
     with running_server() as server:
         port, cookies = str(server.port), server.cookies_of("asha")
@@ -248,6 +250,7 @@ def test_an_answer_that_changes_no_sign_in_sets_no_cookie(clean_party):
     assert "Set-Cookie" not in browser.get("/static/page.css").headers
 
 
+@pytest.mark.server
 def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone():
     with running_server(PARTY_PROXIES="1", PARTY_ORIGINS="https://blog.example") as server:
         from urllib.request import Request, urlopen
@@ -274,6 +277,7 @@ def test_markup_in_a_name_stays_text(browser):
     assert "<script>alert" not in answer.text
 
 
+@pytest.mark.server
 def test_nothing_secret_is_logged():
     with running_server() as server:
         cookies = sign_in_over_http(server.address, "asha", password_of("asha"))
@@ -288,6 +292,7 @@ def test_nothing_secret_is_logged():
         assert secret not in said, said
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     "setting, value",
     [

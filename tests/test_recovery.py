@@ -167,7 +167,6 @@ def test_a_raised_number_ends_that_persons_sign_ins(start, log):
     assert not is_let_in(start(log), asha), "and they stay ended, whatever the number is later"
 
 
-@pytest.mark.alone
 def test_a_raised_number_ends_them_in_the_other_processes_within_two_seconds(start):
     with running_redis() as redis:
         server = start(redis.address)
@@ -190,6 +189,7 @@ def test_a_second_party_on_the_same_file_does_not_start(start, file):
     assert start(file).person("asha").heard("lobby")[0]["rooms"]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
@@ -337,9 +337,10 @@ def test_a_start_that_must_write_and_cannot_says_so(clean_party, monkeypatch):
         clean_party.begin()
 
 
-@pytest.mark.parametrize("kind", ["memory", "file", "redis"])
-def test_what_any_log_replays_from_any_position_goes_on_to_the_same_dicts(tmp_path, redis, kind):
-    journal = open_journal({"memory": "memory:", "file": str(tmp_path / "party.db"), "redis": redis.address}[kind])
+@pytest.mark.parametrize("kind", ["memory", "file", pytest.param("redis", marks=pytest.mark.server)])
+def test_what_any_log_replays_from_any_position_goes_on_to_the_same_dicts(tmp_path, request, kind):
+    files = {"memory": "memory:", "file": str(tmp_path / "party.db")}
+    journal = open_journal(files.get(kind) or request.getfixturevalue("redis").address)
     journal.follow(list, lambda position, command: None)
 
     @settings(ALWAYS_THE_SAME, max_examples=15)

@@ -3,10 +3,12 @@
 import json
 import signal
 
+import pytest
 from person import assert_ok
 from servers import Server, running_redis
 
 
+@pytest.mark.server
 def test_what_runs_is_answered_before_the_goodbye():
     with running_redis() as redis:
         server = Server(PARTY_JOURNAL=redis.address)

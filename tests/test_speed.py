@@ -241,7 +241,7 @@ def test_a_tap_before_the_page_is_live_is_not_lost(phone):
     expect(page.get_by_role("dialog").get_by_role("heading", name=TOPICS[0])).to_be_visible()
 
 
-def test_a_file_is_sent_compressed_to_who_takes_that(server):
+def test_a_file_is_sent_compressed_to_who_takes_that():
     browser = app.app.test_client()
     there = {path.relative_to(assets.STATIC).as_posix() for path in assets.STATIC.rglob("*.*")}
     assert {name for name in there if not name.endswith(".br")} == set(assets.FILES) - set(assets.MADE), (

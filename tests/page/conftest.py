@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from discussion import Discussion
 from servers import running_server
@@ -6,16 +8,15 @@ from visitor import Cable, Visitor, close_rooms
 from users import PEOPLE
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def party():
     """A server as its owner would start it."""
     with running_server(PARTY_PACE="5") as server:
         yield server
 
 
-@pytest.fixture
-def visit(browser, party):
-    """Opens a browser for somebody; at the end nothing may have gone wrong in any of them."""
+@contextlib.contextmanager
+def visiting(browser, party):
     visitors = []
 
     def visit(name, address=party.address, **how):
@@ -28,6 +29,19 @@ def visit(browser, party):
         visitor.context.close()
     close_rooms(party, {visitor.name for visitor in visitors} & PEOPLE.keys())
     assert not trouble
+
+
+@pytest.fixture
+def visit(browser, party):
+    """Opens a page for somebody; at the end nothing may have gone wrong in any of them."""
+    with visiting(browser, party) as visit:
+        yield visit
+
+
+@pytest.fixture
+def visit_in_whole_browser(whole_browser, party):
+    with visiting(whole_browser, party) as visit:
+        yield visit
 
 
 @pytest.fixture

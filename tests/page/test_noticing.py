@@ -357,9 +357,9 @@ def test_the_tab_counts_what_came_while_nobody_looked(asha, others):
     assert sense(asha.page, "badge") == 0
 
 
-def test_a_notification_of_the_browsers_own_is_shown(visit, others):
+def test_a_notification_of_the_browsers_own_is_shown(visit_in_whole_browser, others):
     """Without a stand-in: the options are such that a browser takes them."""
-    asha = visit("asha")
+    asha = visit_in_whole_browser("asha")
     asha.context.grant_permissions(["notifications"])
     asha.context.add_init_script("""{
       localStorage.setItem('party notifications', 'true');
@@ -376,9 +376,9 @@ def test_a_notification_of_the_browsers_own_is_shown(visit, others):
     asha.page.evaluate("real.close()")
 
 
-def test_a_service_worker_shows_the_notification_where_there_is_one(visit, others):
+def test_a_service_worker_shows_the_notification_where_there_is_one(visit_in_whole_browser, others):
     """Phones know no others."""
-    asha = visit("asha", service_workers="allow")
+    asha = visit_in_whole_browser("asha", service_workers="allow")
     asha.context.grant_permissions(["notifications"])
     asha.context.add_init_script(f"{{{SENSES.partition('globalThis.senses')[0]}}}")
     asha.context.add_init_script("localStorage.setItem('party notifications', 'true')")
