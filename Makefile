@@ -27,11 +27,12 @@ test: lint ## install, make sure of a browser, and run every test (ARGS="-k queu
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
 	  $(IN_VENV) -m pytest $(AT_ONCE) $(ARGS)
 
-check: lint ## every test that needs neither a browser nor a server
+check: lint audit ## an answer in a minute: form, types, known vulnerabilities, and every test without browser or server
 	$(IN_VENV) -m pytest $(AT_ONCE) -m "not server and not page" $(ARGS)
 
-lint: $(VENV)/installed-tests ## check the code's form with ruff
+lint: $(VENV)/installed-tests ## check the code's form with ruff, and the types of party/ with mypy
 	$(IN_VENV) -m ruff check
+	$(IN_VENV) -m mypy
 
 audit: $(VENV)/installed-tests ## ask whether a release that we name has a known vulnerability; goes on where nobody answers
 	$(IN_VENV) tests/audit.py
@@ -60,7 +61,7 @@ screenshots: $(VENV)/installed-tests ## draw every state of the page, on a desk 
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && PYTHONPATH=. $(IN_VENV) tests/screenshots.py
 
 clean: ## remove what make made; instance/, with the rooms and the secret key, stays
-	rm -rf $(VENV) static/vendor tests/screenshots .pytest_cache .ruff_cache
+	rm -rf $(VENV) static/vendor tests/screenshots .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are touched last, so what broke half-way is made again. `--no-deps` and `pip check` together hold

@@ -766,14 +766,15 @@ def test_a_command_that_cannot_be_applied_does_not_stop_the_next(redis):
     assert received == [1, 2]
 
 
+@pytest.mark.alone  # a Redis that loads looks at its lines after each 1,024 commands, which must take less than 0.9 s
 @pytest.mark.server
 def test_a_start_waits_for_a_redis_that_is_loading(follow):
-    with running_redis("--key-load-delay", "200") as redis:
+    with running_redis("--key-load-delay", "700") as redis:
         entries = follow(redis.address).append(1)
         adding = client(redis).pipeline(transaction=False)
-        for n in range(2, 7_000):
+        for n in range(2, 2_000):
             adding.xadd(STREAM, {"command": json.dumps(command(n))})
-        entries += zip(adding.execute(), map(command, range(2, 7_000)), strict=True)
+        entries += zip(adding.execute(), map(command, range(2, 2_000)), strict=True)
         redis.kill()
         starting = threading.Thread(target=redis.start)
         starting.start()
