@@ -299,6 +299,8 @@ class Line(engineio.socket.Socket):
     def send(self, packet):
         """Write `packet` at once when the line is idle, which spares a queue, a greenlet and a frame for each of
         a room's thousand recipients; what the wire does not take waits in the queue."""
+        if self.closed:
+            return  # the library would raise, and the others of the audience would not hear it
         if self.queue.qsize() < MAX_QUEUED_PACKETS and self.queued_bytes < MAX_QUEUED_BYTES:
             rest = self.write_now(packet) if self.is_idle() else packet
             if rest:

@@ -3,7 +3,10 @@
 import json
 
 import pytest
+from engineio import packet
 from servers import running_server
+
+from runtime import transport
 
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at"}
 VIEW = {
@@ -166,6 +169,13 @@ def test_what_has_not_changed_is_not_told_again(join, clean_party):
     clean_party.news.stale_rooms.add(room)
     clean_party.tick()
     assert [len(person.line.events()) for person in (asha, bilal, chen)] == before
+
+
+def test_a_line_that_has_just_ended_keeps_nobody_from_hearing(clean_party):
+    line = transport.Line(clean_party.socketio.server.eio, "sid")
+    line.closed = True
+    line.send(packet.Packet(packet.MESSAGE, "news"))
+    assert line.queue.empty()
 
 
 def test_telling_nobody_is_an_error_and_not_a_broadcast(join, clean_party):
