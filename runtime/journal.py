@@ -19,6 +19,9 @@ All offer the same:
     trim(before)              forgets what is older than `before`, in milliseconds UTC
     close()                   ends
     began                     sign-ins from before this time, in milliseconds UTC, are not in this log
+
+A further kind is a class with these, a line in `open_journal`, a kind of `WrongTries` in runtime/pace.py where several
+processes share it, and a kind of `address` in tests/test_journal.py, which asks all kinds for the same promises.
 """
 
 import contextlib

@@ -11,7 +11,11 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import websocket
 
-PATIENCE = 5  # seconds that a test waits for what must come
+PATIENCE = 10  # seconds that a test waits for what must come, also on a busy machine; no promise about speed
+
+
+# Every field that an event needs beside `room` and `key`: what an event does not know, it ignores.
+FIELDS = {"topic": "Coffee", "text": "Hi", "user": "bilal", "before": 1, "seq": 1, "mood": "agree"}
 
 
 class Person:

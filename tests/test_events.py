@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import EVENTS
-from person import assert_ok, assert_refused, seat
+from person import FIELDS, assert_ok, assert_refused, seat
 
 
 def test_the_whole_story(asha, bilal, chen):
@@ -352,13 +352,7 @@ def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, b
     if event == "take_back":
         asha.message(room, "Once")
     person = bilal if event in ("request", "withdraw", "pulse", "more_time") else asha
-    payload = {
-        "host": {"topic": "Once"},
-        **dict.fromkeys(("approve", "deny", "remove", "hand_over"), {"room": room, "user": "bilal"}),
-        "message": {"room": room, "text": "Once"},
-        "take_back": {"room": room, "seq": 1},
-        "pulse": {"room": room, "mood": "agree"},
-    }.get(event, {"room": room}) | {"key": person.new_key()}
+    payload = FIELDS | {"room": room, "text": "Once", "key": person.new_key()}
     first = assert_ok(person.ask(event, payload))
     if event == "message":  # it makes no new view by itself; another reason for one may come later
         asha.leave(room)

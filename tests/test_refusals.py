@@ -4,7 +4,7 @@ import copy
 
 import pytest
 from conftest import EVENTS
-from person import assert_refused
+from person import FIELDS, assert_refused
 
 from party import rules
 from runtime import settings
@@ -84,10 +84,7 @@ def test_every_cell(event, caller, state, cast, clock, clean_party):
         clock.passes(minutes=31)
     named = "no-such-room" if state == "unknown" else room
     whom = "bilal" if event in ("remove", "hand_over") else "chen"
-    payload = {
-        "room": named, "topic": "Coffee", "text": "Hi", "key": "k", "user": whom, "before": 1, "seq": 1,
-        "mood": "agree",
-    }  # fmt: skip
+    payload = FIELDS | {"room": named, "key": "k", "user": whom}
     before, logged = copy.deepcopy(clean_party.state.rooms), last_position(clean_party)
     ack = people[caller].ask(event, payload)
     code = expected(event, caller, state)

@@ -133,6 +133,7 @@ def test_the_same_key_through_two_processes_at_once_has_one_outcome(two_doors):
     assert set(keys_in(journal, room)) == set(keys)
 
 
+@pytest.mark.alone  # else it may take so long to wake up that it takes Redis for gone
 def test_a_process_that_was_frozen_says_nothing_old_as_new(two_doors):
     """Whoever asks as it wakes gets what was acknowledged while it slept."""
     one, other, _ = two_doors

@@ -19,7 +19,7 @@ EXPECTED_ON_CONSOLE = re.compile(
 
 
 class Visitor:
-    """Somebody with a browser."""
+    """Somebody with a browser. (Ask for a field by its role: `get_by_label` also finds those of closed dialogs.)"""
 
     def __init__(self, browser, address, name, **how):
         self.name, self.address = name, address
