@@ -12,16 +12,18 @@ os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = (storage := tempfile.TemporaryDirec
 
 import fcntl
 import itertools
+import secrets
 import shutil
 import sys
 
 import pytest
 import servers
-from person import InProcessLine, Person, form_token
+from person import InProcessLine, Person
 from playwright.sync_api import sync_playwright
-from servers import ROOT, password_of, running_redis, running_server
+from servers import ROOT, running_redis, running_server
 
 import app
+import users
 from party.presence import Presence
 from party.state import State
 from runtime.journal import open_journal
@@ -131,11 +133,12 @@ def clean_party(monkeypatch):
 
 
 def browser_of(name):
-    """A Flask test client, signed in."""
+    """A Flask test client, signed in: with the cookie that the form would have left."""
     browser = app.app.test_client()
-    token = form_token(browser.get("/sign-in").text)
-    answer = browser.post("/sign-in", data={"name": name, "password": password_of(name), "token": token})
-    assert answer.status_code == 303, answer.text
+    mine = {"user": name, "id": secrets.token_urlsafe(9), "since": app.now(), "number": users.number_of(name)}
+    app.log_sign_in(mine)
+    with browser.session_transaction() as session:
+        session["sign_in"] = mine
     return browser
 
 
@@ -202,6 +205,21 @@ def two_processes():
         settings = {**SHARED, "PARTY_JOURNAL": redis.address, "PARTY_PROXIES": "1"}
         with running_server(**settings) as one, running_server(**settings) as other:
             yield one, other
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory):
+    """Listens on a port and on a socket."""
+    with running_redis("--unixsocket", str(tmp_path_factory.mktemp("redis") / "redis.sock")) as redis:
+        yield redis
+
+
+@pytest.fixture
+def redis(shared_redis):
+    """A Redis with nothing in it, that a test may ask and freeze but not end."""
+    shared_redis.client().flushall()
+    yield shared_redis
+    shared_redis.thaw()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import pytest
 import websocket
 from person import Person, SocketLine, assert_ok, assert_refused, form_token, seat, sign_in_over_http
 from playwright.sync_api import expect
-from servers import ROOT, SECRET, free_ports, password_of, running_redis, running_server
+from servers import FOR_EVERY_SERVER, ROOT, SECRET, free_ports, password_of, running_redis, running_server
 from visitor import Visitor
 
 pytestmark = pytest.mark.server
@@ -50,7 +50,7 @@ class Cluster:
             [sys.executable, *command],
             cwd=ROOT,
             process_group=0,  # as a shell does: what follows Ctrl-C goes to the whole group
-            env={**os.environ, "PARTY_ASYNC_MODE": "eventlet", **SETTINGS, **settings},
+            env={**os.environ, **FOR_EVERY_SERVER, **SETTINGS, **settings},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -484,7 +484,7 @@ def test_a_process_that_dies_is_started_again(cluster, join):
     before = cluster.process_on(port)
     os.kill(before, signal.SIGKILL)
     cluster.says(f"The process on port {port} has ended and is started again.")
-    wait_until(lambda: not is_free(port), "it listens again")
+    wait_until(lambda: not is_free(port), "it listens again", 15)
     assert cluster.process_on(port) != before
     again = join("asha", port=port)
     assert_ok(again.watch(room))
@@ -534,7 +534,7 @@ def test_a_rolling_restart_stops_where_a_process_does_not_come_back(own_cluster)
     os.kill(redis, signal.SIGCONT)
     page.say("It is tried again")
     cluster.says(f"The process on port {cluster.ports[0]} has ended and is started again.")
-    wait_until(lambda: not is_free(cluster.ports[0]), "it listens again", 10)
+    wait_until(lambda: not is_free(cluster.ports[0]), "it listens again", 15)
     assert cluster.process_on(cluster.ports[1]) == second
 
 
@@ -725,7 +725,7 @@ def running_nginx(folder, http, https, ports):
     assert checked.returncode == 0 and "[warn]" not in checked.stderr, checked.stderr
     process = subprocess.Popen(nginx, env=search)
     try:
-        wait_until(lambda: not is_free(https), "nginx listens")
+        wait_until(lambda: not is_free(https), "nginx listens", 15)
         yield
     finally:
         process.terminate()

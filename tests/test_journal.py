@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import redis as redis_library
 from servers import ROOT, free_port, running_redis
 
 from runtime.journal import RedisJournal, Unavailable, open_journal
@@ -66,24 +65,6 @@ def follow():
     """Follows the log at an address, until the test ends: `follow(address)`."""
     with contextlib.ExitStack() as followers:
         yield lambda address: followers.enter_context(contextlib.closing(Follower(address)))
-
-
-@pytest.fixture(scope="module")
-def shared_redis():
-    with running_redis() as redis:
-        yield redis
-
-
-@pytest.fixture
-def redis(shared_redis):
-    """A Redis with nothing in it, that a test may ask and freeze but not end."""
-    client(shared_redis).flushall()
-    yield shared_redis
-    shared_redis.thaw()
-
-
-def client(redis):
-    return redis_library.Redis(port=redis.port, decode_responses=True)
 
 
 @pytest.fixture(params=["memory", "file", pytest.param("redis", marks=pytest.mark.server)])
@@ -651,7 +632,7 @@ def test_while_redis_is_away_nobody_waits_longer_than_two_seconds(wire, follow, 
 
 
 def break_connections(redis):
-    assert client(redis).client_kill_filter(_type="normal") >= 1
+    assert redis.client().client_kill_filter(_type="normal") >= 1
 
 
 def freeze_for_a_while(redis):
@@ -733,20 +714,20 @@ def test_a_lost_answer_leaves_the_command_in_the_log_once(redis, wire, follow):
     assert seconds_until_unavailable(lambda: reader.append(2)) < 2.1
     reader.waits_until(lambda: len(reader.received) == 2)
     assert [command["at"] for _, command in reader.journal.replay()] == [1, 2]
-    assert client(redis).info("commandstats")["cmdstat_xadd"]["calls"] == client(redis).xlen(STREAM)
+    assert redis.client().info("commandstats")["cmdstat_xadd"]["calls"] == redis.client().xlen(STREAM)
 
 
 @pytest.fixture(autouse=True)
 def counted_anew(request):
     if "shared_redis" in request.fixturenames:
-        client(request.getfixturevalue("shared_redis")).config_resetstat()
+        request.getfixturevalue("shared_redis").client().config_resetstat()
 
 
 def test_a_follower_reads_on_behind_what_is_no_command(redis, follow, caplog):
     reader = follow(redis.address)
     entries = reader.append(1)
     for fields in ({"what": "ever"}, {"command": "{"}, {"command": b"\xff"}):
-        client(redis).xadd(STREAM, fields)
+        redis.client().xadd(STREAM, fields)
     entries += reader.append(2)
     assert reader.received == list(reader.journal.replay()) == follow(redis.address).rebuilt[0] == entries
     assert "is no command" in caplog.text
@@ -771,7 +752,7 @@ def test_a_command_that_cannot_be_applied_does_not_stop_the_next(redis):
 def test_a_start_waits_for_a_redis_that_is_loading(follow):
     with running_redis("--key-load-delay", "700") as redis:
         entries = follow(redis.address).append(1)
-        adding = client(redis).pipeline(transaction=False)
+        adding = redis.client().pipeline(transaction=False)
         for n in range(2, 2_000):
             adding.xadd(STREAM, {"command": json.dumps(command(n))})
         entries += zip(adding.execute(), map(command, range(2, 2_000)), strict=True)
@@ -805,7 +786,7 @@ def test_a_redis_that_may_lose_what_was_acknowledged_is_warned_of(follow, caplog
 def test_a_redis_that_cannot_be_used_stops_the_start_with_a_sentence(redis, fault):
     port = free_port() if fault == "nobody there" else redis.port
     if fault.startswith("another"):
-        client(redis).set(STREAM, "a text")
+        redis.client().set(STREAM, "a text")
     with pytest.raises(ValueError, match="names a Redis that cannot be used") as refusal:
         Follower(f"redis://{':a-secret@' if fault == 'a wrong password' else ''}127.0.0.1:{port}/0")
     assert "a-secret" not in str(refusal.value)
@@ -814,7 +795,7 @@ def test_a_redis_that_cannot_be_used_stops_the_start_with_a_sentence(redis, faul
 @pytest.mark.server
 def test_no_password_is_ever_logged(follow, caplog):
     with running_redis() as redis:
-        client(redis).acl_setuser("party", enabled=True, passwords=["+a-secret"], commands=["+@all"], keys=["*"])
+        redis.client().acl_setuser("party", enabled=True, passwords=["+a-secret"], commands=["+@all"], keys=["*"])
         reader = follow(redis.address.replace("//", "//party:a-secret@"))
         reader.append(1)
         redis.kill()
@@ -888,7 +869,7 @@ def test_who_was_frozen_takes_nobody_for_gone(three):
 def test_a_redis_that_forgot_is_told_again(redis, three):
     for talker in three:
         talker.hears()
-    client(redis).delete(HERE)
+    redis.client().delete(HERE)
     for _ in range(2):
         for talker in three:
             talker.hears()

@@ -4,32 +4,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import redis as redis_library
 from servers import running_redis
 
 from runtime.journal import Unavailable
 from runtime.pace import TokenBuckets, TriesInMemory, WrongTries
 
 HERE, ELSEWHERE, ASHA, NOBODY = ("address", "192.0.2.1"), ("address", "192.0.2.2"), ("name", "asha"), ("name", None)
-
-
-@pytest.fixture(scope="module")
-def shared_redis(tmp_path_factory):
-    """Listens on a port and on a socket."""
-    with running_redis("--unixsocket", str(tmp_path_factory.mktemp("redis") / "redis.sock")) as redis:
-        yield redis
-
-
-@pytest.fixture
-def redis(shared_redis):
-    """A Redis with nothing in it, that a test may ask and freeze but not end."""
-    client(shared_redis).flushall()
-    yield shared_redis
-    shared_redis.thaw()
-
-
-def client(redis):
-    return redis_library.Redis(port=redis.port, decode_responses=True)
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.server)])
@@ -123,7 +103,7 @@ def test_processes_count_together_on_redis_and_each_for_itself_in_memory(redis):
         for _ in range(10):
             one.note(0, HERE)
         assert (one.wait(0, HERE), other.wait(0, HERE)) == (180, seen), address
-        client(redis).flushall()
+        redis.client().flushall()
 
 
 def socket_of(redis):
@@ -141,11 +121,11 @@ def test_redis_forgets_each_key_when_its_time_is_over_and_keeps_ten_tries_of_it_
     tries = WrongTries(redis.address, most=10, within=180_000)
     for n in range(15):
         assert tries.note(n * 20_000, HERE, ASHA) == 0, "slow enough never to be blocked"
-    keys = client(redis).keys()
+    keys = redis.client().keys()
     assert len(keys) == 2
     for key in keys:
-        assert 179_000 < client(redis).pttl(key) <= 180_000
-        assert client(redis).llen(key) == 10
+        assert 179_000 < redis.client().pttl(key) <= 180_000
+        assert redis.client().llen(key) == 10
 
 
 @pytest.mark.server
@@ -165,7 +145,7 @@ def test_without_redis_there_is_an_answer_within_two_seconds_and_it_goes_on_afte
 
 
 def test_a_password_of_redis_in_the_address_is_used_and_told_to_nobody(redis):
-    client(redis).acl_setuser("party", enabled=True, passwords=["+a-secret"], commands=["+@all"], keys=["party:*"])
+    redis.client().acl_setuser("party", enabled=True, passwords=["+a-secret"], commands=["+@all"], keys=["party:*"])
     address = redis.address.replace("://", "://party:a-secret@")
     assert WrongTries(address, most=10, within=180_000).note(0, HERE) == 0
     with pytest.raises(Unavailable) as refused:

@@ -21,10 +21,15 @@ EXPECTED_ON_CONSOLE = re.compile(
 class Visitor:
     """Somebody with a browser. (Ask for a field by its role: `get_by_label` also finds those of closed dialogs.)"""
 
+    USUALLY = {
+        "locale": "en-GB",
+        "service_workers": "block",  # one would fetch past the routes of a test
+        "reduced_motion": "reduce",  # a press waits until what it presses stands still
+    }
+
     def __init__(self, browser, address, name, **how):
         self.name, self.address = name, address
-        # A service worker would fetch past the routes of a test; one about it says `service_workers="allow"`.
-        self.context = browser.new_context(base_url=address, **{"service_workers": "block", "locale": "en-GB"} | how)
+        self.context = browser.new_context(base_url=address, **self.USUALLY | how)
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.context.set_default_timeout(10_000)
         self.trouble = []

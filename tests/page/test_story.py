@@ -5,7 +5,9 @@ import re
 from playwright.sync_api import expect
 
 
-def test_three_friends_have_a_discussion(asha, bilal, chen):
+def test_three_friends_have_a_discussion(visit):
+    """As most people see it, with all that moves."""
+    asha, bilal, chen = (visit(name, reduced_motion="no-preference").sign_in() for name in ("asha", "bilal", "chen"))
     expect(chen.page.get_by_text("It is quiet here.")).to_be_visible()
     asha.host("Should small towns close their centres to cars?", minutes=20)
     topic = "Should small towns close their centres to cars?"
