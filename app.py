@@ -313,8 +313,8 @@ def welcome(sid, user):
 
 def tell_place(sid, room, user):
     """Tell a tab its person's place in the queue, when they wait."""
-    if place := views.places(room).get(user):
-        tell(sid, "place", {"room": room.id, "place": place})
+    if user in room.waiting:
+        tell(sid, "place", {"room": room.id, "place": views.places(room)[user]})
 
 
 def room_view(room):
@@ -523,9 +523,7 @@ def refusal_of_visitor(environ):
 # --- Events -----------------------------------------------------------------------------------------------------------
 
 transport.guard(socketio)
-app.wsgi_app = gate = transport.Gate(
-    app.wsgi_app, "/socket.io/", settings.ORIGINS, web.HEADERS, refusal_of_visitor
-)
+app.wsgi_app = gate = transport.Gate(app.wsgi_app, "/socket.io/", settings.ORIGINS, web.HEADERS, refusal_of_visitor)
 if settings.PROXIES:
     trusted = dict.fromkeys(("x_for", "x_proto", "x_host", "x_port", "x_prefix"), settings.PROXIES)
     app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)

@@ -12,6 +12,7 @@ from party import rules
 from party.rules import CLOSING, PARTY_RULES, ROOM_RULES, Command, Outcome, Refused, Room, SignIn, User, find_room
 
 KEYS_EACH = 256  # a page sends again within minutes; at the full pace these are the last fifty seconds
+GUARD, RULE = 0, 1  # their places in a row of the tables
 # What the server adds to what a person asked for: with another of these it is still the same.
 ADDED = {"id", "at", "key", "most", "through"}
 
@@ -50,22 +51,23 @@ class State:
         """Refuse where the sign-in does not hold, the room is unknown, or the guard of this kind says no."""
         if "through" in command and not self.is_signed_in(command["user"], command["through"], command["at"]):
             raise Refused("signed_out", "You are signed out. Please sign in again.")
-        if command["kind"] in PARTY_RULES:
-            PARTY_RULES[command["kind"]][0](self, command)
-        else:
-            ROOM_RULES[command["kind"]][0](find_room(self, command["room"]), command)
+        self.ask(GUARD, command)
 
     def ruling(self, command: Command) -> Outcome:
         """What the rule says, which may be a no: that is remembered like a yes."""
         try:
-            if command["kind"] in PARTY_RULES:
-                return PARTY_RULES[command["kind"]][1](self, command) or {}
-            said = ROOM_RULES[command["kind"]][1](find_room(self, command["room"]), command) or {}
+            said = self.ask(RULE, command) or {}
             if command["kind"] in CLOSING:
                 rules.forget_surplus(self)
             return said
         except Refused as refusal:
             return refusal.ack
+
+    def ask(self, which: int, command: Command) -> Outcome | None:
+        """What the GUARD or the RULE of this kind says. Refuses as it does, and an unknown room."""
+        if command["kind"] in PARTY_RULES:
+            return PARTY_RULES[command["kind"]][which](self, command)
+        return ROOM_RULES[command["kind"]][which](find_room(self, command["room"]), command)
 
     def sign_in_of(self, user: str, sign_in_id: str) -> SignIn | None:
         """The sign-in, where the log knows it; it may have ended."""

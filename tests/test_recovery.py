@@ -361,12 +361,6 @@ def test_what_any_log_replays_from_any_position_goes_on_to_the_same_dicts(tmp_pa
     assert len(positions) > 300
 
 
-@pytest.fixture(scope="module")
-def redis():
-    with running_redis() as redis:
-        yield redis
-
-
 class Evening:
     """People who come and go for days, as the rules and the clock of the party allow."""
 
