@@ -460,6 +460,10 @@ def index():
 
 
 @app.get("/sign-in")
+def sign_in_page():
+    return redirect("./") if visitor() else sign_in_form()
+
+
 def sign_in_form(error=None, status=200, headers=None):
     """The form, which works without JavaScript as well."""
     name = request.form.get("name", "")[: reading.MAX_NAME]
@@ -471,7 +475,7 @@ def sign_in():
     """Sign in with a name and its password."""
     if not web.is_our_form():
         return sign_in_form("That form was too old. Please try again.", 400)
-    name = request.form.get("name", "").strip().lower()
+    name = users.name_of(request.form.get("name", ""))
     number = users.number_of(name)
     address, known_name = ("address", request.remote_addr), ("name", None if number is None else name)
     right = users.is_password(app.secret_key, name, number, request.form.get("password", ""))

@@ -11,6 +11,8 @@ import os
 import secrets
 import sys
 import tempfile
+import unicodedata
+from urllib.parse import quote
 
 from runtime import settings
 
@@ -21,6 +23,19 @@ PEOPLE = {"asha": 1, "bilal": 1, "chen": 1, "dana": 1, "emeka": 1, "farida": 1}
 NUMBERS = PEOPLE | {f"guest{n}": 1 for n in range(1, settings.GUESTS + 1)}
 PASSWORD_BITS = 64  # four words; at the pace that sign-in allows an address, trying half takes longer than the sun has
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
+
+
+def _plain(name):
+    """Without what makes it no other name: capitals, white space around its words, how an accent is encoded."""
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+
+
+_AS_TYPED = {_plain(name): name for name in NUMBERS}
+
+
+def name_of(typed):
+    """The name as the people have it, however it was typed; what was typed, where it is nobody's."""
+    return _AS_TYPED.get(_plain(typed), typed)
 
 
 def number_of(name):
@@ -72,13 +87,17 @@ def secret_key():
     return path.read_text()
 
 
+def invite(address, name, word):
+    """The link that fills in the form. Behind the #, where no server and no proxy ever sees it."""
+    return f"{address}sign-in#name={quote(name)}&password={word}"
+
+
 def main(address):
     """Print everybody's name, password and invite link to the party at `address`."""
     secret = secret_key()
     for name, number in NUMBERS.items():
         word = password(secret, name, number)
-        # Behind the #, where no server and no proxy ever sees it.
-        print(f"{name:<10} {word}   {address}sign-in#name={name}&password={word}")
+        print(f"{name:<10} {word}   {invite(address, name, word)}")
 
 
 if __name__ == "__main__":

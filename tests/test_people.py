@@ -19,7 +19,8 @@ from runtime import settings
 
 
 def try_to_sign_in(browser, name="asha", password=None, address="127.0.0.1", **fields):
-    token = form_token(browser.get("/sign-in").text)
+    pages = (browser.get(path) for path in ("/sign-in", "/"))  # the second for who is signed in already
+    token = form_token(next(page.text for page in pages if page.status_code == 200))
     form = {"name": name, "password": password_of(name) if password is None else password, "token": token} | fields
     return browser.post("/sign-in", data=form, environ_base={"REMOTE_ADDR": address})
 
@@ -76,6 +77,32 @@ def test_the_right_password_signs_in_also_when_it_was_read_aloud(browser):
     assert try_to_sign_in(browser).headers["Location"] == "./"
     assert try_to_sign_in(browser, " Asha ", password_of("asha").upper().replace("-", "  ")).status_code == 303
     assert browser.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("typed", ["zoë de  Vries", " ZOË DE VRIES", "Zoe\u0308 de Vries"])
+def test_a_name_is_whatever_the_owner_writes_and_typed_in_any_capitals(typed, browser, join, monkeypatch):
+    name = "Zoë de Vries"
+    monkeypatch.setitem(users.NUMBERS, name, 1)
+    monkeypatch.setitem(users._AS_TYPED, users._plain(name), name)
+    password = users.password(SECRET, name, 1)
+    assert try_to_sign_in(browser, typed, password).status_code == 303
+    zoe, bilal = join(name, browser), join("bilal")
+    room = bilal.host()
+    zoe.request(room)
+    assert bilal.approve(room, name)["ok"]
+    assert zoe.message(room)["message"]["user"] == name
+    assert users.invite("https://blog.example/", name, password) == (
+        f"https://blog.example/sign-in#name=Zo%C3%AB%20de%20Vries&password={password}"
+    )
+
+
+def test_who_is_signed_in_needs_no_form(browser):
+    assert browser.get("/sign-in").status_code == 200
+    try_to_sign_in(browser)
+    answer = browser.get("/sign-in")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "./"), "a browser keeps what stands behind the #"
+    browser.post("/sign-out", data={"token": form_token(browser.get("/").text)})
+    assert browser.get("/sign-in").status_code == 200
 
 
 @pytest.mark.parametrize(
