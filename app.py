@@ -7,23 +7,25 @@ An event becomes a command. `submit` puts it into the log, `receive` applies wha
 then it is acknowledged. What may happen and what happens then stands in party/rules.py; what it all runs on, in
 runtime/. From top to bottom: state, set-up, the way in, announcements, time, pages, events, trace, run.
 
-    event      payload                  who may             what it does
-    host       topic, minutes?          anyone signed in    opens a room; this tab goes in
-    watch      room, after?             anyone signed in    goes in, silently; gives the feed
-    history    room, before             inside              gives earlier messages
-    leave      room                     inside              goes out; a speaker's seat is kept
-    request    room, pitch?             watcher             joins the queue to speak
-    withdraw   room                     waiting             leaves the queue
-    approve    room, user               host                the waiting person becomes a speaker
-    deny       room, user               host                out of the queue
-    remove     room, user               host                a speaker becomes a watcher again
-    hand_over  room, user               host                a speaker becomes the host, the host a speaker
-    message    room, text, key, reply?  host, speakers      adds to the feed
-    take_back  room, seq                its author          the words go, a trace of them stays
-    pulse      room, mood               inside, not host    says without a name how it goes, for a minute
-    more_time  room                     inside, not host    asks for more time
-    extend     room                     host                ten more minutes
-    close      room                     host                ends the discussion
+    event      payload                      who may             what it does
+    host       topic, minutes?, continues?  anyone signed in    opens a room; this tab goes in
+    watch      room, after?, unnamed?       anyone signed in    goes in, silently; gives the feed
+    history    room, before                 inside              gives earlier messages
+    leave      room                         inside              goes out; a speaker's seat is kept
+    request    room, pitch?                 watcher             joins the queue to speak
+    withdraw   room                         waiting             leaves the queue
+    approve    room, user                   host                the waiting person becomes a speaker
+    deny       room, user                   host                out of the queue
+    remove     room, user                   host                a speaker becomes a watcher again
+    hand_over  room, user                   host                a speaker becomes the host, the host a speaker
+    writing    room                         host, speakers      noted for six seconds
+    message    room, text, key, reply?      host, speakers      adds to the feed
+    take_back  room, seq                    its author          the words go, a trace of them stays
+    like       room, seq, liked             inside, not author  one quiet mark each, or none
+    pulse      room, mood                   inside, not host    says without a name how it goes, for a minute
+    more_time  room                         inside, not host    asks for more time
+    extend     room                         host                ten more minutes
+    close      room                         host                ends the discussion
 """
 
 from runtime import transport  # first: it makes the standard library cooperative
@@ -57,6 +59,7 @@ BURST = 4  # times PARTY_PACE
 REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a script does
 WRONG_TRIES, WRONG_TRIES_WITHIN = 10, 3 * MINUTE
 TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
+LIVELY_CARDS_EVERY = 10_000  # what messages alone change of the cards goes to everybody at most this often
 TRIM_SECONDS = 60
 # The log is cut behind this: a command that matters is no older than a room can be, and its sign-in this much older.
 LOG_LIFE = rules.LONGEST_ROOM + rules.CLOSED_LIFE + rules.SIGN_IN_LIFE
@@ -72,6 +75,9 @@ class News:
     told_cards: dict = field(default_factory=dict)  # room id → the card that the lobby was told last
     stale_rooms: set = field(default_factory=set)  # ids, for those inside, the host and those who wait
     stale_cards: set = field(default_factory=set)  # ids, for the lobby
+    lively_cards: set = field(default_factory=set)  # ids, for the lobby too, of which only messages are new
+    lively_cards_at: int = 0  # when these were told last
+    stale_likes: dict = field(default_factory=dict)  # room id → seqs, for those inside
 
 
 state = State(rooms={}, users={})  # what the log says: `state.apply` alone changes these two dicts
@@ -215,23 +221,17 @@ def person(user):
     return f"person:{user}"
 
 
-def those_inside(room, command):
-    return inside(room.id)
-
-
-def the_person(room, command):
-    return person(command["who"])
-
-
-# kind of command: (who hears of it at once, which event, what of it). The rest is news for the next tick.
+# kind of command: (who hears of it at once, which event, what of it). That is those inside the "room", or the person
+# under this name in the command, in every tab. The rest is news for the next tick.
 ANNOUNCED = {
-    "message": (those_inside, "message", views.message),
-    "take_back": (those_inside, "taken_back", views.taken_back),
-    "approve": (the_person, "approved", views.approved),
-    "deny": (the_person, "denied", views.decided),
-    "remove": (the_person, "removed", views.decided),
-    "close": (those_inside, "closed", views.closed),
-    "end": (those_inside, "closed", views.closed),
+    "message": ("room", "message", views.message),
+    "take_back": ("room", "taken_back", views.taken_back),
+    "like": ("user", "liked", views.liked),
+    "approve": ("who", "approved", views.approved),
+    "deny": ("who", "denied", views.decided),
+    "remove": ("who", "removed", views.decided),
+    "close": ("room", "closed", views.closed),
+    "end": ("room", "closed", views.closed),
 }
 
 
@@ -248,12 +248,16 @@ def announce(command, outcome):
     kind, room = command["kind"], state.rooms.get(outcome.get("room", command.get("room")))
     if not outcome["ok"] or not room:
         return
-    news.stale_cards.add(room.id)
-    if kind != "message":  # those inside hear the message itself
-        news.stale_rooms.add(room.id)
+    if kind == "message":  # those inside hear the message itself
+        news.lively_cards.add(room.id)
+    elif kind == "like":
+        news.stale_likes.setdefault(room.id, set()).add(command["seq"])
+    else:
+        news.stale_rooms.update({room.id, command.get("continues", room.id)})
     if kind in ANNOUNCED:
-        audience, event, view = ANNOUNCED[kind]
-        tell(audience(room, command), event, view(room, command, outcome))
+        whose, event, view = ANNOUNCED[kind]
+        audience = inside(room.id) if whose == "room" else person(command[whose])
+        tell(audience, event, view(room, command, outcome))
 
 
 def announce_news():
@@ -261,17 +265,19 @@ def announce_news():
     news.stale_rooms.update(presence.changed)
     presence.changed.clear()
     news.stale_cards.update(news.stale_rooms)
-    news.stale_rooms.update(rooms_with_a_pulse())
+    news.stale_rooms.update(rooms_of_the_moment())
     for room_id in list(news.stale_rooms):
         news.stale_rooms.discard(room_id)
         if room_id in state.rooms:
             announce_room(state.rooms[room_id])
+    news.stale_likes.clear()
     announce_cards()
 
 
-def rooms_with_a_pulse():
-    """The ids of the rooms whose people were told of a signal: its minute ends by itself."""
-    return [id for id, last in news.told.items() if any(last["room"]["pulse"].values())]
+def rooms_of_the_moment():
+    """The ids of rooms with news that no card shows: what is liked, who writes, a signal whose minute may be over."""
+    told = {id for id, last in news.told.items() if last["writing"] or any(last["room"]["pulse"].values())}
+    return told | presence.rooms_with_writing() | news.stale_likes.keys()
 
 
 def announce_room(room):
@@ -284,11 +290,19 @@ def announce_room(room):
     for user, place in (places := views.places(room)).items():
         if last.get("places", {}).get(user) != place:
             tell(person(user), "place", {"room": room.id, "place": place})
-    news.told[room.id] = {"room": view, "waiting": waiting, "places": places}
+    if seqs := news.stale_likes.pop(room.id, None):
+        tell(inside(room.id), "likes", {"room": room.id, "likes": views.likes(room, seqs)})
+    writing = views.writing(room, presence.names_in(room.id), presence.writing_in(room.id))
+    if last.get("writing", []) != writing:
+        tell(inside(room.id), "writing", {"room": room.id, "users": writing})
+    news.told[room.id] = {"room": view, "waiting": waiting, "places": places, "writing": writing}
 
 
 def announce_cards():
     """Tell everyone which cards changed and which are gone."""
+    if news.lively_cards and now() >= news.lively_cards_at + LIVELY_CARDS_EVERY:
+        news.stale_cards |= news.lively_cards
+        news.lively_cards, news.lively_cards_at = set(), now()
     live = {room.id: card(room) for room in rules.live_rooms(state) if room.id in news.stale_cards}
     changed = {id: new for id, new in live.items() if news.told_cards.get(id) != new}
     gone = [id for id in news.stale_cards if id in news.told_cards and id not in live]
@@ -318,7 +332,7 @@ def tell_place(sid, room, user):
 
 
 def room_view(room):
-    return views.room(room, presence.names_in(room.id), settings.SEATS, now())
+    return views.room(room, presence.names_in(room.id), presence.named_in(room.id), settings.SEATS, now())
 
 
 def card(room):
@@ -342,11 +356,12 @@ def tick():
     """What happens by itself, four times a second: people go, sign-ins end, time runs out, news is told."""
     with lock:
         presence.forget_departed()
+        presence.forget_writing(now())
         for tab in list(presence.tabs.values()):
             if not sign_in_holds(tab.user, tab.sign_in_id):
                 transport.hang_up(socketio, tab.sid)
     try:
-        exchange_counts()
+        exchange_notes()
         submit_what_is_due()
     except Unavailable:  # then at the next tick
         with lock:
@@ -357,33 +372,25 @@ def tick():
         announce_news()
 
 
-def exchange_counts():
+def exchange_notes():
     """Tell the other processes who is inside where, and count who is inside there. Raises Unavailable."""
-    others = journal.exchange(counts)
+    with lock:
+        note = presence.note()
+    others = journal.exchange(lambda: note)
     with lock:
         presence.hear(others)
-
-
-def counts():
-    with lock:
-        return presence.counts()
 
 
 def submit_what_is_due():
     """Submit what time has decided. Raises Unavailable."""
     with lock:
+        commands = []
         for room in state.rooms.values():
-            presence.note_absence(room.id, room.host, now())
-        commands = [command for room in state.rooms.values() for command in due_in(room)]
+            here = presence.note_absence(room.id, room.host, now())
+            commands += rules.due(room, now(), here.tabs.keys(), here.empty_since, here.host_gone_since)
     for kind, body in commands:
         with contextlib.suppress(Refused):  # another process was faster
             submit(kind, **body)
-
-
-def due_in(room):
-    """The commands, as (kind, body), that time has decided for this room."""
-    people = presence.people[room.id]
-    return rules.due(room, now(), people.tabs.keys(), people.empty_since, people.host_gone_since)
 
 
 def clear_out(room_id):
@@ -614,11 +621,13 @@ def ask(kind, data, **body):
     return submit(kind, tab.user, key=key, through=tab.sign_in_id, **body)
 
 
-def go_in(tab, room):
+def go_in(tab, room, unnamed=False):
     """Let the tab hear the room."""
-    if presence.enter(tab, room.id):
+    if presence.enter(tab, room.id, unnamed):
         socketio.server.enter_room(tab.sid, inside(room.id))
     tell(tab.sid, "room", room_view(room))
+    if writing := news.told.get(room.id, {}).get("writing"):
+        tell(tab.sid, "writing", {"room": room.id, "users": writing})
     tell_place(tab.sid, room, tab.user)
 
 
@@ -630,8 +639,10 @@ def go_out(tab, room_id):
 
 @event
 def on_host(data):
-    minutes = reading.minutes(data) or settings.ROOM_MINUTES
-    outcome = ask("host", data, topic=reading.topic(data), lasts=int(minutes * MINUTE))
+    minutes, old = reading.minutes(data) or settings.ROOM_MINUTES, reading.continues(data)
+    with lock:
+        more = rules.carrying_on(state, old, presence.names_in(old), settings.SEATS) if old else {}
+    outcome = ask("host", data, topic=reading.topic(data), lasts=int(minutes * MINUTE), **more)
     with lock:
         go_in(this_tab(), rules.find_room(state, outcome["room"]))
     return outcome
@@ -639,11 +650,11 @@ def on_host(data):
 
 @event
 def on_watch(data):
-    id, after = reading.room(data), reading.after(data, settings.ROOM_MESSAGES)
+    id, after, unnamed = reading.room(data), reading.after(data, settings.ROOM_MESSAGES), reading.unnamed(data)
     visit(data, id)
     with lock:
         room, tab = rules.find_room(state, id), this_tab()
-        go_in(tab, room)
+        go_in(tab, room, unnamed)
         return views.on_entering(room, tab.user, after)
 
 
@@ -702,6 +713,15 @@ def on_hand_over(data):
 
 
 @event
+def on_writing(data):
+    with lock:
+        room, user = room_inside(data), this_tab().user
+        rules.host_and_speakers(room, {"user": user, "at": now()})
+        presence.note_writing(room.id, user, now(), rules.said_at(room, user))
+    return {}
+
+
+@event
 def on_message(data):
     reading.key(data)  # here it is a must: a message that may be sent again must not appear twice
     room, text, reply = reading.room(data), reading.text(data), reading.reply(data, settings.ROOM_MESSAGES)
@@ -712,6 +732,12 @@ def on_message(data):
 @event
 def on_take_back(data):
     return ask("take_back", data, room=reading.room(data), seq=reading.seq(data, settings.ROOM_MESSAGES))
+
+
+@event
+def on_like(data):
+    seq, liked = reading.seq(data, settings.ROOM_MESSAGES), reading.liked(data)
+    return ask("like", data, room=room_inside(data).id, seq=seq, liked=liked)
 
 
 @event
@@ -810,15 +836,13 @@ def main():
     socketio.start_background_task(tick_forever)
     socketio.start_background_task(trim_forever)
     try:
-        transport.serve(socketio, app, gate, settings.HOST, settings.PORT, say_where)
+        transport.serve(
+            socketio, app, gate, settings.HOST, settings.PORT, lambda port: print(settings.address(port), flush=True)
+        )
     except OSError as error:
         raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {error.strerror}.") from None
     finally:
         journal.close()
-
-
-def say_where(port):
-    print(settings.address(port), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,18 @@ processes of the party.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
-# {room id: {name: how many tabs}}
-Counts = Mapping[str, Mapping[str, int]]
+# What one process tells the others: {room id: {name: how many tabs}}; below UNNAMED and a room's id how many of these
+# tabs listen unnamed, below WRITING and an id who writes there since when. In a rolling restart a version that does not
+# know these takes them for rooms that it has not heard of.
+Note = Mapping[str, Mapping[str, int]]
+UNNAMED, WRITING = "unnamed:", "writing:"
+
+# A page says every few seconds that somebody still writes. Long enough to think of a word, short enough that nobody
+# waits for what was given up.
+WRITING_LIFE = 6_000
 
 
 @dataclass
@@ -20,6 +27,7 @@ class Tab:
     user: str
     sign_in_id: str
     room_ids: set[str] = field(default_factory=set)  # which it is inside
+    unnamed_in: set[str] = field(default_factory=set)  # in which of them it listens unnamed
 
 
 @dataclass
@@ -27,6 +35,8 @@ class People:
     """Who is inside a room, and since when somebody is missed there."""
 
     tabs: Counter[str] = field(default_factory=Counter)  # name → how many tabs, over all processes
+    unnamed: Counter[str] = field(default_factory=Counter)  # name → how many of them listen unnamed
+    named: dict[str, None] = field(default_factory=dict)  # who has no such tab, in the order in which they came
     empty_since: int | None = None
     host_gone_since: int | None = None
 
@@ -40,7 +50,9 @@ class Presence:
         self.changed: set[str] = set()  # ids of rooms where somebody went in or out
         self._sids: dict[str, set[str]] = defaultdict(set)  # by name
         self._departed: deque[str] = deque()
-        self._others: dict[str, Counts] = {}  # by process
+        self._others: dict[str, Note] = {}  # by process
+        # By room id: name → (since when, until when) somebody writes through this process.
+        self._writing: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
 
     def arrive(self, tab: Tab) -> None:
         self.tabs[tab.sid] = tab
@@ -64,8 +76,9 @@ class Presence:
         """How many tabs they have in this process."""
         return len(self._sids.get(user, ()))
 
-    def enter(self, tab: Tab, room_id: str) -> bool:
-        """The tab is inside from now on; gives whether it was not."""
+    def enter(self, tab: Tab, room_id: str, unnamed: bool = False) -> bool:
+        """The tab is inside from now on, by name or unnamed; gives whether it was not inside."""
+        self._set_unnamed(tab, room_id, unnamed)
         if room_id in tab.room_ids:
             return False
         tab.room_ids.add(room_id)
@@ -78,7 +91,16 @@ class Presence:
             return False
         tab.room_ids.remove(room_id)
         self.add(room_id, {tab.user: -1})
+        self._set_unnamed(tab, room_id, False)
         return True
+
+    def _set_unnamed(self, tab: Tab, room_id: str, unnamed: bool) -> None:
+        if unnamed and room_id not in tab.unnamed_in:
+            tab.unnamed_in.add(room_id)
+            self.add(room_id, {tab.user: 1}, unnamed=True)
+        elif not unnamed and room_id in tab.unnamed_in:
+            tab.unnamed_in.remove(room_id)
+            self.add(room_id, {tab.user: -1}, unnamed=True)
 
     def tabs_inside(self, room_id: str) -> list[Tab]:
         """Those of this process."""
@@ -88,43 +110,88 @@ class Presence:
         """The names of those who have a tab inside."""
         return self.people[room_id].tabs.keys() if room_id in self.people else frozenset()
 
-    def add(self, room_id: str, change: Mapping[str, int]) -> None:
-        """Add to how many tabs people have inside, {name: how many}."""
-        tabs = self.people[room_id].tabs
-        tabs.update(change)
+    def named_in(self, room_id: str) -> Iterable[str]:
+        """Of those, who is there by name: through no tab unnamed. In the order in which this process heard of them."""
+        return self.people[room_id].named if room_id in self.people else ()
+
+    def add(self, room_id: str, change: Mapping[str, int], unnamed: bool = False) -> None:
+        """Add to how many tabs people have inside, or to how many of them listen unnamed, {name: how many}."""
+        here = self.people[room_id]
+        counts = here.unnamed if unnamed else here.tabs
+        counts.update(change)
         for name in change:
-            if tabs[name] <= 0:
-                del tabs[name]
+            if counts[name] <= 0:
+                del counts[name]
+            if name in here.tabs and name not in here.unnamed:
+                here.named[name] = None
+            else:
+                here.named.pop(name, None)
         self.changed.add(room_id)
+
+    # --- Who is writing ---
+
+    def note_writing(self, room_id: str, user: str, at: int, said_at: int) -> None:
+        """They are writing there for the next seconds: since before, unless they said that at `said_at`."""
+        since, _ = self._writing[room_id].get(user, (at, at))
+        self._writing[room_id][user] = (since if since > said_at else at, at + WRITING_LIFE)
+
+    def forget_writing(self, at: int) -> None:
+        """Forget who said for some seconds no more that they are writing."""
+        for room_id, writing in list(self._writing.items()):
+            for user in [user for user, (_, until) in writing.items() if at >= until]:
+                del writing[user]
+            if not writing:
+                del self._writing[room_id]
+
+    def rooms_with_writing(self) -> set[str]:
+        keys = (key for note in self._others.values() for key in note if key.startswith(WRITING))
+        return {*self._writing, *(key.removeprefix(WRITING) for key in keys)}
+
+    def writing_in(self, room_id: str) -> dict[str, int]:
+        """Since when who is writing there, {name: when}, over all processes."""
+        here = {user: since for user, (since, _) in self._writing.get(room_id, {}).items()}
+        for note in self._others.values():
+            here |= note.get(WRITING + room_id, {})
+        return here
 
     # --- Several processes ---
 
-    def counts(self) -> Counts:
-        """Who is inside where, through this process alone."""
-        counts: dict[str, Counter[str]] = defaultdict(Counter)
+    def note(self) -> Note:
+        """Who is inside where, and how, through this process alone."""
+        note: dict[str, Counter[str]] = defaultdict(Counter)
         for tab in self.tabs.values():
             for room_id in tab.room_ids:
-                counts[room_id][tab.user] += 1
-        return counts
+                note[room_id][tab.user] += 1
+            for room_id in tab.unnamed_in:
+                note[UNNAMED + room_id][tab.user] += 1
+        for room_id, writing in self._writing.items():
+            note[WRITING + room_id].update({user: since for user, (since, _) in writing.items()})
+        return note
 
-    def hear(self, others: Mapping[str, Counts]) -> None:
-        """Count who is inside through the other processes, {process: counts}; who is no more among them is gone."""
+    def hear(self, others: Mapping[str, Note]) -> None:
+        """Count who is inside through the other processes, {process: note}; who is no more among them is gone."""
         for process in self._others.keys() | others.keys():
             before, after = self._others.pop(process, {}), others.get(process, {})
             if before is not after:
-                for room_id, people in before.items():
-                    self.add(room_id, {name: -tabs for name, tabs in people.items()})
-                for room_id, people in after.items():
-                    self.add(room_id, people)
+                for key in {**before, **after}:
+                    self._hear(key, before.get(key, {}), after.get(key, {}))
         self._others.update(others)
+
+    def _hear(self, key: str, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+        """Only what changed, so that who stays keeps the place in the order."""
+        change = {name: after.get(name, 0) - before.get(name, 0) for name in {**before, **after}}
+        change = {name: more for name, more in change.items() if more}
+        if change and not key.startswith(WRITING):
+            self.add(key.removeprefix(UNNAMED), change, unnamed=key.startswith(UNNAMED))
 
     # --- Who is missed ---
 
-    def note_absence(self, room_id: str, host: str, at: int) -> None:
-        """Note since when nobody is inside, and since when the host is not."""
+    def note_absence(self, room_id: str, host: str, at: int) -> People:
+        """Note since when nobody is inside, and since when the host is not; gives who is."""
         here = self.people[room_id]
         here.empty_since = None if here.tabs else here.empty_since or at
         here.host_gone_since = None if host in here.tabs else here.host_gone_since or at
+        return here
 
     def forget_absences(self) -> None:
         """While the other processes cannot be asked, who is missed may have come in there: each grace starts anew."""

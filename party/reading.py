@@ -33,6 +33,18 @@ def minutes(data: Data) -> int | None:
     return number_under(data, "minutes", 1, MOST_MINUTES)
 
 
+def continues(data: Data) -> str | None:
+    return None if data.get("continues") is None else text_under(data, "continues", MAX_ID)
+
+
+def unnamed(data: Data) -> bool:
+    return data.get("unnamed") is not None and flag_under(data, "unnamed")
+
+
+def liked(data: Data) -> bool:
+    return flag_under(data, "liked")
+
+
 def pitch(data: Data) -> str:
     """The empty text where there is none."""
     return one_line(text_under(data, "pitch", MAX_PITCH)) if data.get("pitch") else ""
@@ -109,6 +121,14 @@ def required_number(data: Data, name: str, low: int, high: int) -> int:
     value = number_under(data, name, low, high)
     if value is None:
         raise Refused("bad_input", f"Please give a whole number as {name}.")
+    return value
+
+
+def flag_under(data: Data, name: str) -> bool:
+    """The true or false under `name`. Refuses anything else."""
+    value = data.get(name)
+    if not isinstance(value, bool):
+        raise Refused("bad_input", f"Please give true or false as {name}.")
     return value
 
 

@@ -27,6 +27,8 @@ TAKE_BACK_WITHIN = 2 * MINUTE
 MOODS = ("agree", "say_more", "off_topic")
 PULSE_LIFE = 1 * MINUTE  # about now: what was said a minute ago is not
 PULSE_EVERY = 10_000
+# More than anybody reads with approval in two hours; it keeps what a crowd likes small beside what is said.
+LIKES_EACH = 500
 # Long enough for a lift or a tunnel, short enough that a room is not left without a host.
 HOST_GRACE = 1 * MINUTE
 # Long enough to come back from a train's dead stretch, short enough that the lobby shows rooms with people in them.
@@ -70,11 +72,14 @@ class Room:
     messages: list[dict[str, Any]] = field(default_factory=list)  # message n has seq n, and is kept as it is sent
     last_said: dict[str, int] = field(default_factory=dict)  # name → seq of their last message
     taken_back: list[int] = field(default_factory=list)  # seqs of the messages without words
+    likes: dict[int, int] = field(default_factory=dict)  # seq → how many like it, where anybody does
+    liked: dict[str, set[int]] = field(default_factory=dict)  # name → seqs of what they like
     # name → (mood, when), the oldest first; some may be over
     pulse: dict[str, tuple[str, int]] = field(default_factory=dict)
     more_time: set[str] = field(default_factory=set)  # names of who asked for it since it was given last
     closed: str | None = None  # why: "host", "time" or "abandoned"
     closed_at: int | None = None
+    continued_in: str | None = None  # id of the room that carries this one on
 
     @property
     def is_live(self) -> bool:
@@ -134,6 +139,16 @@ def may_speak(room: Room, user: str) -> bool:
     return user == room.host or user in room.speakers
 
 
+def seated(room: Room) -> list[str]:
+    """Who may speak: the host, then the speakers."""
+    return [room.host, *room.speakers]
+
+
+def said_at(room: Room, user: str) -> int:
+    """When they said something there last; 0 where they never did."""
+    return int(room.messages[room.last_said[user] - 1]["at"]) if user in room.last_said else 0
+
+
 def is_over(signal: tuple[str, int], at: int) -> bool:
     return at >= signal[1] + PULSE_LIFE
 
@@ -150,10 +165,42 @@ def of_a_room(state: Party, command: Command) -> None:
 
 
 def while_there_is_room(state: Party, command: Command) -> None:
+    while_nobody_was_faster(state, command)
     if len(live_rooms(state)) >= LIVE_ROOMS:
         raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
     if hosted_by(state, command["user"]) >= LIVE_ROOMS_EACH:
         raise Refused("limit", f"You host {LIVE_ROOMS_EACH} rooms already. Close one first.")
+
+
+def while_nobody_was_faster(state: Party, command: Command) -> None:
+    """What was carried on since the command was asked for is not carried on a second time."""
+    old = state.rooms.get(command.get("continues", ""))
+    if old and old.continued_in != command.get("instead"):
+        ensure_not_carried_on(state, old)
+
+
+def who_may_carry_on(state: Party, command: Command) -> None:
+    """Those who can read a closed room carry it on, in one live room at a time."""
+    if "continues" in command:
+        old = find_room(state, command["continues"])
+        ensure_may_read(old, command["user"])
+        if old.is_live:
+            raise Refused("conflict", "That room is still open. It can be carried on once it has closed.")
+        ensure_not_carried_on(state, old)
+
+
+def ensure_not_carried_on(state: Party, old: Room) -> None:
+    new = state.rooms.get(old.continued_in or "")
+    if new and new.is_live:
+        raise Refused("conflict", "That room is carried on in another one already.", room=new.id)
+
+
+def carrying_on(state: Party, room_id: str, here: Set[str], most: int) -> dict[str, Any]:
+    """What a command that carries this room on says of it: in which room it went on before, and which of those who have
+    a seat are still inside."""
+    old = state.rooms.get(room_id)
+    speakers = [name for name in seated(old) if name in here] if old else []
+    return {"continues": room_id, "instead": old and old.continued_in, "speakers": speakers, "most": most}
 
 
 def hosted_by(state: Party, user: str) -> int:
@@ -247,6 +294,12 @@ def its_author(room: Room, command: Command) -> None:
         raise Refused("forbidden", "That message is not yours.")
 
 
+def all_but_its_author(room: Room, command: Command) -> None:
+    while_live(room, command)
+    if message_in(room, command["seq"])["user"] == command["user"]:
+        raise Refused("forbidden", "That message is your own.")
+
+
 # --- Rules about a room: what happens ---------------------------------------------------------------------------------
 
 
@@ -327,6 +380,28 @@ def take_back(room: Room, command: Command) -> None:
         raise Refused("conflict", "It is too late to take that message back.")
     message.update(text="", taken_back=True)  # in place: the outcome that its key remembers holds this same message
     room.taken_back.append(command["seq"])
+    room.likes.pop(command["seq"], None)
+    for liked in room.liked.values():
+        liked.discard(command["seq"])
+
+
+def like(room: Room, command: Command) -> Outcome:
+    """A person likes a message once, or not at all, however often they say so."""
+    user, seq = command["user"], command["seq"]
+    if "taken_back" in message_in(room, seq):
+        raise Refused("conflict", "That message was taken back.")
+    liked, count = room.liked.get(user, set()), room.likes.get(seq, 0)
+    if command["liked"] and seq not in liked:
+        if len(liked) >= LIKES_EACH:
+            raise Refused("limit", "You like as many messages in this room as one person can.")
+        room.liked.setdefault(user, set()).add(seq)
+        room.likes[seq] = count + 1
+    elif not command["liked"] and seq in liked:
+        liked.remove(seq)
+        room.likes[seq] = count - 1
+        if count == 1:
+            del room.likes[seq]
+    return {"likes": room.likes.get(seq, 0)}
 
 
 def give_a_signal(room: Room, command: Command) -> None:
@@ -367,6 +442,11 @@ def open_room(state: Party, command: Command) -> Outcome:
     at = command["at"]
     room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at)
     room.visitors.add(room.host)
+    # Who keeps a seat of the room that this one continues. That may be unknown: the log may have been cut behind it.
+    kept = [name for name in command.get("speakers", ()) if name != room.host]
+    room.speakers = kept[: command.get("most")]
+    if old := state.rooms.get(command.get("continues", "")):
+        old.continued_in = room.id
     state.rooms[room.id] = room
     return {"room": room.id}
 
@@ -440,6 +520,7 @@ ROOM_RULES: dict[str, tuple[RoomRule, RoomRule]] = {
     "remove": (the_host, unseat),
     "message": (host_and_speakers, say),
     "take_back": (its_author, take_back),
+    "like": (all_but_its_author, like),
     "pulse": (now_and_then, give_a_signal),
     "more_time": (all_but_the_host, ask_for_more_time),
     "extend": (the_host, extend),
@@ -455,6 +536,10 @@ PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
     "sign_out": (anyone, end_sign_in),
     "renumber": (anyone, renumber),
 }
+
+# What is asked before a command goes into the log, and not again where the log puts it: one that was cut may no longer
+# tell. So it may look only at what stays true once it is, such as that a room has closed.
+AT_THE_DOOR: dict[str, PartyRule] = {"host": who_may_carry_on}
 
 # After these, there may be more closed rooms than are kept: `forget_surplus`.
 CLOSING = {"close", "end"}

@@ -9,12 +9,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from party import rules
-from party.rules import CLOSING, PARTY_RULES, ROOM_RULES, Command, Outcome, Refused, Room, SignIn, User, find_room
+from party.rules import (
+    AT_THE_DOOR,
+    CLOSING,
+    PARTY_RULES,
+    ROOM_RULES,
+    Command,
+    Outcome,
+    Refused,
+    Room,
+    SignIn,
+    User,
+    anyone,
+    find_room,
+)
 
 KEYS_EACH = 256  # a page sends again within minutes; at the full pace these are the last fifty seconds
 GUARD, RULE = 0, 1  # their places in a row of the tables
 # What the server adds to what a person asked for: with another of these it is still the same.
-ADDED = {"id", "at", "key", "most", "through"}
+ADDED = {"id", "at", "key", "most", "through", "speakers", "instead"}
 
 
 @dataclass
@@ -45,6 +58,7 @@ class State:
         outcome = self.first_outcome(command)
         if outcome is None:
             self.guard(command)
+            AT_THE_DOOR.get(command["kind"], anyone)(self, command)
         return outcome
 
     def guard(self, command: Command) -> None:

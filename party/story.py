@@ -7,9 +7,9 @@ from party.rules import Command, Outcome
 from party.state import State
 
 # What somebody said to a few, or without a name: in a story only when asked for.
-PRIVATE = {"text", "pitch", "mood"}
+PRIVATE = {"text", "pitch", "mood", "liked"}
 # What has a column of its own, or is the server's business alone.
-NO_DETAILS = {"id", "at", "kind", "user", "room", "key", "most", "through"}
+NO_DETAILS = {"id", "at", "kind", "user", "room", "key", "most", "through", "instead"}
 
 
 def lines(

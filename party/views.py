@@ -3,26 +3,31 @@
 A message, and a request in the queue, is kept as it leaves: the rules `say` and `ask_to_speak` name its fields.
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from party.rules import MOODS, Command, Outcome, Room, is_over
+from party.rules import MOODS, Command, Outcome, Room, is_over, may_speak, said_at, seated
 
 View = dict[str, Any]
 
 FEED_PAGE = 200  # messages given at once: a few screens
 CATCH_UP = 1_000  # messages given at once to who comes back: minutes of the liveliest room
-ACTIVITY_STEP = 10_000  # a lively room moves its card at most every ten seconds, not with every message
+LAST_WORDS = 200  # characters on a card: two or three lines of a phone
+LISTENING = 50  # names: a small party whole, and of a crowd no more than somebody looks through
+WRITING = 3  # names: each who writes sees two others
+CROWD = 100  # people inside, above which nobody is told who is writing: it would be news for all of them all the time
 
-# --- Of a room. `here` are the names of those inside ------------------------------------------------------------------
+# --- Of a room. `here` are the names of those inside, `named` of those who are so by name, in order -------------------
 
 
-def room(room: Room, here: Set[str], seats: int, at: int) -> View:
+def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) -> View:
     """The room at `at`, as everyone inside may see it."""
     return outline(room, here) | {
         "seats": seats,
-        "away": [name for name in (room.host, *room.speakers) if name not in here],
+        "away": [name for name in seated(room) if name not in here],
+        "listening": list(itertools.islice((name for name in named if not may_speak(room, name)), LISTENING)),
         "waiting": len(room.waiting),
         "more_time": len(room.more_time),
         "pulse": moods(room, at),
@@ -30,12 +35,21 @@ def room(room: Room, here: Set[str], seats: int, at: int) -> View:
         "closed": room.closed,
         "closed_at": room.closed_at,
         "gone_at": room.gone_at,
+        "continued_in": room.continued_in,
     }
 
 
 def card(room: Room, here: Set[str]) -> View:
     """The room as everyone in the lobby may see it."""
-    return outline(room, here) | {"active_at": room.active_at // ACTIVITY_STEP * ACTIVITY_STEP}
+    return outline(room, here) | {"active_at": room.active_at, "last": last_words(room)}
+
+
+def last_words(room: Room) -> View | None:
+    """Who said what last, in one line; None where nobody said anything, or those words were taken back."""
+    if not room.messages or "taken_back" in room.messages[-1]:
+        return None
+    said = room.messages[-1]
+    return {"user": said["user"], "text": " ".join(said["text"].split())[:LAST_WORDS]}
 
 
 def outline(room: Room, here: Set[str]) -> View:
@@ -45,7 +59,7 @@ def outline(room: Room, here: Set[str]) -> View:
         "topic": room.topic,
         "host": room.host,
         "speakers": list(room.speakers),
-        "watching": len(here) - sum(name in here for name in (room.host, *room.speakers)),
+        "watching": len(here) - sum(name in here for name in seated(room)),
         "opened_at": room.opened_at,
         "closes_at": room.closes_at,
     }
@@ -55,6 +69,14 @@ def moods(room: Room, at: int) -> dict[str, int]:
     """How many gave each signal within the last minute, and nobody's name."""
     counts = Counter(signal[0] for signal in room.pulse.values() if not is_over(signal, at))
     return {mood: counts[mood] for mood in MOODS}
+
+
+def writing(room: Room, here: Set[str], since: Mapping[str, int]) -> list[str]:
+    """Who is writing, the longest first. `since` says who began when; what they have said since then ended it."""
+    if not room.is_live or len(here) > CROWD:
+        return []
+    names = (name for name in sorted(since, key=since.__getitem__) if name in here and may_speak(room, name))
+    return [name for name in names if since[name] > said_at(room, name)][:WRITING]
 
 
 def queue(room: Room) -> list[View]:
@@ -86,9 +108,10 @@ def readable(rooms: Iterable[Room], user: str) -> list[View]:
 
 
 def on_entering(room: Room, user: str, after: int | None) -> View:
-    """What a tab of the user lacks that goes in: messages, and the host the queue."""
+    """What a tab of the user lacks that goes in: messages, what is liked, and the host the queue."""
     waiting = {"waiting": queue(room)} if user == room.host else {}
-    return {"room": room.id} | feed_after(room, after) | waiting
+    liked = {"likes": likes(room, room.likes), "liked": sorted(room.liked.get(user, ()))}
+    return {"room": room.id} | feed_after(room, after) | liked | waiting
 
 
 def feed_after(room: Room, after: int | None) -> View:
@@ -109,6 +132,11 @@ def feed(room: Room, start: int, end: int) -> View:
     return {"messages": room.messages[start:end], "earlier": start > 0}
 
 
+def likes(room: Room, seqs: Iterable[int]) -> dict[str, int]:
+    """How many like each of these messages, and nobody's name."""
+    return {str(seq): room.likes.get(seq, 0) for seq in seqs}
+
+
 # --- Of what just happened: (room, command, outcome) ------------------------------------------------------------------
 
 
@@ -119,6 +147,11 @@ def message(room: Room, command: Command, outcome: Outcome) -> View:
 
 def taken_back(room: Room, command: Command, outcome: Outcome) -> View:
     return {"room": room.id, "seq": command["seq"]}
+
+
+def liked(room: Room, command: Command, outcome: Outcome) -> View:
+    """For who likes it, or no longer does."""
+    return {"room": room.id, "seq": command["seq"], "liked": command["liked"]}
 
 
 def approved(room: Room, command: Command, outcome: Outcome) -> View:

@@ -15,7 +15,7 @@ PATIENCE = 10  # seconds that a test waits for what must come, also on a busy ma
 
 
 # Every field that an event needs beside `room` and `key`: what an event does not know, it ignores.
-FIELDS = {"topic": "Coffee", "text": "Hi", "user": "bilal", "before": 1, "seq": 1, "mood": "agree"}
+FIELDS = {"topic": "Coffee", "text": "Hi", "user": "bilal", "before": 1, "seq": 1, "mood": "agree", "liked": True}
 
 
 class Person:
@@ -67,6 +67,12 @@ class Person:
 
     def take_back(self, room, seq, **more):
         return self.ask("take_back", {"room": room, "seq": seq, **more})
+
+    def writing(self, room, **more):
+        return self.ask("writing", {"room": room, **more})
+
+    def like(self, room, seq, liked=True, **more):
+        return self.ask("like", {"room": room, "seq": seq, "liked": liked, **more})
 
     def pulse(self, room, mood="agree", **more):
         return self.ask("pulse", {"room": room, "mood": mood, **more})

@@ -282,6 +282,24 @@ def test_the_counts_are_right_across_processes_within_two_seconds(cluster, join)
     everybody_sees(1)
 
 
+def test_who_listens_and_who_writes_is_known_across_processes(cluster, join):
+    asha, bilal, chen = (join(name, port=port) for name, port in zip(NAMES, cluster.ports, strict=False))
+    room = asha.host("Known")
+    seat(asha, bilal, room)
+    chen.watch(room)
+    for person in (asha, bilal):
+        person.hears("room", lambda view: view["listening"] == ["chen"] and not view["away"])
+    chen.watch(room, unnamed=True)
+    for person in (asha, bilal):
+        person.hears("room", lambda view: view["listening"] == [] and view["watching"] == 1)
+    assert_ok(bilal.writing(room))
+    for person in (asha, chen):
+        person.hears("writing", lambda told: told["users"] == ["bilal"])
+    assert_ok(bilal.message(room, "Written"))
+    for person in (asha, chen):
+        person.hears("writing", lambda told: told["users"] == [])
+
+
 def test_signing_out_through_one_process_holds_on_the_others_within_two_seconds(cluster, join):
     cookies = cluster.cookies_of("farida")
     tabs = [join("farida", port=port, cookies=cookies) for port in cluster.ports]

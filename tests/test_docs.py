@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from servers import ROOT, password_of, running_server
 
 import app
-from party import reading, rules, state, views
+from party import presence, reading, rules, state, views
 from runtime import settings, transport
 from runtime.journal import MemoryJournal
 
@@ -105,6 +105,14 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert f"`mood` ({', '.join(f'`{mood}`' for mood in rules.MOODS)})" in contract
     assert rules.PULSE_LIFE == rules.MINUTE and "counts for a minute" in contract
     assert rules.PULSE_EVERY == 10_000 and "one in ten seconds" in contract
+    assert presence.WRITING_LIFE == 6_000 and "noted for six seconds" in contract
+    assert f"at most {rules.LIKES_EACH} in a room" in contract
+    out = section(CONTRACT, "Out")
+    assert views.WRITING == 3 and "at most three names" in out
+    assert views.CROWD == 100 and "more than a hundred people" in out
+    assert f"the first {views.LISTENING} inside" in out
+    assert f"at most {views.LAST_WORDS} characters" in out
+    assert app.LIVELY_CARDS_EVERY == 10_000 and "at most every ten seconds" in out
     assert rules.TAKE_BACK_WITHIN == 2 * rules.MINUTE and "within two minutes" in contract
 
 

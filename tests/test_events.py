@@ -36,9 +36,10 @@ def test_a_tab_that_goes_in_hears_the_room_first(asha, bilal):
     view = bilal.hears("room", lambda view: not view["away"])  # who is inside through another process comes a bit later
     assert view.pop("closes_at") - view.pop("opened_at") == 30 * 60_000
     assert view == {
-        "id": room, "topic": "Tea", "host": "asha", "speakers": [], "seats": 8, "away": [], "watching": 1, "waiting": 0,
+        "id": room, "topic": "Tea", "host": "asha", "speakers": [], "seats": 8, "away": [], "watching": 1,
+        "listening": ["bilal"], "waiting": 0,
         "more_time": 0, "pulse": {"agree": 0, "say_more": 0, "off_topic": 0}, "seq": 0, "closed": None,
-        "closed_at": None, "gone_at": None,
+        "closed_at": None, "gone_at": None, "continued_in": None,
     }  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_a_feed_has_no_gap_and_every_page_of_it_can_be_had(asha, bilal):
     missed = assert_ok(bilal.watch(room, after=100))
     assert [message["seq"] for message in missed["messages"]] == list(range(101, 451))
     assert bilal.watch(room, after=450) == {
-        "ok": True, "room": room, "messages": [], "earlier": True, "taken_back": []
+        "ok": True, "room": room, "messages": [], "earlier": True, "taken_back": [], "likes": {}, "liked": []
     }  # fmt: skip
     assert bilal.watch(room, after=0)["earlier"] is False
     assert [message["seq"] for message in bilal.history(room, before=9_999)["messages"]] == list(range(251, 451))
@@ -239,6 +240,106 @@ def test_the_queue_and_the_watchers_say_how_it_goes_and_nobody_hears_who(asha, b
     assert asha.sees(room)["pulse"] == expected
 
 
+def test_everybody_inside_may_like_what_others_say_and_nobody_hears_who(join_anywhere, asha, bilal, chen):
+    room, other_tab = asha.host(), join_anywhere("bilal")
+    for person in (bilal, chen):
+        person.watch(room)
+    asha.message(room, "Milk goes last.")
+    asha.message(room, "Or first.")
+    assert assert_ok(bilal.like(room, 1)) == {"ok": True, "likes": 1}
+    assert assert_ok(bilal.like(room, 1))["likes"] == 1, "once each"
+    other_tab.hears("liked", lambda told: told == {"room": room, "seq": 1, "liked": True})
+    assert assert_ok(chen.like(room, 1))["likes"] == 2
+    assert assert_ok(chen.like(room, 2))["likes"] == 1
+    asha.hears("likes", lambda told: told["room"] == room and told["likes"].get("1") == 2)
+    assert asha.heard("liked") == []
+    assert_refused(asha.like(room, 1), "forbidden")
+    assert_refused(bilal.like(room, 3), "not_found")
+    ack = assert_ok(bilal.watch(room))
+    assert (ack["likes"], ack["liked"]) == ({"1": 2, "2": 1}, [1])
+    assert assert_ok(bilal.like(room, 1, liked=False))["likes"] == 1
+    asha.hears("likes", lambda told: told["likes"].get("1") == 1)
+    asha.take_back(room, 2)
+    assert_refused(bilal.like(room, 2), "conflict")
+    asha.close(room)
+    ack = assert_ok(chen.watch(room))
+    assert (ack["likes"], ack["liked"]) == ({"1": 1}, [1]), "what was taken back is liked no more"
+
+
+def test_who_listens_is_named_in_order_unless_a_tab_of_theirs_listens_unnamed(join_anywhere, asha, bilal, chen):
+    room, dana = asha.host(), join_anywhere("dana")
+
+    def everybody_sees(listening, watching):
+        for person in (asha, dana):
+            person.hears("room", lambda view: (view["listening"], view["watching"]) == (listening, watching))
+
+    for n, person in enumerate((dana, chen, bilal), start=1):
+        person.watch(room)
+        everybody_sees(["dana", "chen", "bilal"][:n], n)
+    second = join_anywhere("chen")
+    second.watch(room, unnamed=True)
+    everybody_sees(["dana", "bilal"], 3)
+    second.watch(room, unnamed=False)
+    everybody_sees(["dana", "bilal", "chen"], 3)
+    second.watch(room, unnamed=True)
+    everybody_sees(["dana", "bilal"], 3)
+    second.leave(room)
+    everybody_sees(["dana", "bilal", "chen"], 3)
+    bilal.request(room)
+    bilal.watch(room, unnamed=True)
+    everybody_sees(["dana", "chen"], 3)
+    asha.approve(room, "bilal")
+    view = asha.hears("room", lambda view: view["speakers"] == ["bilal"])
+    assert (view["listening"], view["watching"]) == (["dana", "chen"], 2), "who speaks is named as a speaker"
+    dana.line.hang_up()
+    asha.hears("room", lambda view: view["listening"] == ["chen"])
+
+
+def test_who_is_writing_is_told_until_they_have_said_it(asha, bilal, chen):
+    room = asha.host()
+    seat(asha, bilal, room)
+    chen.watch(room)
+    assert assert_ok(bilal.writing(room)) == {"ok": True}
+    asha.hears("writing", lambda told: told == {"room": room, "users": ["bilal"]})
+    assert_ok(asha.writing(room))
+    assert_ok(bilal.writing(room))
+    chen.hears("writing", lambda told: told["users"] == ["bilal", "asha"])
+    asha.leave(room)
+    asha.message(room, "Said from outside")
+    chen.hears("writing", lambda told: told["users"] == ["bilal"])
+    bilal.message(room, "What I was writing")
+    assert chen.hears("writing", lambda told: told["users"] == [])
+    assert_refused(chen.writing(room), "forbidden")
+
+
+def test_a_closed_room_is_carried_on_by_who_can_read_it_and_those_with_a_seat_there_keep_it(
+    join_anywhere, asha, bilal, chen
+):
+    room, dana = asha.host("Tea"), join_anywhere("dana")
+    for person in (bilal, dana):
+        seat(asha, person, room)
+    bilal.hears("room", lambda view: view["speakers"] == ["bilal", "dana"] and not view["away"])
+    assert_refused(bilal.ask("host", {"topic": "Tea", "continues": room}), "conflict")
+    assert_refused(bilal.ask("host", {"topic": "Tea", "continues": "no-such-room"}), "not_found")
+    dana.leave(room)
+    bilal.hears("room", lambda view: view["away"] == ["dana"])
+    asha.close(room)
+    assert_refused(chen.ask("host", {"topic": "Tea", "continues": room}), "closed")
+    key = bilal.new_key()
+    new = bilal.host("Tea again", continues=room, key=key)
+    asha.hears("room", lambda view: view["id"] == room and view["continued_in"] == new)
+    view = bilal.sees(new)
+    assert (view["host"], view["speakers"], view["continued_in"]) == ("bilal", ["asha"], None)
+    assert_ok(asha.message(new, "As I was saying"))
+    ack = asha.ask("host", {"topic": "Me too", "continues": room})
+    assert_refused(ack, "conflict")
+    assert ack["room"] == new
+    assert bilal.host("Tea again", continues=room, key=key) == new, "sent again it is still the same"
+    bilal.close(new)
+    newest = asha.host("Once more", continues=room)
+    bilal.hears("room", lambda view: view["id"] == room and view["continued_in"] == newest)
+
+
 def test_more_time_is_asked_for_once_each_until_it_is_given(asha, bilal, chen):
     room = asha.host()
     for person in (bilal, chen):
@@ -337,7 +438,7 @@ def test_the_lobby_greets_with_all_live_cards(join_anywhere, asha):
     assert lobby["gone"] == []
 
 
-READS = ("watch", "history", "leave")  # these can simply be repeated
+READS = ("watch", "history", "leave", "writing")  # these can simply be repeated
 
 
 @pytest.mark.parametrize("event", [event for event in EVENTS if event not in READS])
@@ -349,9 +450,9 @@ def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, b
         bilal.request(room)
     if event in ("remove", "hand_over"):
         asha.approve(room, "bilal")
-    if event == "take_back":
+    if event in ("take_back", "like"):
         asha.message(room, "Once")
-    person = bilal if event in ("request", "withdraw", "pulse", "more_time") else asha
+    person = bilal if event in ("request", "withdraw", "like", "pulse", "more_time") else asha
     payload = FIELDS | {"room": room, "text": "Once", "key": person.new_key()}
     first = assert_ok(person.ask(event, payload))
     if event == "message":  # it makes no new view by itself; another reason for one may come later
@@ -360,9 +461,10 @@ def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, b
     before = asha.sees(room)
     assert person.ask(event, payload) == first
     assert asha.sees(room) == before
-    assert asha.reads(room) == (["Once"] if event in ("message", "take_back") else [])
+    assert asha.reads(room) == (["Once"] if event in ("message", "take_back", "like") else [])
     # Of what only somebody inside may send, the room is looked at before the key.
     others = {"host": {"topic": "Twice"}, "pulse": {"mood": "off_topic"}, "more_time": {"room": asha.host("Other")}}
+    others["like"] = {"liked": False}
     if event == "more_time":
         bilal.watch(others[event]["room"])
     other = payload | others.get(event, {"room": "another", "user": "x", "text": "Twice"})
@@ -423,6 +525,9 @@ def test_nonsense_gets_a_clear_sentence(asha):
         ("host", {"topic": "Tea", "key": ""}),
         ("host", {"topic": "Tea", "key": 7}),
         ("host", {"topic": "Tea", "key": "x" * 65}),
+        ("host", {"topic": "Tea", "continues": 7}),
+        ("host", {"topic": "Tea", "continues": ""}),
+        ("watch", {"unnamed": 1}),
         ("watch", {"after": -1}),
         ("watch", {"after": "1"}),
         ("watch", {"after": float("inf")}),
@@ -444,6 +549,9 @@ def test_nonsense_gets_a_clear_sentence(asha):
         ("take_back", {}),
         ("take_back", {"seq": 0}),
         ("take_back", {"seq": 1.5}),
+        ("like", {"liked": True}),
+        ("like", {"seq": 1}),
+        ("like", {"seq": 1, "liked": 1}),
         ("pulse", {}),
         ("pulse", {"mood": "angry"}),
         ("pulse", {"mood": ["agree"]}),

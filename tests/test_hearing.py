@@ -8,10 +8,10 @@ from servers import running_server
 
 from runtime import transport
 
-CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at"}
+CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at", "last"}
 VIEW = {
-    "id", "topic", "host", "speakers", "seats", "away", "watching", "waiting", "more_time", "pulse", "opened_at",
-    "closes_at", "seq", "closed", "closed_at", "gone_at",
+    "id", "topic", "host", "speakers", "seats", "away", "watching", "listening", "waiting", "more_time", "pulse",
+    "opened_at", "closes_at", "seq", "closed", "closed_at", "gone_at", "continued_in",
 }  # fmt: skip
 MESSAGE = {"room", "seq", "user", "text", "at", "key"}
 
@@ -28,14 +28,17 @@ FIELDS = {
     "denied": {"room"},
     "removed": {"room"},
     "taken_back": {"room", "seq"},
+    "likes": {"room", "likes"},
+    "liked": {"room", "seq", "liked"},
+    "writing": {"room", "users"},
     "closed": {"room", "reason", "by", "gone_at"},
 }
-INSIDE = {"lobby", "room", "message", "taken_back", "closed"}
+INSIDE = {"lobby", "room", "message", "taken_back", "likes", "writing", "closed"}
 MAY_HEAR = {
     "asha": INSIDE | {"waiting"},  # the host, who hands over before the end
     "bilal": INSIDE | {"place", "approved", "waiting"},  # asks, is let in, speaks, becomes the host
-    "chen": INSIDE | {"place", "denied"},  # asks, is denied
-    "dana": (INSIDE | {"place"}) - {"taken_back", "closed"},  # watches, leaves early, and asks from outside
+    "chen": INSIDE | {"place", "denied", "liked"},  # asks, is denied, likes
+    "dana": {"lobby", "room", "message", "place"},  # watches, leaves early, and asks from outside
     "emeka": {"lobby", "place"},  # asks from outside
     "farida": {"lobby"},  # stays in the lobby
 }
@@ -70,6 +73,10 @@ def after_the_story(server_of_its_own):
     asha.message(room, "an answer", reply=2)
     asha.message(room, "a slip")
     asha.take_back(room, 4)
+    acks["chen"].append(chen.like(room, 3))
+    asha.hears("likes")
+    asha.writing(room)
+    chen.hears("writing")
     acks["chen"].append(chen.pulse(room, "off_topic"))
     chen.more_time(room)
     asha.hears("room", lambda view: view["more_time"] == 1)
@@ -100,6 +107,9 @@ def test_each_event_has_its_fields_and_no_other(after_the_story):
                 assert all(type(count) is int for count in payload["pulse"].values()), "a signal has no name"
             for card in payload.get("rooms", []):
                 assert set(card) == CARD
+                assert card["last"] is None or set(card["last"]) == {"user", "text"}
+            if event == "likes":
+                assert all(type(count) is int for count in payload["likes"].values()), "nor has a like"
             if event == "waiting":
                 assert all(set(one) == {"user", "pitch", "at"} for one in payload["waiting"])
 

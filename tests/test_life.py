@@ -173,7 +173,7 @@ def test_a_signal_counts_for_a_minute(asha, bilal, chen, clock, clean_party):
     assert asha.sees(room)["pulse"]["agree"] == 1, "nobody did anything, and it is over all the same"
     clock.passes(seconds=30)
     assert asha.sees(room)["pulse"] == {"agree": 0, "say_more": 0, "off_topic": 0}
-    assert clean_party.rooms_with_a_pulse() == [], "from then on a tick need not look"
+    assert clean_party.rooms_of_the_moment() == set(), "from then on a tick need not look"
 
 
 def test_the_latest_signal_of_a_person_counts_and_one_in_ten_seconds(asha, bilal, clock):
@@ -215,6 +215,59 @@ def test_each_refusal_to_take_back_says_why(asha, bilal, clock):
     assert asha.take_back(room, 2)["error"] == "Only your last message can be taken back."
     clock.passes(minutes=2)
     assert bilal.take_back(room, 4)["error"] == "It is too late to take that message back."
+
+
+def test_who_says_no_more_that_they_write_is_forgotten_after_six_seconds(asha, bilal, chen, join, clock, clean_party):
+    room, dana = asha.host(), join("dana")
+    for person in (bilal, chen, dana):
+        seat(asha, person, room)
+
+    def told():
+        clean_party.tick()
+        return asha.heard("writing")[-1]["users"]
+
+    for person in (asha, bilal, chen, dana):
+        person.writing(room)
+        clock.passes(seconds=1)
+    assert told() == ["asha", "bilal", "chen"], "three, the longest first"
+    asha.writing(room)
+    clock.passes(seconds=3)
+    assert told() == ["asha", "chen", "dana"], "bilal has stopped"
+    newcomer = join("emeka")
+    newcomer.watch(room)
+    assert newcomer.heard("writing") == [{"room": room, "users": ["asha", "chen", "dana"]}]
+    asha.remove(room, "chen")
+    dana.line.hang_up()
+    assert told() == ["asha"]
+    asha.close(room)
+    assert told() == []
+    clock.passes(seconds=3)
+    clean_party.tick()
+    assert clean_party.rooms_of_the_moment() == set(), "from then on a tick need not look"
+
+
+def test_in_a_crowd_nobody_is_told_who_is_writing(asha, clean_party):
+    room = asha.host()
+    asha.writing(room)
+    clean_party.presence.add(room, {f"guest{n}": 1 for n in range(99)})
+    assert asha.hears("writing")["users"] == ["asha"]
+    clean_party.presence.add(room, {"guest99": 1})
+    assert asha.hears("writing", lambda told: not told["users"])
+    listening = asha.sees(room)["listening"]
+    assert listening == [f"guest{n}" for n in range(50)]
+
+
+def test_a_thousand_likes_are_told_at_once(asha, bilal, clean_party):
+    room = asha.host()
+    asha.message(room)
+    asha.message(room)
+    bilal.watch(room)
+    clean_party.tick()
+    before = len(bilal.line.events())
+    for n in range(200):
+        clean_party.submit("like", f"guest{n}", room=room, seq=1, liked=True)
+    clean_party.tick()
+    assert bilal.line.events()[before:] == [("likes", {"room": room, "likes": {"1": 200}})]
 
 
 def test_a_room_that_closes_forgets_what_was_of_the_moment(asha, bilal, clean_party):
@@ -288,22 +341,40 @@ def test_the_room_closed_first_is_forgotten_first(asha, clock, clean_party, monk
     assert_ok(asha.watch(closed[1]))
 
 
-def test_a_message_moves_the_card_up_but_not_every_time(asha, bilal, clock, clean_party):
-    """Newest activity first, in steps: a lively room is no reason to tell everybody of each word."""
-    clock.at = clock.at // 10_000 * 10_000
+def test_a_message_changes_the_card_but_not_every_time(asha, bilal, clock, clean_party):
+    """Newest activity and last words first at once, then in steps: a lively room is no reason to tell everybody of each
+    word."""
     room = asha.host()
     clean_party.tick()
-    before = len(bilal.heard("lobby"))
-    for _ in range(9):
-        clock.passes(seconds=1)
-        asha.message(room)
+
+    def cards():
         clean_party.tick()
-    assert len(bilal.heard("lobby")) == before
-    clock.passes(seconds=1)
-    asha.message(room)
-    clean_party.tick()
-    card = bilal.heard("lobby")[-1]["rooms"][0]
-    assert card["active_at"] == card["opened_at"] + 10_000
+        return [card for lobby in bilal.heard("lobby")[1:] for card in lobby["rooms"]]
+
+    before = len(cards())
+    for n in range(41):
+        asha.message(room, f"No {n}")
+        cards()
+        clock.passes(seconds=1)
+    told = cards()[before:]
+    assert [card["last"]["text"] for card in told] == ["No 0", "No 10", "No 20", "No 30", "No 40"]
+    assert [card["active_at"] - card["opened_at"] for card in told] == [0, 10_000, 20_000, 30_000, 40_000]
+    clock.passes(seconds=9)
+    asha.message(room, "After a while")
+    assert cards()[-1]["last"] == {"user": "asha", "text": "After a while"}
+    asha.message(room, "A slip")
+    assert cards()[-1]["last"]["text"] == "After a while", "the premise: nobody in the lobby has read it yet"
+    chen_comes_in = len(cards())
+    asha.take_back(room, 43)
+    assert cards()[chen_comes_in:][0]["last"] is None, "what is taken back goes at once"
+
+
+def test_a_card_shows_the_last_words_in_one_line(asha, bilal, clean_party):
+    room = asha.host()
+    assert bilal.hears("lobby", lambda lobby: lobby["rooms"])["rooms"][0]["last"] is None
+    asha.message(room, "  Two\n\nlines " + "x" * 300)
+    last = {"user": "asha", "text": "Two lines " + "x" * 190}
+    assert bilal.hears("lobby", lambda lobby: lobby["rooms"] and lobby["rooms"][0]["last"] == last)
 
 
 def test_the_clock_of_the_party_is_one_that_nobody_sets(monkeypatch, clean_party):
@@ -322,7 +393,7 @@ def test_the_longest_room_is_gone_with_everything_by_the_end_of_the_day(asha, bi
         clock.passes(minutes=5)
         clean_party.tick()
     assert not clean_party.state.rooms and not clean_party.presence.people
-    for part in ("told", "told_cards", "stale_rooms", "stale_cards"):
+    for part in ("told", "told_cards", "stale_rooms", "stale_cards", "lively_cards", "stale_likes"):
         assert not getattr(clean_party.news, part), part
     assert not any(tab.room_ids for tab in clean_party.presence.tabs.values())
 
@@ -365,6 +436,21 @@ def test_people_inside_through_another_process_are_there(asha, clock, clean_part
     clock.passes(minutes=5)
     clean_party.tick()
     assert clean_party.state.rooms[room].closed == "abandoned"
+
+
+def test_who_listens_and_who_writes_through_another_process_is_told_here(asha, bilal, clean_party, monkeypatch):
+    room = asha.host()
+    seat(asha, bilal, room)
+    said = {"one": {room: {"chen": 1, "dana": 2}, f"unnamed:{room}": {"dana": 1}, f"writing:{room}": {"bilal": 1}}}
+    monkeypatch.setattr(clean_party.journal, "exchange", lambda note: said)
+    assert (asha.sees(room)["listening"], asha.sees(room)["watching"]) == (["chen"], 2)
+    assert asha.hears("writing")["users"] == ["bilal"]
+    said = {"one": {room: {"emeka": 1, "dana": 1, "chen": 1}}}
+    assert asha.sees(room)["listening"] == ["chen", "emeka", "dana"], "who stays keeps the place"
+    assert asha.heard("writing")[-1]["users"] == []
+    assert clean_party.presence.note() == {room: {"asha": 1, "bilal": 1}}
+    said = {}
+    assert (asha.sees(room)["listening"], asha.sees(room)["watching"]) == ([], 0)
 
 
 def test_who_goes_in_while_the_log_is_away_can_read_and_is_a_visitor_afterwards(

@@ -26,15 +26,17 @@ LIVE = {
     "deny": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "remove": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "hand_over": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "writing": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None, "host": None},
     "message": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None, "host": None},
     "take_back": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None},
+    "like": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:]) | {"speaker": "forbidden"},
     "pulse": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:-1]) | {"host": "forbidden"},
     "more_time": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:-1]) | {"host": "forbidden"},
     "extend": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "close": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
 }
 READS = ("watch", "history", "leave")
-FROM_INSIDE = ("pulse", "more_time")  # of a tab, which is asked for first
+FROM_INSIDE = ("writing", "like", "pulse", "more_time")  # of a tab, which is asked for first
 
 
 def expected(event, caller, state):

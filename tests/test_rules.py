@@ -1,6 +1,7 @@
 """The rules without a socket: commands in, dicts out."""
 
 import copy
+from collections import Counter
 
 import pytest
 from hypothesis import Phase, given, settings, strategies
@@ -96,6 +97,48 @@ def test_a_log_from_before_there_were_seats_and_answers_tells_the_same_story(par
     assert party.apply(command("hand_over", None, room="tea", who="guest3", gone="asha"))["ok"]
     room = party.rooms["tea"]
     assert (room.host, room.speakers) == ("guest3", [name for name in names if name != "guest3"] + ["asha"])
+
+
+def test_a_room_is_carried_on_also_where_the_log_was_cut_behind_the_one_before(party):
+    """Else of a day of rooms that each carry on the last, none would be left by a start after a trim."""
+    more = {"continues": "gone", "instead": "gone too", "speakers": ["bilal", "asha", "chen"], "most": 2}
+    hosting = command("host", "asha", id="tea", topic="Tea", lasts=60_000, **more)
+    with pytest.raises(rules.Refused, match="There is no such room"):
+        party.foresee(hosting)
+    assert party.apply(hosting)["ok"]
+    assert party.rooms["tea"].speakers == ["bilal", "chen"]
+
+
+def test_who_is_slower_is_led_to_the_room_in_which_it_goes_on(party):
+    """Two people on two processes at the same time: at each door nobody had carried it on yet."""
+    opened(party)
+    party.apply(command("close", "asha", room="tea", reason="host"))
+    for name in ("bilal", "chen"):
+        party.rooms["tea"].visitors.add(name)
+    more = {"topic": "Tea", "lasts": 60_000, "continues": "tea", "instead": None, "speakers": []}
+    first, second = (command("host", name, id=f"of-{name}", **more) for name in ("bilal", "chen"))
+    assert party.foresee(first) is party.foresee(second) is None
+    assert party.apply(first)["ok"]
+    ack = party.apply(second)
+    assert (ack["code"], ack["room"]) == ("conflict", "of-bilal")
+    assert party.rooms["tea"].continued_in == "of-bilal" and "of-chen" not in party.rooms
+
+
+def test_who_likes_has_a_bound_and_may_change_their_mind(party, monkeypatch):
+    monkeypatch.setattr(rules, "LIKES_EACH", 2)
+    room = opened(party)
+    for n in range(3):
+        party.apply(command("message", "asha", room="tea", text=f"No {n}"))
+
+    def like(seq, liked=True):
+        return party.apply(command("like", "bilal", room="tea", seq=seq, liked=liked))
+
+    assert like(1)["likes"] == like(1)["likes"] == like(2)["likes"] == 1
+    before = copy.deepcopy(room)
+    assert like(3)["code"] == "limit" and room == before
+    assert like(1, liked=False)["likes"] == like(1, liked=False)["likes"] == 0
+    assert like(3)["ok"]
+    assert (room.likes, room.liked) == ({2: 1, 3: 1}, {"bilal": {2, 3}})
 
 
 def test_words_that_were_taken_back_are_in_no_dict_and_not_said_again(party):
@@ -204,7 +247,7 @@ STEPS = strategies.tuples(
 
 
 # Every field that a rule reads, so that any kind of command about a room can be made of it.
-FIELDS = {"who": "bilal", "pitch": "", "text": "Hi", "seq": 1, "reason": "time", "mood": "agree"}
+FIELDS = {"who": "bilal", "pitch": "", "text": "Hi", "seq": 1, "reason": "time", "mood": "agree", "liked": True}
 
 
 @pytest.mark.parametrize("kind", [*rules.ROOM_RULES, "hand_over", "forget"])
@@ -229,10 +272,13 @@ def as_commands(steps):
         if kind == "host":
             rooms.append(f"room-{n}")
             body |= {"id": rooms[-1], "topic": "Tea", "lasts": 10_000}
+            if seq > 1:  # it carries on another one, and those who speak there keep a seat
+                body |= {"continues": rooms[-min(which + 1, len(rooms))], "speakers": [*PEOPLE], "most": which}
         elif kind in ("sign_in", "sign_out", "renumber"):
             body = {"sign_in": who, "since": n * 500, "number": which}
         else:
             body |= FIELDS | {"room": rooms[-min(which, len(rooms))], "who": who, "seq": seq, "mood": MOODS[seq - 1]}
+            body |= {"liked": n % 3 > 0}
             body |= {"reason": "time" if seq == 1 else "abandoned"}
             # An answer to an early message; the party's own handing over, or the host's.
             body |= {"message": {"reply": seq}, "hand_over": {"gone": user}}.get(kind, {}) if seq > 1 else {}
@@ -312,6 +358,9 @@ def assert_is_sound(room):
     assert sorted(room.taken_back) == [message["seq"] for message in taken_back]
     assert not any(message["text"] for message in taken_back)
     assert room.last_said == {message["user"]: message["seq"] for message in room.messages}
+    liked = Counter(seq for seqs in room.liked.values() for seq in seqs)
+    assert room.likes == liked and not set(liked) & set(room.taken_back)
+    assert not any(room.messages[seq - 1]["user"] == name for name, seqs in room.liked.items() for seq in seqs)
     assert all(1 <= message.get("reply", 1) < message["seq"] for message in room.messages if message["seq"] > 1)
     assert all(mood in MOODS for mood, _ in room.pulse.values())
 
@@ -327,14 +376,21 @@ def test_what_the_log_holds_rebuilds_the_party(join, clean_party):
     bilal.message(room, "Hello", key="hello")
     bilal.message(room, "Hello", key="hello")  # once in the log
     asha.message(room, "An answer", reply=1)
+    bilal.like(room, 2)
+    asha.like(room, 1)
     asha.take_back(room, 2)
     bilal.pulse(room, "say_more")
     bilal.pulse(room, "agree")  # refused by the guard: too soon
     bilal.more_time(room)
     asha.hand_over(room, "bilal")
+    bilal.writing(room)  # of the moment
+    bilal.close(room)
+    asha.host("Tea again", continues=room)
     log = [command for _, command in clean_party.journal.replay()]
     assert [command["kind"] for command in log].count("message") == 2
     assert [command["kind"] for command in log].count("pulse") == 1
+    assert [command for command in log if command["kind"] == "writing"] == []
+    assert [len(room.speakers) for room in clean_party.state.rooms.values()] == [1, 1], "bilal kept his seat"
     rebuilt = State()
     for one in log:
         rebuilt.apply(one)
