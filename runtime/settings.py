@@ -55,7 +55,10 @@ ROOM_MESSAGES = number("PARTY_ROOM_MESSAGES", 10_000, 1, 1_000_000)
 SEATS = number("PARTY_SEATS", 8, 1, 100)  # of speakers beside the host: more voices than a reader can follow
 PACE = number("PARTY_PACE", 5, 0, 1_000_000, fractions=True)  # commands a second
 GUESTS = number("PARTY_GUESTS", 0, 0, 100_000)
+DEV = choice("PARTY_DEV", "no", "yes") == "yes"
 ASSETS = choice("PARTY_ASSETS", "cdn", "local")
+if DEV:
+    ASSETS = "local"  # Vue's development build is there as an own copy alone
 ORIGINS = origins("PARTY_ORIGINS")  # none: the server's own
 PROXIES = number("PARTY_PROXIES", 0, 0, 10)
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")

@@ -1,9 +1,12 @@
 """What Flask needs around the pages: the cookie, the form's token, headers, and what every template is given."""
 
+import gzip
 import hmac
 import re
 import secrets
+from functools import partial
 
+import brotli
 from flask import request, session
 from flask.sessions import SecureCookieSessionInterface
 
@@ -33,6 +36,9 @@ HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 ]
+# Of pages: the best first, and well enough without keeping anybody waiting. Browsers take `br` by https, and from this
+# machine.
+COMPRESSIONS = {"br": partial(brotli.compress, quality=5), "gzip": partial(gzip.compress, compresslevel=6)}
 
 
 class SessionCookie(SecureCookieSessionInterface):
@@ -57,9 +63,10 @@ def set_up(app, secret_key, sign_in_seconds, limits):
         # Else the answer to a page's late request would put its old cookie back over another person's sign-in.
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        TEMPLATES_AUTO_RELOAD=settings.DEV,
     )
     app.session_interface = SessionCookie()
-    app.register_blueprint(assets.served)
+    assets.serve(app)
     app.after_request(keep_pages_small_and_out_of_caches)
     app.context_processor(words.in_the_visitors_language)
     app.jinja_env.globals.update(
@@ -67,14 +74,10 @@ def set_up(app, secret_key, sign_in_seconds, limits):
         version=assets.VERSION,
         icon=assets.ICON,
         icon_unseen=assets.ICON_UNSEEN,
-        page_style=assets.STYLE,
         libraries=LIBRARIES,
         preloaded=PRELOADED,
         limits=limits,
         form_token=form_token,
-        fill=words.fill,
-        time_left=words.time_left,
-        hue_of=words.hue_of,
     )
 
 
@@ -82,8 +85,10 @@ def keep_pages_small_and_out_of_caches(response):
     """A page carries a name and a token: after signing out, the back button must not show it."""
     if response.mimetype == "text/html":
         response.cache_control.no_store = True
-        if encoding := assets.best_encoding(response):
-            response.set_data(assets.compressed(response.get_data(), encoding))
+        response.vary.add("Accept-Encoding")
+        if encoding := next((known for known in COMPRESSIONS if request.accept_encodings[known]), None):
+            response.content_encoding = encoding
+            response.set_data(COMPRESSIONS[encoding](response.get_data()))
     return response
 
 

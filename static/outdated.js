@@ -1,17 +1,25 @@
 /**
- * What a page gets for a script that was there in another version: the party was restarted while the page was on its
- * way, or some of its processes were. It fetches the page again; not for ever, and later each time.
+ * What a page gets for its first script when the files of its version are gone: it was on its way for long, or the
+ * party was put up anew meanwhile. It fetches the page again; not for ever, and later each time.
  */
-
-import { keep, kept } from './kept.js';
 
 const TRIES = 5;
 const WAIT_MS = 500;
 
-const tries = kept('outdated', 0) + 1;
-keep('outdated', tries <= TRIES ? tries : null);
-// Where nothing can be kept nobody counts.
-if (kept('outdated') === tries) setTimeout(() => location.reload(), WAIT_MS * (tries - 1));
+/** Which try this is. Where nothing can be kept nobody counts. */
+function countTries() {
+  try {
+    const tries = Number(sessionStorage.getItem('outdated')) + 1;
+    if (tries > TRIES) sessionStorage.removeItem('outdated');
+    else sessionStorage.setItem('outdated', tries);
+    return tries;
+  } catch {
+    return Infinity;
+  }
+}
+
+const tries = countTries();
+if (tries <= TRIES) setTimeout(() => location.reload(), WAIT_MS * (tries - 1));
 else {
   const trouble = document.getElementById('trouble');
   trouble.textContent = trouble.dataset.notLoaded;

@@ -19,7 +19,7 @@ const REPLY_MS = 500;
 const { scope } = registration;
 const VERSION = location.search;
 const PAGE = new URL('offline', scope).href;
-const KEPT = [PAGE, ...['page.css', 'offline.js'].map((name) => new URL(`static/${name}`, scope).href)];
+const KEPT = [PAGE, ...['party.css', 'offline.js'].map((name) => new URL(`static/${name}`, scope).href)];
 
 async function install() {
   const cache = await caches.open(scope + VERSION);

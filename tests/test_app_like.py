@@ -272,7 +272,7 @@ def test_the_phone_keeps_nothing_with_a_name_or_a_token(page, address):
     page.goto(address)
     kept = dict(page.evaluate(KEPT))
     own = {url.removeprefix(address) for url in kept if url.startswith(address)}
-    assert own == {"offline", "static/page.css", "static/offline.js"}
+    assert own == {"offline", "static/party.css", "static/offline.js"}
     for text in kept.values():
         assert "asha" not in text and "token" not in text
     page.get_by_role("button", name="Sign out").click()
@@ -318,7 +318,7 @@ def test_the_manifest_says_what_a_phone_needs():
         assert (answer.status_code, answer.mimetype) == (200, icon["type"])
         if icon["type"] == "image/png":
             assert "{0}x{0}".format(int.from_bytes(answer.data[16:20])) == icon["sizes"]
-    shown = re.search(r"--paper: light-dark\((#\w+), (#\w+)\)", (ROOT / "static" / "styles" / "party.css").read_text())
+    shown = re.search(r"--paper: light-dark\((#\w+), (#\w+)\)", (ROOT / "static" / "party.css").read_text())
     page = app.app.test_client().get("/sign-in").text
     assert re.findall(r'theme-color" content="(#\w+)"', page) == list(shown.groups()), "the colours of the page"
     assert manifest["theme_color"] == manifest["background_color"] == shown[1]

@@ -190,7 +190,7 @@ def test_the_page_and_the_sign_in_work_through_nginx(cluster, join):
     page = urlopen(Request(cluster.address, headers={"Cookie": cookies}))
     assert "Discuss Party" in page.read().decode()
     assert page.headers["X-Content-Type-Options"] == "nosniff"
-    script = urlopen(cluster.address + "static/connection.js")
+    script = urlopen(cluster.address + "static/loader.js")
     assert script.status == 200
     asha = join("asha", cookies=cookies)
     assert_ok(asha.message(asha.host(), "Through nginx"))
@@ -687,7 +687,7 @@ def test_the_example_site_serves_the_party_below_a_path_beside_a_blog_with_tls(t
         assert (signed_in.status, signed_in.headers["Location"]) == (303, "./")
         cookie = signed_in.headers["Set-Cookie"].partition(";")[0]
         assert b"asha" in browser.open(Request(site + "/party/", headers={"Cookie": cookie})).read()
-        assert browser.open(site + "/party/static/connection.js").status == 200
+        assert browser.open(site + "/party/static/loader.js").status == 200
         line = websocket.create_connection(
             f"wss://127.0.0.1:{https}/party/socket.io/?EIO=4&transport=websocket",
             cookie=cookie,
@@ -727,7 +727,7 @@ def running_nginx(folder, http, https, ports):
         "/etc/letsencrypt/live/blog.example/privkey.pem": str(folder / "key.pem"),
         "listen [::]:": "# listen [::]:",  # not every machine has IPv6
         "listen 80;": f"listen 127.0.0.1:{http};",
-        "listen 443 ssl;": f"listen 127.0.0.1:{https} ssl;",
+        "listen 443 ssl http2;": f"listen 127.0.0.1:{https} ssl http2;",
         **{f"127.0.0.1:{5001 + n} ": f"127.0.0.1:{port} " for n, port in enumerate(ports)},
     }
     for old, new in changes.items():

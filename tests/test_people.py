@@ -241,7 +241,7 @@ def test_a_restart_signs_nobody_out():
 
 
 def test_every_answer_carries_the_headers(browser):
-    for path in ("/", "/sign-in", "/static/page.css", "/nowhere", "/socket.io/"):
+    for path in ("/", "/sign-in", "/static/party.css", "/nowhere", "/socket.io/"):
         headers = browser.get(path).headers
         policy = headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy
@@ -262,6 +262,21 @@ def test_pages_with_a_name_or_a_token_stay_out_of_caches(clean_party):
         assert browser.get(path).headers["Cache-Control"] == "no-store"
 
 
+def test_the_length_of_a_compressed_page_says_nothing_of_its_token(clean_party):
+    """The same token never stands in two pages, so there is nothing to guess letter by letter; each opens the form."""
+    browser = clean_party.app.test_client()
+    tokens = [form_token(browser.get("/sign-in").text) for _ in range(20)]
+    for start in range(0, len(tokens[0]), 8):
+        assert len({token[start : start + 8] for token in tokens}) == 20
+    for token in tokens[:3]:
+        form = {"name": "asha", "password": "wrong", "token": token}
+        assert browser.post("/sign-in", data=form).status_code == 401, "the form is taken, the password is not"
+    for forged in ("", "0" * len(tokens[0]), "x" * len(tokens[0]), tokens[0][:-2], tokens[0] + "00", tokens[0].upper()):
+        assert browser.post("/sign-in", data={**form, "token": forged}).status_code == 400, forged
+    other = clean_party.app.test_client()
+    assert other.post("/sign-in", data=form).status_code == 400, "somebody else's token"
+
+
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser):
     cookie = try_to_sign_in(browser).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
@@ -274,7 +289,7 @@ def test_an_answer_that_changes_no_sign_in_sets_no_cookie(clean_party):
     browser = browser_of("asha")
     browser.get("/")
     assert "Set-Cookie" not in browser.get("/").headers
-    assert "Set-Cookie" not in browser.get("/static/page.css").headers
+    assert "Set-Cookie" not in browser.get("/static/party.css").headers
 
 
 @pytest.mark.server
