@@ -2,7 +2,7 @@
  * The one door to the server: a socket that comes back by itself, and questions that always get an answer.
  */
 
-import { words } from './words/words.js';
+import { words } from './words.js';
 
 const REPLY_MS = 8000;
 // A shorter absence is not worth a word.

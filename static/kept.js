@@ -48,3 +48,9 @@ export function remembered(choice, otherwise) {
     return otherwise;
   }
 }
+
+/** Whether one is shown who is writing, and is shown to others oneself. */
+export const showsWriting = () => remembered('writing', true);
+
+/** Whether one listens without one's name being shown. */
+export const listensUnnamed = () => remembered('unnamed', false);

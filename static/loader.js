@@ -5,7 +5,7 @@
 import { on } from './connection.js';
 import { keep, kept } from './kept.js';
 import { startParty } from './party.js';
-import { words } from './words/words.js';
+import { words } from './words.js';
 
 // Somebody waits for this: long enough for a slow phone, short enough not to look dead.
 const CDN_MS = 1800;

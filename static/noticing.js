@@ -4,8 +4,8 @@
  */
 
 import { remember, remembered } from './kept.js';
-import { linkTo } from './link.js';
-import { fill, language, listOf, words } from './words/words.js';
+import { linkTo } from './invitation.js';
+import { fill, language, listOf, words } from './words.js';
 
 // The end of a room is no reason to make a noise; somebody who waits is.
 const RINGING = ['request', 'approved', 'mentioned'];

@@ -1,19 +1,16 @@
 /**
- * Discuss Party: the lobby, with a room open over it when the address names one (`#room=ID`).
+ * Discuss Party: what the whole page holds, and which part of it is seen: the lobby, or the room that the address names
+ * (`#room=ID`).
  */
 
 import { ask, connect, isPassing, on, wait } from './connection.js';
 import { keep, kept, pitchName, unsentName } from './kept.js';
-import { limits } from './limits.js';
-import { asksInAddress, linkTo, roomInAddress, shareLink } from './link.js';
+import { asksInAddress, linkTo, roomInAddress, takeInvitedName } from './invitation.js';
+import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { ClosedRooms, HostDialog, LobbyCard } from './components/lobby.js';
-import { mentions } from './components/mentions.js';
-import { ConnectionNotice, PassingNotices } from './components/notices.js';
-import { NoticingSettings } from './components/noticing-settings.js';
-import { RoomDialog } from './components/room.js';
-import { SECOND } from './words/times.js';
-import { fill, listOf, words } from './words/words.js';
+import { RoomPage } from './room.js';
+import { mentions } from './text.js';
+import { SECOND, fill, limits, listOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
 // More would cover the feed of a phone.
@@ -31,14 +28,44 @@ function restoreRoomAfterSignIn() {
 const lobby = JSON.parse(document.getElementById('lobby').textContent);
 const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
 
+const ConnectionNotice = {
+  template: /* html */ `
+    <p v-if="state === 'signed-out'" class="notice notice--refusal" role="alert">
+      {{ words.connection.signedOut }} <a :href="signIn">{{ words.connection.signInAgain }}</a>
+    </p>
+    <p v-else-if="state === 'restarting'" class="notice" role="status">{{ words.connection.restarting }}</p>
+    <p v-else-if="state === 'reconnecting'" class="notice" role="status">{{ words.connection.reconnecting }}</p>`,
+  props: { state: String },
+  computed: {
+    signIn() {
+      return `sign-in${location.hash}`;
+    },
+  },
+};
+
 const Party = {
-  template: '#party-template',
-  components: { ClosedRooms, ConnectionNotice, HostDialog, LobbyCard, NoticingSettings, PassingNotices, RoomDialog },
+  template: /* html */ `
+    <lobby-page v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
+      :places="places" :queues="queues" @open="open" @host="$refs.hosting.show()">
+    </lobby-page>
+    <room-page v-if="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
+      :place="places[room]" :queue="queues[room]" :asks="asks"
+      @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
+      @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" @carry-on="$refs.hosting.show($event)"></room-page>
+    <div class="notices" :class="{ 'notices--room': room }">
+      <connection-notice :state="connection"></connection-notice>
+      <div role="status" aria-atomic="false">
+        <p v-for="notice in notices" :key="notice.id" class="notice" :class="{ 'visually-hidden': notice.requests.length }">{{ notice.text }}</p>
+      </div>
+    </div>
+    <host-sheet ref="hosting" @opened="open"></host-sheet>`,
+  components: { ConnectionNotice, HostSheet, LobbyPage, RoomPage },
 
   data: () => ({
     user: document.body.dataset.user,
     connection: 'away',
     cards: byId(lobby.rooms),
+    topics: {}, // of rooms that have no card, by id
     places: {}, // by room: my place in its queue
     queues: {}, // by room: who waits, where I am the host
     closedRooms: [], // that I was inside, and can still read; the newest first
@@ -58,14 +85,12 @@ const Party = {
     sortedCards() {
       return Object.values(this.cards).sort((a, b) => b.active_at - a.active_at || b.opened_at - a.opened_at);
     },
-    requests() {
-      return Object.values(this.queues).reduce((total, queue) => total + queue.length, 0);
-    },
     unseen() {
-      return this.requests + this.unread;
+      const requests = Object.values(this.queues).reduce((total, queue) => total + queue.length, 0);
+      return requests + this.unread;
     },
     title() {
-      const topic = this.cards[this.room]?.topic;
+      const topic = this.room && this.topicOf(this.room, '');
       return `${this.unseen ? `(${this.unseen}) ` : ''}${topic ? `${topic} – ` : ''}${words.party.name}`;
     },
   },
@@ -81,12 +106,9 @@ const Party = {
       this.unread = 0;
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
-      if (kept(unsentName(this.user, before), []).some(({ refusal }) => !refusal)) {
-        this.tell(words.party.notAllSent);
-      }
+      if (kept(unsentName(this.user, before), []).some(({ refusal }) => !refusal)) this.tell(words.party.notAllSent);
       await this.$nextTick();
-      // The card that the focus should go back to may be gone with its room.
-      if (!room && document.activeElement === document.body) this.$refs.heading.focus();
+      if (!room) this.$refs.lobby.focusOn(before);
     },
   },
 
@@ -183,11 +205,11 @@ const Party = {
 
     onDecision(room, sentence) {
       this.setPlace(room, null);
-      if (room !== this.room) this.tell(fill(sentence, { topic: this.cards[room]?.topic ?? words.party.closedTopic }));
+      if (room !== this.room) this.tell(fill(sentence, { topic: this.topicOf(room, words.party.closedTopic) }));
     },
 
-    topicOf(room) {
-      return this.cards[room]?.topic ?? words.room.untitled;
+    topicOf(room, otherwise = words.room.untitled) {
+      return this.cards[room]?.topic ?? this.topics[room] ?? otherwise;
     },
 
     forget(room) {
@@ -197,13 +219,23 @@ const Party = {
 
     onAddress() {
       this.isLeaving = false;
+      this.greetInvited();
       this.asks = asksInAddress();
       this.room = roomInAddress();
     },
 
+    /** An invite link that is opened by somebody who is signed in leads to the lobby, and to no other person's. */
+    greetInvited() {
+      const name = takeInvitedName();
+      if (name && name.toLowerCase() !== this.user.toLowerCase()) {
+        this.tell(fill(words.party.signedInAs, { user: this.user, name }));
+      }
+    },
+
     open(room, asks = false) {
       this.asks = asks;
-      history.pushState({ isFromLobby: true }, '', linkTo(room));
+      // From room to room, the way back leads to the lobby all the same.
+      history[this.room ? 'replaceState' : 'pushState'](this.room ? history.state : { isFromLobby: true }, '', linkTo(room));
       this.room = room;
     },
 
@@ -225,20 +257,20 @@ const Party = {
       this.room = null;
     },
 
-    async share(room) {
-      const text = await shareLink(room);
-      if (text) this.tell(text);
-    },
-
     /** Shows `text` for a while; those about `requests` (names) only until these are answered. */
     tell(text, requests = []) {
       const id = Symbol(text);
-      this.notices.push({ id, text, requests });
+      // Said again, it stands there once.
+      const notices = [...this.notices.filter((notice) => notice.text !== text), { id, text, requests }];
       // Those about requests are not seen in a room, so they take nobody's place.
-      const tooMany = this.notices.filter((notice) => !notice.requests.length).slice(0, -NOTICES);
-      this.notices = this.notices.filter((notice) => !tooMany.includes(notice));
+      const tooMany = notices.filter((notice) => !notice.requests.length).slice(0, -NOTICES);
+      this.notices = notices.filter((notice) => !tooMany.includes(notice));
       setTimeout(() => (this.notices = this.notices.filter((notice) => notice.id !== id)), NOTICE_MS);
     },
+  },
+
+  mounted() {
+    this.greetInvited();
   },
 };
 
@@ -246,8 +278,7 @@ const Party = {
 export function startParty({ createApp }) {
   restoreRoomAfterSignIn();
   const party = createApp(Party);
-  // So that every template can say `words.feed.empty`, `fill(words.card.watching, { count })` and `limits.maxTopic`.
+  // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
   party.mount('#party');
-  document.getElementById('painted').remove();
 }

@@ -2,16 +2,20 @@
 
 import { keep } from './kept.js';
 
-const fragment = new URLSearchParams(location.hash.slice(1));
 const { elements } = document.getElementById('sign-in');
 
-if (fragment.has('room')) keep('room after sign-in', location.hash);
-
-if (fragment.has('name')) {
-  elements.name.value = fragment.get('name');
-  elements.password.value = fragment.get('password') ?? '';
-  // The password should stay in no address bar and no history.
-  history.replaceState(null, '', location.pathname + location.search);
+function takeLink() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  if (fragment.has('room')) keep('room after sign-in', location.hash);
+  if (fragment.has('name')) {
+    elements.name.value = fragment.get('name');
+    elements.password.value = fragment.get('password') ?? '';
+    // The password should stay in no address bar and no history.
+    history.replaceState(null, '', location.pathname + location.search);
+  }
+  (elements.name.value ? elements.password : elements.name).focus();
 }
 
-(elements.name.value ? elements.password : elements.name).focus();
+takeLink();
+// A link that is pasted into this very tab.
+addEventListener('hashchange', takeLink);

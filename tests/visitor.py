@@ -64,29 +64,42 @@ class Visitor:
 
     @property
     def room(self):
+        return self.page.locator(".room")
+
+    @property
+    def sheet(self):
+        """The one that is open."""
         return self.page.get_by_role("dialog")
 
     def host(self, topic, minutes=30):
         self.page.get_by_role("button", name="Host a room").click()
-        self.page.get_by_label("Topic").fill(topic)
-        self.page.get_by_label("Minutes").fill(str(minutes))
-        self.page.get_by_role("button", name="Open the room").click()
+        self.sheet.get_by_role("textbox", name="Topic").fill(topic)
+        self.sheet.get_by_text(str(minutes), exact=True).click()
+        self.sheet.get_by_role("button", name="Open the room").click()
         expect(self.room.get_by_role("heading", name=topic)).to_be_visible()
         expect(self.writing).to_be_visible()
 
     def watch(self, topic):
-        self.card(topic).get_by_role("button", name="Watch").click()
+        self.card(topic).get_by_role("link", name=topic, exact=True).click()
         expect(self.room.get_by_role("button", name="Ask to speak")).to_be_visible()
 
+    @property
+    def pitch(self):
+        return self.room.get_by_role("textbox", name="What would you add?")
+
     def ask(self, pitch=""):
-        if not self.room.get_by_label("What do you want to add?").is_visible():
+        if not self.pitch.is_visible():
             self.room.get_by_role("button", name="Ask to speak").click()
-        self.room.get_by_label("What do you want to add?").fill(pitch)
+        self.pitch.fill(pitch)
         self.room.get_by_role("button", name="Ask to speak").click()
         expect(self.room.get_by_text("You are next")).to_be_visible()
 
     def approve(self, name):
-        self.room.get_by_role("button", name=f"Approve {name}").click()
+        """Steps to the request where one is seen at a time."""
+        button = self.room.get_by_role("button", name=f"Let in {name}")
+        while not button.is_visible() and (following := self.room.get_by_role("button", name="The next request")).is_visible():
+            following.click()
+        button.click()
 
     @property
     def writing(self):
@@ -108,13 +121,17 @@ class Visitor:
     def feed(self):
         return self.room.get_by_role("region", name="Discussion")
 
+    def open_menu(self):
+        self.room.get_by_role("button", name="More", exact=True).click()
+        return self.sheet
+
     def close_room(self):
-        self.room.get_by_role("button", name="Close the room").click()
-        self.room.get_by_role("button", name="Yes, close it").click()
+        self.open_menu().get_by_role("button", name="Close the room").click()
+        self.sheet.get_by_role("button", name="Yes, close it").click()
         expect(self.room.get_by_text(re.compile("closed the room"))).to_be_visible()
 
     def leave(self):
-        self.room.get_by_role("button", name="Leave").click()
+        self.room.get_by_role("button", name="Back to the lobby").click()
         expect(self.room).to_have_count(0)
 
 

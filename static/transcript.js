@@ -1,21 +1,19 @@
 /**
- * A discussion to take away, as Markdown and as plain text. Pure functions of the room and its messages. Whatever people
- * wrote stays text: it can make no heading, link or list, and no line that looks like another person's.
+ * A discussion to take away, as Markdown. Pure functions of the room and its messages. Whatever people wrote stays text:
+ * it can make no heading, link or list, and no line that looks like another person's.
  */
 
-import { messageAt } from './feed.js';
-import { partsOf } from './mentions.js';
-import { timeOfDay } from '../words/times.js';
-import { fill, language, listOf, words } from '../words/words.js';
+import { messageAt } from './discussion.js';
+import { partsOf } from './text.js';
+import { dateOf, fill, listOf, timeOfDay, words } from './words.js';
 
 const LINE_END = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/;
-const INDENT = '    ';
 // What no file name may hold somewhere, or what would make it look like another. (The joiner of emoji may stay.)
 const NOT_IN_A_NAME = /(?!\u200d)[\p{C}\p{Zl}\p{Zp}"*/:<>?\\|]+/gu;
 // Most systems allow 255 bytes, of which a character takes up to four.
 const MAX_NAME = 60;
-
-const dateFormat = new Intl.DateTimeFormat(language, { dateStyle: 'full' });
+// By kind of a part of a text; there are no mentions without names.
+const AS_MARKDOWN = { text: escapedInline, link: (address) => `<${address}>`, code: (code) => code };
 
 /** What is said of the discussion as a whole: `{ title, date, people, part }`. `room` is a room view. */
 export function factsOf(room, messages) {
@@ -23,7 +21,7 @@ export function factsOf(room, messages) {
   const others = authorsOf(messages).filter((name) => name !== host);
   return {
     title: topic,
-    date: `${dateFormat.format(openedAt)}, ${timeOfDay(openedAt)}`,
+    date: `${dateOf(openedAt)}, ${timeOfDay(openedAt)}`,
     people: [fill(words.ending.hosted, { user: host }), ...(others.length ? [spokeIn(others)] : [])].join(' '),
     part: partIn(room, messages),
   };
@@ -36,10 +34,10 @@ export function partIn(room, messages) {
 }
 
 /** A name for a file about `topic`, on every system. */
-export function fileNameOf(topic, ending) {
+export function fileNameOf(topic) {
   const name = topic.replace(NOT_IN_A_NAME, ' ').replace(/\s+/g, ' ').replace(/^[ .]+/, '');
   const short = Array.from(name).slice(0, MAX_NAME).join('').replace(/[ .]+$/, '');
-  return `${short || words.room.untitled}.${ending}`;
+  return `${short || words.room.untitled}.md`;
 }
 
 /** Who said something, in the order of their first words. */
@@ -67,7 +65,7 @@ function messageAsMarkdown({ user, at, text, reply, taken_back: isTakenBack }, m
 
 /** One line of text as Markdown that shows just that. Addresses of pages become links, as in the feed. */
 function escaped(line) {
-  const shown = partsOf(line, []).map(({ kind, words }) => (kind === 'link' ? `<${words}>` : escapedInline(words)));
+  const shown = partsOf(line, []).map(({ kind, words }) => AS_MARKDOWN[kind](words));
   // What means something at the beginning of a line. An empty line would end the paragraph.
   return shown
     .join('')
@@ -78,17 +76,6 @@ function escaped(line) {
 
 function escapedInline(text) {
   return text.replace(/[\\\x60*_[\]<>&~|$]/g, '\\$&').replace(/(www)(\.)/gi, '$1\\$2');
-}
-
-export function asText(room, messages) {
-  const head = Object.values(factsOf(room, messages)).filter(Boolean).map((line) => `${line}\n`).join('');
-  return [head, ...messages.map((message) => messageAsText(message, messages))].join('\n');
-}
-
-function messageAsText({ user, at, text, reply, taken_back: isTakenBack }, messages) {
-  const quote = reply ? `${INDENT}> ${quoteOf(reply, messages)}\n` : '';
-  const said = isTakenBack ? [`(${words.feed.takenBack})`] : linesOf(text);
-  return `[${timeOfDay(at)}] ${user}:\n${quote}${said.map((line) => `${INDENT}${line}\n`).join('')}`;
 }
 
 /** The first line of what a reply answers to. */

@@ -1,6 +1,9 @@
-/** Links and mentions in what people write. Only `http:` and `https:` become links, and only known names mentions. */
+/** What people write, in parts: links, mentions and code. Nothing else of it means anything; all of it stays text. */
 
 const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,:;!?)\]])/i;
+const CODE = /(`[^`\n]+`)/;
+// Of a longer address the beginning and the end say most.
+const LONGEST_SHOWN = 48;
 // What is being written: an "@" at the beginning of a word, and the letters after it.
 const UNFINISHED = /(?:^|[\s("'«„“‘[])@([\p{L}\p{M}\p{N}_.-]*)$/u;
 
@@ -25,11 +28,12 @@ export function mentions(text, name) {
   return partsOf(text, [name]).some(({ kind }) => kind === 'mention');
 }
 
-/** The text in parts: `{ kind: 'text', 'link' or 'mention', words }`. */
+/** The text in parts: `{ kind: 'text', 'code', 'link' or 'mention', words }`; code with the backticks around it. */
 export function partsOf(text, names) {
-  return inTurns(text, LINK, 'link').flatMap((part) =>
-    part.kind === 'text' && names.length && part.words.includes('@') ? inTurns(part.words, mentionOf(names), 'mention') : [part],
-  );
+  const withMentions = ({ words }) => words.includes('@') && names.length;
+  return inTurns(text, CODE, 'code')
+    .flatMap((part) => (part.kind === 'text' ? inTurns(part.words, LINK, 'link') : [part]))
+    .flatMap((part) => (part.kind === 'text' && withMentions(part) ? inTurns(part.words, mentionOf(names), 'mention') : [part]));
 }
 
 /** With one capturing group, `split` puts what was found at odd places. */
@@ -38,6 +42,12 @@ function inTurns(text, pattern, kind) {
     .split(pattern)
     .map((words, index) => ({ kind: index % 2 ? kind : 'text', words }))
     .filter(({ words }) => words);
+}
+
+/** An address short enough to look at. */
+export function shortened(address) {
+  const bare = address.replace(/^https?:\/\/(www\.)?/i, '').replace(/\/$/, '');
+  return bare.length > LONGEST_SHOWN ? `${bare.slice(0, LONGEST_SHOWN - 13)}…${bare.slice(-12)}` : bare;
 }
 
 /** The letters of the mention that is being written at the end of `text`, null when none is. */

@@ -1,0 +1,260 @@
+/**
+ * The discussion of the room that is open, as this page holds it: getting in and staying current, the messages, and what
+ * is not sent yet. No part of the page that can be seen; `room.js` shows it.
+ */
+
+import { ask, command, insist, isPassing, newKey, on, wait } from './connection.js';
+import { keep, kept, listensUnnamed, unsentName } from './kept.js';
+
+// Messages may overtake each other by a moment without any being lost.
+const GAP_MS = 500;
+
+/** Both lists as one, in the order of `seq`, each `seq` once. Messages are frozen: Vue need not watch them. */
+export function merge(feed, arriving) {
+  const fresh = arriving.map(Object.freeze);
+  if (fresh.length === 1 && fresh[0].seq > (feed.at(-1)?.seq ?? 0)) return Object.freeze([...feed, ...fresh]);
+  const bySeq = new Map([...feed, ...fresh].map((message) => [message.seq, message]));
+  return Object.freeze([...bySeq.values()].sort((a, b) => a.seq - b.seq));
+}
+
+/** The last `seq` before which nothing is missing; null when there is none. */
+export function heldUpTo(feed) {
+  const gap = feed.findIndex((message, index) => message.seq !== feed[0].seq + index);
+  return feed.at(gap === -1 ? -1 : gap - 1)?.seq ?? null;
+}
+
+/** The message `seq`, undefined when it is not held. */
+export function messageAt(feed, seq) {
+  const expected = feed[seq - feed[0]?.seq];
+  return expected?.seq === seq ? expected : feed.find((message) => message.seq === seq);
+}
+
+/** The feed after the messages `seqs` were taken back. */
+export function withoutWords(feed, seqs) {
+  const gone = new Set(seqs);
+  if (!feed.some(({ seq }) => gone.has(seq))) return feed;
+  const without = (message) => Object.freeze({ ...message, text: '', taken_back: true });
+  return Object.freeze(feed.map((message) => (gone.has(message.seq) ? without(message) : message)));
+}
+
+export class Discussion {
+  view = null; // the room as the server says it is
+  messages = Object.freeze([]);
+  likes = {}; // seq → how many marks of approval
+  liked = []; // the seqs of those that are one's own
+  writers = []; // names of the others who are writing
+  absence = null; // the refusal, when the room cannot be entered
+  isOnline = false;
+  isCurrent = false; // inside, with nothing of the feed missing
+  closedBy = '';
+
+  /** `heard` has what to call: `tell(sentence)`, `news(messages)`, `place(place)`, `queue(waiting)`, `refused(answer)`. */
+  constructor(id, user, heard) {
+    this.id = id;
+    this.user = user;
+    this.heard = heard;
+    this.unsent = kept(unsentName(user, id), []);
+  }
+
+  /** Call it on the object as Vue sees it, or Vue will not see what changes. */
+  begin() {
+    const ofThisRoom = (handler) => (event) => event.room === this.id && handler(event);
+    this.stops = [
+      on('room', (view) => view.id === this.id && this.onRoom(view)),
+      on('message', ofThisRoom((message) => this.onMessage(message))),
+      on('taken_back', ofThisRoom(({ seq }) => this.forgetWords([seq]))),
+      on('likes', ofThisRoom(({ likes }) => Object.assign(this.likes, likes))),
+      on('liked', ofThisRoom(({ seq, liked }) => this.markLiked(seq, liked))),
+      on('writing', ofThisRoom(({ users }) => (this.writers = users.filter((name) => name !== this.user)))),
+      on('closed', ofThisRoom((event) => this.onClosed(event))),
+    ];
+  }
+
+  end() {
+    this.hasEnded = true;
+    this.isCurrent = false;
+    this.stops.forEach((stop) => stop());
+    clearTimeout(this.gapTimer);
+  }
+
+  get isBehind() {
+    const last = Math.max(this.view?.seq ?? 0, this.messages.at(-1)?.seq ?? 0);
+    return last > (heldUpTo(this.messages) ?? 0);
+  }
+
+  // Going in, and catching up
+
+  onConnection(state) {
+    this.isOnline = state === 'online';
+    this.isCurrent = false;
+    if (!this.isOnline) this.writers = [];
+    this.enter();
+  }
+
+  async enter() {
+    if (this.isEntering || this.isCurrent || this.hasEnded || !this.isOnline) return;
+    this.isEntering = true;
+    let place = null;
+    const stop = on('place', (event) => {
+      if (event.room === this.id) place = event.place;
+    });
+    const after = heldUpTo(this.messages) ?? undefined;
+    const answer = await ask('watch', { room: this.id, after, unnamed: listensUnnamed() });
+    stop();
+    this.isEntering = false;
+    if (this.hasEnded) return;
+    if (answer.ok) {
+      this.heard.place(place);
+      this.onEntered(answer);
+    } else if (isPassing(answer)) {
+      await wait(answer);
+      this.enter();
+    } else {
+      this.absence = answer;
+      this.setUnsent(this.unsent.map((message) => ({ ...message, refusal: message.refusal ?? answer })));
+    }
+  }
+
+  onEntered({ messages, waiting, likes, liked, taken_back: takenBack = [] }) {
+    this.absence = null;
+    this.likes = likes;
+    this.liked = liked;
+    this.forgetWords(takenBack);
+    this.receive(messages);
+    // A long absence is caught up with in several steps.
+    if (this.isBehind && messages.length) return this.enter();
+    this.isCurrent = true;
+    this.cameAfter ??= this.messages.at(-1)?.seq ?? 0;
+    if (waiting) this.heard.queue(waiting);
+    this.flush();
+  }
+
+  /** Lets the server know under which name one listens from now on. */
+  async changeName() {
+    if (this.isCurrent) await insist('watch', { room: this.id, after: this.messages.at(-1)?.seq ?? 0, unnamed: listensUnnamed() });
+  }
+
+  onRoom(view) {
+    this.view = view;
+    this.checkForGap();
+  }
+
+  onMessage(message) {
+    this.writers = this.writers.filter((name) => name !== message.user);
+    this.receive([message]);
+    this.checkForGap();
+  }
+
+  receive(messages) {
+    const isHeld = ({ seq }) => this.messages.findLast((held) => held.seq <= seq)?.seq === seq;
+    const isNews = (message) =>
+      message.seq > this.cameAfter && message.user !== this.user && !message.taken_back && !isHeld(message);
+    const news = messages.filter(isNews);
+    if (news.length) this.heard.news(news);
+    this.messages = merge(this.messages, messages);
+    const own = new Set(messages.filter(({ user }) => user === this.user).map(({ key }) => key));
+    if (this.unsent.some(({ key }) => own.has(key))) this.setUnsent(this.unsent.filter(({ key }) => !own.has(key)));
+  }
+
+  forgetWords(seqs) {
+    this.messages = withoutWords(this.messages, seqs);
+    for (const seq of seqs) delete this.likes[seq];
+  }
+
+  checkForGap() {
+    this.gapTimer ??= setTimeout(() => {
+      this.gapTimer = null;
+      if (!this.isCurrent || !this.isBehind) return;
+      this.isCurrent = false;
+      this.enter();
+    }, GAP_MS);
+  }
+
+  onClosed({ reason, by }) {
+    if (reason === 'host' && by) this.closedBy = by;
+    if (this.view) this.view = { ...this.view, closed: reason };
+    this.writers = [];
+  }
+
+  /** Gives the server's answer. */
+  async fetchEarlier() {
+    const answer = await insist('history', { room: this.id, before: this.messages[0].seq });
+    if (answer.ok) this.receive(answer.messages);
+    // The party can forget a closed room before its time.
+    if (answer.code === 'not_found') this.absence = answer;
+    return answer;
+  }
+
+  /** Gives the server's last answer: a refusal where not all could be had. */
+  async fetchAll() {
+    let answer = { ok: true };
+    while (answer.ok && this.messages[0]?.seq > 1) answer = await this.fetchEarlier();
+    return answer;
+  }
+
+  // Speaking. A message leaves `unsent` only when it is in the feed, or by hand.
+
+  setUnsent(messages) {
+    this.unsent = messages;
+    keep(unsentName(this.user, this.id), messages);
+  }
+
+  say({ text, reply, at }) {
+    this.setUnsent([...this.unsent, { user: this.user, text, reply, at, key: newKey() }]);
+    this.flush();
+  }
+
+  /** Sends the unsent messages in order, one at a time. */
+  async flush() {
+    if (this.isFlushing) return;
+    this.isFlushing = true;
+    for (let next; this.isCurrent && (next = this.unsent.find(({ refusal }) => !refusal)); ) {
+      const { text, key, reply } = next;
+      const answer = await ask('message', { room: this.id, text, key, reply });
+      if (answer.ok) this.receive([answer.message]);
+      else if (isPassing(answer)) await wait(answer);
+      else this.change(key, { ...next, refusal: answer });
+    }
+    this.isFlushing = false;
+  }
+
+  sendAgain({ key, refusal, ...message }) {
+    // A conflict means that other words stand under this key.
+    this.change(key, { ...message, key: refusal.code === 'conflict' ? newKey() : key });
+    if (this.isCurrent) this.flush();
+    else this.enter();
+  }
+
+  change(key, message) {
+    this.setUnsent(this.unsent.map((unsent) => (unsent.key === key ? message : unsent)));
+  }
+
+  discard({ key }) {
+    this.setUnsent(this.unsent.filter((unsent) => unsent.key !== key));
+  }
+
+  /** Gives the server's answer. */
+  async takeBack(seq) {
+    const answer = await command('take_back', { room: this.id, seq });
+    if (answer.ok) this.forgetWords([seq]);
+    return answer;
+  }
+
+  // Marks of approval. What one does oneself is seen at once.
+
+  /** Gives the server's answer. */
+  async like(seq) {
+    const liked = !this.liked.includes(seq);
+    this.markLiked(seq, liked);
+    const answer = await command('like', { room: this.id, seq, liked });
+    if (answer.ok) this.likes[seq] = answer.likes;
+    else this.markLiked(seq, !liked);
+    return answer;
+  }
+
+  markLiked(seq, liked) {
+    if (this.liked.includes(seq) === liked) return;
+    this.liked = liked ? [...this.liked, seq] : this.liked.filter((other) => other !== seq);
+    this.likes[seq] = Math.max(0, (this.likes[seq] ?? 0) + (liked ? 1 : -1));
+  }
+}

@@ -1,0 +1,403 @@
+/** A room: its header with the burning line, the menu, and where the feed, the people, the queue and the foot stand. */
+
+import { AskToSpeak } from './asking.js';
+import { BurningLine, LastMinutes, RoomTime, canGetMore, closingRoundSince } from './candle.js';
+import { PageChoices } from './choices.js';
+import { command, on } from './connection.js';
+import { Discussion } from './discussion.js';
+import { RoomEnding } from './ending.js';
+import { FacePile, hueOf } from './faces.js';
+import { RoomFeed } from './feed.js';
+import { RoomInvitation } from './invitation.js';
+import { keep, kept, pitchName } from './kept.js';
+import { notice } from './noticing.js';
+import { RoomPeople } from './people.js';
+import { RoomQueue } from './queue.js';
+import { SheetDialog } from './sheet.js';
+import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
+import { MessageForm, hasTouchKeyboard } from './writing.js';
+
+// There the people stand beside the feed, and all requests below each other. As in room.css.
+const WIDE = matchMedia('(min-width: 64rem)');
+
+/** What stands behind the "⋯". */
+const RoomMenu = {
+  template: /* html */ `
+    <sheet-dialog ref="sheet" :title="words.menu.title">
+      <ul class="menu">
+        <li><button class="menu__item" @click="choose('invite')">{{ words.menu.invite }}<small>{{ words.menu.inviteHint }}</small></button></li>
+        <li v-if="isHost">
+          <button class="menu__item" :disabled="!canExtend" @click="choose('extend')">{{ words.menu.extend }}<small>{{ wish }}</small></button>
+        </li>
+      </ul>
+      <page-choices @unnamed="$emit('unnamed')"></page-choices>
+      <div v-if="isHost" class="menu__close">
+        <button v-if="!isConfirming" class="menu__item menu__item--danger" @click="confirm">{{ words.menu.close }}<small>{{ words.menu.closeHint }}</small></button>
+        <template v-else>
+          <p>{{ words.menu.confirmClose }}</p>
+          <button class="button" @click="isConfirming = false">{{ words.menu.keepOpen }}</button>
+          <button ref="yes" class="button button--danger" @click="choose('close')">{{ words.menu.yesClose }}</button>
+        </template>
+      </div>
+    </sheet-dialog>`,
+  components: { PageChoices, SheetDialog },
+  props: { view: Object, isHost: Boolean },
+  emits: ['close', 'extend', 'invite', 'unnamed'],
+
+  data: () => ({ isConfirming: false }),
+
+  computed: {
+    canExtend() {
+      return canGetMore(this.view);
+    },
+    wish() {
+      const { more_time: count } = this.view;
+      return count ? fill(words.clock.wanted, { count }) : words.menu.extendHint;
+    },
+  },
+
+  methods: {
+    show() {
+      this.isConfirming = false;
+      this.$refs.sheet.show();
+    },
+
+    choose(what) {
+      this.$refs.sheet.close();
+      this.$emit(what);
+    },
+
+    async confirm() {
+      this.isConfirming = true;
+      await this.$nextTick();
+      this.$refs.yes.focus();
+    },
+  },
+};
+
+export const RoomPage = {
+  template: /* html */ `
+    <main class="room" :class="[hue, { 'room--asked': isHost && queue.length, 'room--over': isOver }]" aria-labelledby="room-topic">
+      <header class="room__head">
+        <button class="button button--icon" :aria-label="words.room.leave" :title="words.room.leave" @click="leave">
+          <svg class="icon icon--turns" viewBox="0 0 24 24" aria-hidden="true"><path d="M15 5l-7 7 7 7" /></svg>
+        </button>
+        <div class="room__about">
+          <h1 ref="heading" id="room-topic" class="topic" tabindex="-1" dir="auto" :title="topic">{{ topic }}</h1>
+          <p v-if="view" class="room__facts">
+            <face-pile :names="people" :most="4"></face-pile>
+            <span v-if="isOver">{{ ended }}</span>
+            <room-time v-else :room="view" :now="now"></room-time>
+            <span v-if="isLive && listening">{{ listening }}</span>
+          </p>
+          <button v-if="isLive && !isWide" class="room__who" :aria-label="words.people.title" @click="$refs.who.show()"></button>
+        </div>
+        <template v-if="isLive">
+          <button v-if="isWide" class="button button--quiet" @click="$refs.invitation.show()">{{ words.menu.invite }}</button>
+          <button class="button button--icon" :aria-label="words.menu.title" :title="words.menu.title" @click="$refs.menu.show()">
+            <svg class="icon icon--dots" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h.01M12 12h.01M19 12h.01" /></svg>
+          </button>
+        </template>
+        <burning-line v-if="view" :room="view" :now="now"></burning-line>
+      </header>
+
+      <room-feed v-if="!isNowhere" :discussion="discussion" :people="people" :closing-round="closingRound" :may-reply="maySpeak && !isOver"
+        :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
+        @reply="$refs.writing.replyTo($event)" @take-back="takeBack" @tell="tell">
+        <section v-if="isAlone" class="alone">
+          <h2>{{ words.invitation.title }}</h2>
+          <room-invitation :room="id" :topic="topic" @copied="tell"></room-invitation>
+        </section>
+      </room-feed>
+
+      <room-queue v-if="isHost && isLive" v-show="queue.length" ref="queue" :view="view" :queue="queue" :is-list="isWide"
+        @queue="(queue) => $emit('queue', queue)" @tell="tell"></room-queue>
+
+      <aside v-if="isWide && isLive" class="room__side" :aria-label="words.people.title">
+        <room-people :view="view" :user="user" :hosting="isHost" :last-words="lastWords" :before="decideFirst" @tell="tell"></room-people>
+      </aside>
+
+      <footer class="foot" :class="{ 'foot--alone': isNowhere }">
+        <last-minutes v-if="isLive" :view="view" :now="now" :is-host="isHost" :may-speak="maySpeak" :last-words="lastWords"
+          @extend="extend" @five-minutes="onFiveMinutes" @tell="tell"></last-minutes>
+        <div ref="part" class="foot__part">
+          <room-ending v-if="isOver" :discussion="discussion" :now="now" @tell="tell" @go="(room) => $emit('go', room)"
+            @carry-on="$emit('carry-on', { id, topic })" @leave="$emit('leave')"></room-ending>
+          <message-form v-else-if="maySpeak" ref="writing" :discussion="discussion" :people="people" :pitch="pitch"
+            :owes-last-word="owesLastWord" :is-alone="isAlone" @say="say" @tell="tell"></message-form>
+          <ask-to-speak v-else-if="view" :view="view" :user="user" :place="place" :pitch="pitch" :asks="asks"
+            @place="(place) => $emit('place', place)" @pitch="setPitch" @tell="tell"></ask-to-speak>
+        </div>
+      </footer>
+
+      <template v-if="isLive">
+        <sheet-dialog v-if="!isWide" ref="who" :title="topic" is-topic>
+          <room-people :view="view" :user="user" :hosting="isHost" :last-words="lastWords" :before="decideFirst" @tell="tell"></room-people>
+          <button class="button button--wide" @click="invite">{{ words.menu.invite }}</button>
+        </sheet-dialog>
+        <sheet-dialog ref="invitation" :title="words.menu.invite">
+          <room-invitation :room="id" :topic="topic" @copied="onCopied"></room-invitation>
+        </sheet-dialog>
+        <room-menu ref="menu" :view="view" :is-host="isHost" @invite="$refs.invitation.show()" @extend="extend"
+          @close="order('close')" @unnamed="discussion.changeName()"></room-menu>
+      </template>
+    </main>`,
+  components: {
+    AskToSpeak,
+    BurningLine,
+    FacePile,
+    LastMinutes,
+    MessageForm,
+    RoomEnding,
+    RoomFeed,
+    RoomInvitation,
+    RoomMenu,
+    RoomPeople,
+    RoomQueue,
+    RoomTime,
+    SheetDialog,
+  },
+  props: {
+    id: String,
+    user: String,
+    card: Object,
+    connection: String,
+    now: Number,
+    place: Number,
+    queue: { type: Array, default: () => [] },
+    asks: Boolean,
+  },
+  emits: ['carry-on', 'go', 'leave', 'news', 'place', 'queue', 'tell', 'topic'],
+
+  data() {
+    return {
+      discussion: new Discussion(this.id, this.user, {
+        news: (messages) => this.$emit('news', messages),
+        place: (place) => this.$emit('place', place),
+        queue: (waiting) => this.$emit('queue', waiting),
+      }),
+      pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
+      isWide: WIDE.matches,
+    };
+  },
+
+  computed: {
+    view() {
+      return this.discussion.view;
+    },
+    messages() {
+      return this.discussion.messages;
+    },
+    topic() {
+      return this.view?.topic ?? this.card?.topic ?? words.room.untitled;
+    },
+    hue() {
+      const host = this.view?.host ?? this.card?.host;
+      return host && hueOf(host);
+    },
+    isHost() {
+      return this.view?.host === this.user;
+    },
+    maySpeak() {
+      return this.isHost || Boolean(this.view?.speakers.includes(this.user));
+    },
+    role() {
+      if (this.isHost) return 'host';
+      if (this.maySpeak) return 'speaker';
+      return this.place ? 'waiting' : 'watcher';
+    },
+    people() {
+      return this.view ? [this.view.host, ...this.view.speakers] : [];
+    },
+    listening() {
+      return this.view.watching ? fill(words.card.listening, { count: this.view.watching }) : '';
+    },
+    ended() {
+      return this.view.closed_at ? fill(words.lobby.endedAt, { time: timeOfDay(this.view.closed_at) }) : '';
+    },
+    /** The seq of one's own message that can still be taken back. */
+    mayTakeBack() {
+      const own = this.messages.findLast(({ user }) => user === this.user);
+      const isGone = !own || own.taken_back || this.isOver || this.discussion.unsent.length;
+      return !isGone && this.now < own.at + limits.takeBackWithin ? own.seq : null;
+    },
+    isOver() {
+      return Boolean(this.view?.closed || this.discussion.absence);
+    },
+    /** A room that one cannot enter, and has nothing of. */
+    isNowhere() {
+      return Boolean(this.discussion.absence && !this.messages.length && !this.discussion.unsent.length);
+    },
+    isLive() {
+      return Boolean(this.view && !this.isOver);
+    },
+    /** The host of a room that nobody has come to. */
+    isAlone() {
+      const { view, messages } = this;
+      return this.isLive && this.isHost && !messages.length && !view.speakers.length && !view.watching;
+    },
+    closingRound() {
+      return this.view ? closingRoundSince(this.view, this.view.closed ? this.view.closed_at : this.now) : null;
+    },
+    /** Names of those who have said something in the closing round. */
+    lastWords() {
+      if (this.closingRound === null) return [];
+      const before = this.messages.findLastIndex(({ at }) => at < this.closingRound);
+      const said = this.messages.slice(before + 1).filter((message) => !message.taken_back);
+      return [...new Set(said.map(({ user }) => user))];
+    },
+    owesLastWord() {
+      return this.closingRound !== null && !this.lastWords.includes(this.user);
+    },
+  },
+
+  watch: {
+    connection: { handler: 'onConnection' },
+    topic(topic) {
+      this.$emit('topic', topic);
+    },
+    'view.host'(host, before) {
+      if (!before) return;
+      this.tell(host === this.user ? words.room.youAreHostNow : fill(words.room.isHostNow, { user: host }));
+    },
+    'discussion.isCurrent'(isCurrent) {
+      if (isCurrent) this.$nextTick(this.focusOnWriting);
+    },
+    role: 'keepFocus',
+    queue(queue, before) {
+      const names = queue.map(({ user }) => user).filter((name) => !before.some(({ user }) => user === name));
+      if (names.length) this.tell(fill(words.room.asksToSpeak, { count: names.length, names: listOf(names) }), names);
+    },
+  },
+
+  created() {
+    this.discussion.begin();
+    this.stops = [on('approved', this.onApproved), on('denied', this.onDenied), on('removed', this.onRemoved)];
+  },
+
+  mounted() {
+    WIDE.addEventListener('change', this.onWidth);
+    document.addEventListener('keydown', this.onKey);
+    this.$refs.heading.focus();
+    this.onConnection();
+  },
+
+  beforeUnmount() {
+    this.discussion.end();
+    this.stops.forEach((stop) => stop());
+    WIDE.removeEventListener('change', this.onWidth);
+    document.removeEventListener('keydown', this.onKey);
+  },
+
+  methods: {
+    onConnection() {
+      this.discussion.onConnection(this.connection);
+    },
+
+    onWidth() {
+      this.isWide = WIDE.matches;
+    },
+
+    /** Escape leaves the room, unless it meant something nearer. */
+    onKey(event) {
+      if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) this.leave();
+    },
+
+    setPitch(text) {
+      this.pitch = text;
+      keep(pitchName(this.user, this.id), text);
+    },
+
+    say(message) {
+      // Whoever has begun to speak needs no first words any more.
+      this.setPitch('');
+      this.discussion.say({ ...message, at: this.now });
+    },
+
+    async takeBack({ seq, text, reply }) {
+      const answer = await this.discussion.takeBack(seq);
+      if (answer.ok) this.$refs.writing?.offer({ text, reply });
+      else this.tell(reasonOf(answer));
+    },
+
+    // The `room` that says the same comes a moment later; nobody should wait for it.
+
+    onApproved({ room, pitch }) {
+      if (room !== this.id || !this.view) return;
+      this.setPitch(pitch);
+      if (!this.maySpeak) this.discussion.view = { ...this.view, speakers: [...this.view.speakers, this.user] };
+      // What one asked to add stands where one writes, and says it there.
+      if (!pitch) this.tell(words.room.youMaySpeak);
+    },
+
+    onDenied({ room }) {
+      if (room !== this.id) return;
+      this.setPitch('');
+      this.tell(words.room.denied);
+    },
+
+    onRemoved({ room }) {
+      if (room !== this.id || !this.view) return;
+      this.discussion.view = { ...this.view, speakers: this.view.speakers.filter((name) => name !== this.user) };
+      this.tell(words.room.removed);
+    },
+
+    // What the host does
+
+    /** Gives a command about this room, and says why when it is refused. Returns whether it was done. */
+    async order(event) {
+      const answer = await command(event, { room: this.id });
+      if (!answer.ok) this.tell(reasonOf(answer));
+      return answer.ok;
+    },
+
+    async extend() {
+      if (await this.order('extend')) this.tell(words.clock.gotMore);
+    },
+
+    /** Whoever leaves, or hands the room over, has made up their mind about the queue. */
+    async decideFirst() {
+      await this.$refs.queue?.denyNow();
+    },
+
+    leave() {
+      if (this.isHost && this.isLive) this.tell(words.room.leftAsHost);
+      this.$emit('leave');
+    },
+
+    // Words and focus
+
+    onFiveMinutes(count) {
+      notice('fiveMinutes', { room: this.id, topic: this.topic, count, id: this.view.closes_at });
+    },
+
+    invite() {
+      this.$refs.who.close();
+      this.$refs.invitation.show();
+    },
+
+    onCopied(sentence) {
+      if (sentence === words.invitation.copied) this.$refs.invitation.close();
+      this.tell(sentence);
+    },
+
+    tell(sentence, requests) {
+      this.$emit('tell', sentence, requests);
+    },
+
+    /** When the control with the focus goes away with the old role, the focus goes to what comes in its place. */
+    async keepFocus() {
+      const { part } = this.$refs;
+      const hadFocus = part.contains(document.activeElement);
+      await this.$nextTick();
+      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('input, button'))?.focus();
+      else this.focusOnWriting();
+    },
+
+    /** Whoever may write starts there, unless the focus is on something already, or a keyboard would cover the feed. */
+    focusOnWriting() {
+      const { heading, writing } = this.$refs;
+      if (document.activeElement === heading && !hasTouchKeyboard()) writing?.focus();
+    },
+  },
+};
