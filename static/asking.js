@@ -63,7 +63,10 @@ export const AskToSpeak = {
     <div v-if="place" class="waiting">
       <blockquote v-if="pitch" class="waiting__pitch" dir="auto">{{ pitch }}</blockquote>
       <p role="status"><b>{{ placeInWords(place) }}</b> <span class="muted">{{ allSeatsTaken || words.asking.keepsPlace }}</span></p>
-      <button class="button" @click="withdraw">{{ words.asking.neverMind }}</button>
+      <div class="listening">
+        <room-pulse :room="view.id" :pulse="view.pulse" @tell="(sentence) => $emit('tell', sentence)"></room-pulse>
+        <button class="button" @click="withdraw">{{ words.asking.neverMind }}</button>
+      </div>
     </div>
     <form v-else-if="isAsking" class="asking" @submit.prevent="request" @keydown.escape.prevent="stop">
       <label class="field">
@@ -80,6 +83,7 @@ export const AskToSpeak = {
     </form>
     <div v-else class="listening">
       <room-pulse :room="view.id" :pulse="view.pulse" @tell="(sentence) => $emit('tell', sentence)"></room-pulse>
+      <p class="listening__how">{{ fill(words.asking.how, { user: view.host }) }}</p>
       <button ref="ask" class="button button--main" @click="begin">{{ words.asking.ask }}</button>
     </div>`,
   components: { RoomPulse },

@@ -87,13 +87,13 @@ export class Discussion {
   onConnection(state) {
     this.isOnline = state === 'online';
     this.isCurrent = false;
-    if (!this.isOnline) this.writers = [];
     this.enter();
   }
 
   async enter() {
     if (this.isEntering || this.isCurrent || this.hasEnded || !this.isOnline) return;
     this.isEntering = true;
+    this.writers = []; // whoever goes in is told who writes, if anybody does
     let place = null;
     const stop = on('place', (event) => {
       if (event.room === this.id) place = event.place;

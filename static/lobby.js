@@ -179,7 +179,10 @@ export const LobbyPage = {
           <lobby-card v-for="card in cards" :key="card.id" :card="card" :user="user" :now="now" :place="places[card.id]"
             :requests="queues[card.id]?.length" @open="$emit('open', card.id)" @ask="$emit('open', card.id, true)"></lobby-card>
         </div>
-        <p v-else class="lobby__quiet">{{ words.lobby.quietHint }}</p>
+        <section v-else class="quiet">
+          <img :src="icon" alt="" width="96" height="96">
+          <p>{{ words.lobby.quietHint }}</p>
+        </section>
         <closed-rooms :rooms="closedRooms" :now="now" @read="(id) => $emit('open', id)"></closed-rooms>
       </main>
       <sheet-dialog ref="me" :title="user">

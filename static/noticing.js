@@ -22,7 +22,6 @@ const SAME_EVENT_MS = 3000;
 const LOOKING = 'looking'; // a lock that is held by every tab that is looked at
 
 const icon = document.querySelector('link[rel=icon]');
-icon.dataset.seen = icon.getAttribute('href');
 
 const noticedRequests = new Set();
 let lookAway; // ends what tells the other tabs that this one is looked at

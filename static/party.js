@@ -104,6 +104,7 @@ const Party = {
       this.visited.add(room);
       this.goOut(before);
       this.unread = 0;
+      if (room) this.notices = []; // what was said before would cover its feed
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
       if (kept(unsentName(this.user, before), []).some(({ refusal }) => !refusal)) this.tell(words.party.notAllSent);

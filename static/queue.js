@@ -28,7 +28,7 @@ export const RoomQueue = {
           :data-id="request.id">
           <p class="request__who">
             <person-face :name="request.user"></person-face>
-            <b><bdi>{{ request.user }}</bdi><template v-if="!isList">{{ words.queue.wants }}</template></b>
+            <b><bdi>{{ request.user }}</bdi><span v-if="!isList" class="request__wants">{{ words.queue.wants }}</span></b>
           </p>
           <button v-if="!isList && requests.length > 1" class="button button--quiet request__next" :aria-label="words.queue.next" @click="step">
             {{ fill(words.queue.of, { number: at + 1, all: requests.length }) }}

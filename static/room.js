@@ -105,6 +105,7 @@ export const RoomPage = {
         :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
         @reply="$refs.writing.replyTo($event)" @take-back="takeBack" @tell="tell">
         <section v-if="isAlone" class="alone">
+          <img :src="candle" alt="" width="72" height="72">
           <h2>{{ words.invitation.title }}</h2>
           <room-invitation :room="id" :topic="topic" @copied="tell"></room-invitation>
         </section>
@@ -182,6 +183,7 @@ export const RoomPage = {
   },
 
   computed: {
+    candle: () => document.querySelector('link[rel=icon]').dataset.seen,
     view() {
       return this.discussion.view;
     },
