@@ -1,10 +1,8 @@
 /** The lobby: the live rooms as cards, the closed ones that one can still read, and the sheet that opens a new room. */
 
-import { BurningLine, RoomTime, closingRoundSince, isJustOpened } from './candle.js';
-import { PageChoices } from './choices.js';
 import { command } from './connection.js';
-import { FacePile, PersonFace, hueOf } from './faces.js';
-import { SheetDialog } from './sheet.js';
+import { PageChoices } from './noticing.js';
+import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog, closingRoundSince, hueOf, isJustOpened } from './parts.js';
 import { countInWords, fill, limits, listOf, placeInWords, reasonOf, timeOfDay, words } from './words.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
@@ -78,7 +76,7 @@ export const HostSheet = {
       <form class="hosting" @submit.prevent="open">
         <label class="field">
           <span class="visually-hidden">{{ words.hosting.topic }}</span>
-          <textarea v-model="topic" class="topic" required rows="1" :maxlength="limits.maxTopic" autocomplete="off" dir="auto"
+          <textarea v-grow v-model="topic" class="topic" required rows="1" :maxlength="limits.maxTopic" autocomplete="off" dir="auto"
             enterkeyhint="go" aria-describedby="topic-count" @keydown.enter.prevent="$event.isComposing || open()"></textarea>
         </label>
         <p id="topic-count" class="field__count">{{ count }}</p>

@@ -1,24 +1,54 @@
 /** A room: its header with the burning line, the menu, and where the feed, the people, the queue and the foot stand. */
 
-import { AskToSpeak } from './asking.js';
-import { BurningLine, LastMinutes, RoomTime, canGetMore, closingRoundSince } from './candle.js';
-import { PageChoices } from './choices.js';
 import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomEnding } from './ending.js';
-import { FacePile, hueOf } from './faces.js';
-import { RoomFeed } from './feed.js';
-import { RoomInvitation } from './invitation.js';
-import { keep, kept, pitchName } from './kept.js';
-import { notice } from './noticing.js';
-import { RoomPeople } from './people.js';
-import { RoomQueue } from './queue.js';
-import { SheetDialog } from './sheet.js';
+import { RoomFeed, mentions } from './feed.js';
+import { AskToSpeak, LastMinutes, MessageForm, hasTouchKeyboard } from './foot.js';
+import { keep, kept, linkTo, pitchName } from './kept.js';
+import { PageChoices, notice } from './noticing.js';
+import { BurningLine, FacePile, RoomTime, SheetDialog, canGetMore, closingRoundSince, hueOf } from './parts.js';
+import { RoomPeople, RoomQueue } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
-import { MessageForm, hasTouchKeyboard } from './writing.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
 const WIDE = matchMedia('(min-width: 64rem)');
+
+/** The link to the room, and how it is shared. */
+const RoomInvitation = {
+  template: /* html */ `
+    <div class="invitation">
+      <p class="invitation__about">{{ words.invitation.about }}</p>
+      <input ref="link" class="invitation__link" :value="link" :aria-label="words.invitation.link" readonly dir="ltr"
+        @focus="$event.target.select()">
+      <button class="button button--main button--wide" @click="copy">{{ words.invitation.copy }}</button>
+      <button v-if="canSend" class="button button--wide" @click="send">{{ words.invitation.send }}</button>
+    </div>`,
+  props: { room: String, topic: String },
+  emits: ['copied'],
+  computed: {
+    link() {
+      return linkTo(this.room);
+    },
+    canSend: () => Boolean(navigator.share),
+  },
+  methods: {
+    async copy() {
+      try {
+        await navigator.clipboard.writeText(this.link);
+        this.$emit('copied', words.invitation.copied);
+      } catch {
+        // No clipboard: a page that is served without TLS. The person copies what is selected.
+        this.$refs.link.focus();
+        this.$emit('copied', words.invitation.copyIt);
+      }
+    },
+
+    send() {
+      navigator.share({ title: this.topic, url: this.link }).catch(() => {}); // closed without sending it
+    },
+  },
+};
 
 /** What stands behind the "⋯". */
 const RoomMenu = {
@@ -173,7 +203,7 @@ export const RoomPage = {
   data() {
     return {
       discussion: new Discussion(this.id, this.user, {
-        news: (messages) => this.$emit('news', messages),
+        news: this.onNews,
         place: (place) => this.$emit('place', place),
         queue: (waiting) => this.$emit('queue', waiting),
       }),
@@ -303,6 +333,14 @@ export const RoomPage = {
     /** Escape leaves the room, unless it meant something nearer. */
     onKey(event) {
       if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) this.leave();
+    },
+
+    /** What others have said. */
+    onNews(messages) {
+      this.$emit('news', messages.length);
+      for (const { seq, user, text } of messages) {
+        if (mentions(text, this.user)) notice('mentioned', { room: this.id, topic: this.topic, user, id: seq });
+      }
     },
 
     setPitch(text) {
