@@ -29,7 +29,7 @@ class Friend:
     def host(self, topic, minutes=30):
         self.window.press(self.host_button)
         self.window.fill(self.topic, topic)
-        self.window.fill(what("textbox", "Minutes"), str(minutes))
+        self.window.press(what("choice", str(minutes)))
         self.window.press(what("button", "Open the room"))
         self._is_in(topic)
         self.window.finds(self.writing)
@@ -38,11 +38,11 @@ class Friend:
         return what("article", topic)
 
     def open_card(self, topic):
-        self.window.press(what("button", "Watch", within=self.card(topic)))
+        self.window.press(what("heading", topic, within=self.card(topic)))
         self._is_in(topic)
 
     def _is_in(self, topic):
-        self.room = what("dialog", topic)
+        self.room = what("room", topic)
         self.window.finds(self.room)
 
     # --- In a room ---
@@ -60,12 +60,12 @@ class Friend:
 
     def ask(self, pitch):
         self.window.press(self.in_room("button", "Ask to speak"))
-        self.window.fill(self.in_room("textbox", "What do you want to add?"), pitch)
+        self.window.fill(self.in_room("textbox", "What would you add?"), pitch)
         self.window.press(self.in_room("button", "Ask to speak"))
         self.window.sees("You are next", self.room)
 
     def let_in(self, name):
-        self.window.press(self.in_room("button", f"Approve {name}"))
+        self.window.press(self.in_room("button", f"Let in {name}"))
 
     def may_write(self):
         self.window.finds(self.writing)
@@ -87,11 +87,11 @@ class Friend:
         self.window.waits_for("(message, of) => textOf(message).includes(of)", self.message(text), of)
 
     def sees_sent(self, text):
-        """Of an own message: that it arrived."""
-        self.window.sees("sent", self.message(text))
+        """Of an own message: that it arrived, and when."""
+        self.window.waits_for("(message) => one(message).querySelector('time') !== null", self.message(text))
 
     def sees_reconnecting(self):
-        self.window.sees("Reconnecting", self.room)
+        self.window.finds(what("status", "Reconnecting…"))
 
     # --- The feed's place ---
 
@@ -136,25 +136,14 @@ class Friend:
 
     # --- What opens and closes ---
 
-    @property
-    def invite_button(self):
-        return self.in_room("button", "Invite")
+    sheet = what("dialog", "")
 
     @property
-    def invite(self):
-        return self.in_room("dialog", "Invite somebody")
-
-    noticing_dialog = what("dialog", "Notifications")
-
-    @property
-    def noticing_button(self):
-        return self.in_room("button", "Notifications")
+    def menu_button(self):
+        return self.in_room("button", "More")
 
     def is_in_the_room(self):
         return self.window.run("(room) => all(room).length > 0", self.room)
-
-    def is_out_or_has_focus_on(self, thing):
-        self.window.waits_for("(room, thing) => !all(room).length || isFocused(thing)", self.room, thing)
 
     def trouble(self):
         """What went wrong on the page."""

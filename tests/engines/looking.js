@@ -4,12 +4,15 @@
 const SELECTORS = {
   article: 'article',
   button: 'button, [role=button], summary',
+  choice: 'label:has(input)', // a finger presses the words beside what it checks
   checkbox: 'input[type=checkbox]',
   dialog: 'dialog[open], [popover]:popover-open',
   heading: 'h1, h2, h3',
   link: 'a[href]',
   listitem: 'li',
   region: '[role=region], section',
+  room: '.room',
+  status: '[role=status], [role=alert]',
   textbox: 'textarea, input:not([type=checkbox], [type=radio], [type=hidden])',
 };
 
