@@ -232,7 +232,12 @@ TALK = [
     ("guest2", "After seven"),
     ("asha", "Settled then: Wednesday, half past seven, my kitchen."),
 ]  # fmt: skip
-SIZES = {"at twice its size": (640, 400), "on its side": (667, 375), "with a keyboard": (390, 480), "tablet": (820, 1180)}
+SIZES = {
+    "at twice its size": (640, 400),
+    "on its side": (667, 375),
+    "with a keyboard": (390, 480),
+    "tablet": (820, 1180),
+}
 
 
 def busy(visit):
