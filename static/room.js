@@ -390,7 +390,8 @@ export const RoomPage = {
       const { part } = this.$refs;
       const hadFocus = part.contains(document.activeElement);
       await this.$nextTick();
-      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('input, button'))?.focus();
+      // Never to a signal, which Enter would give.
+      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('.button'))?.focus();
       else this.focusOnWriting();
     },
 
