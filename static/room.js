@@ -175,6 +175,7 @@ export const RoomPage = {
         news: (messages) => this.$emit('news', messages),
         place: (place) => this.$emit('place', place),
         queue: (waiting) => this.$emit('queue', waiting),
+        spoke: () => this.setPitch(''), // here or in another tab: they need no first words any more
       }),
       pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       isWide: WIDE.matches,
@@ -309,7 +310,6 @@ export const RoomPage = {
     },
 
     say(message) {
-      // Whoever has begun to speak needs no first words any more.
       this.setPitch('');
       this.discussion.say({ ...message, at: this.now });
     },
