@@ -48,7 +48,7 @@ export class Discussion {
   isCurrent = false; // inside, with nothing of the feed missing
   closedBy = '';
 
-  /** `heard` has what to call: `tell(sentence)`, `news(messages)`, `place(place)`, `queue(waiting)`, `refused(answer)`. */
+  /** `heard` has what to call: `tell(sentence)`, `news(messages)`, `place(place)`, `queue(waiting)`, `spoke()`. */
   constructor(id, user, heard) {
     this.id = id;
     this.user = user;
@@ -151,6 +151,7 @@ export class Discussion {
       message.seq > this.cameAfter && message.user !== this.user && !message.taken_back && !isHeld(message);
     const news = messages.filter(isNews);
     if (news.length) this.heard.news(news);
+    if (messages.some(({ user, seq }) => user === this.user && seq > this.cameAfter)) this.heard.spoke();
     this.messages = merge(this.messages, messages);
     const own = new Set(messages.filter(({ user }) => user === this.user).map(({ key }) => key));
     if (this.unsent.some(({ key }) => own.has(key))) this.setUnsent(this.unsent.filter(({ key }) => !own.has(key)));

@@ -361,7 +361,9 @@ export const MessageForm = {
 
   methods: {
     /** What one asked to add stands there, selected: to be sent as it is, or written over. */
-    async offerPitch(pitch) {
+    async offerPitch(pitch, before) {
+      // Said in another tab.
+      if (!pitch && before && this.draft === before) this.draft = '';
       if (!pitch || this.draft.trim()) return;
       this.draft = pitch;
       await this.$nextTick();

@@ -136,7 +136,7 @@ const ClosedRooms = {
       <h2 id="closed-title">{{ words.lobby.closed }}</h2>
       <ul>
         <li v-for="room in readable" :key="room.id">
-          <a class="closed__topic topic" :href="'#room=' + room.id" dir="auto" @click.exact.prevent="$emit('read', room.id)">{{ room.topic }}</a>
+          <a :id="'open-' + room.id" class="closed__topic topic" :href="'#room=' + room.id" dir="auto" @click.exact.prevent="$emit('read', room.id)">{{ room.topic }}</a>
           <span class="closed__until">{{ until(room) }}</span>
         </li>
       </ul>
@@ -205,7 +205,7 @@ export const LobbyPage = {
     icon: () => document.querySelector('link[rel=icon]').dataset.seen,
   },
   methods: {
-    /** After a room: to its card, or where that is gone to the heading. */
+    /** After a room: to where it was opened, or where that is gone to the heading. */
     focusOn(room) {
       (document.getElementById(`open-${room}`) ?? this.$refs.heading).focus();
     },

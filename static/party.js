@@ -94,8 +94,9 @@ const Party = {
   },
 
   watch: {
-    title(title) {
-      document.title = title;
+    title: {
+      handler: (title) => (document.title = title),
+      immediate: true, // a link can lead straight to a room
     },
     unseen: { handler: showUnseen, immediate: true },
     async room(room, before) {

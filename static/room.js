@@ -206,6 +206,7 @@ export const RoomPage = {
         news: this.onNews,
         place: (place) => this.$emit('place', place),
         queue: (waiting) => this.$emit('queue', waiting),
+        spoke: () => this.setPitch(''), // here or in another tab: they need no first words any more
       }),
       pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       isWide: WIDE.matches,
@@ -349,7 +350,6 @@ export const RoomPage = {
     },
 
     say(message) {
-      // Whoever has begun to speak needs no first words any more.
       this.setPitch('');
       this.discussion.say({ ...message, at: this.now });
     },
@@ -430,7 +430,8 @@ export const RoomPage = {
       const { part } = this.$refs;
       const hadFocus = part.contains(document.activeElement);
       await this.$nextTick();
-      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('input, button'))?.focus();
+      // Never to a signal, which Enter would give.
+      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('.button'))?.focus();
       else this.focusOnWriting();
     },
 
