@@ -15,7 +15,7 @@ import { RoomPeople } from './people.js';
 import { RoomQueue } from './queue.js';
 import { SheetDialog } from './sheet.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
-import { MessageForm, hasTouchKeyboard } from './writing.js';
+import { MessageForm, hasTouchKeyboard, isInComposition } from './writing.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
 const WIDE = matchMedia('(min-width: 64rem)');
@@ -300,7 +300,8 @@ export const RoomPage = {
 
     /** Escape leaves the room, unless it meant something nearer. */
     onKey(event) {
-      if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) this.leave();
+      const isMeant = !event.defaultPrevented && !isInComposition(event) && !document.querySelector('dialog[open]');
+      if (event.key === 'Escape' && isMeant) this.leave();
     },
 
     setPitch(text) {
