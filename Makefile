@@ -11,10 +11,10 @@ AT_ONCE := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint audit icons bench lighthouse torture cluster screenshots clean
+.PHONY: help run test test-browsers check lint audit icons bench lighthouse torture cluster screenshots clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/installed ## install, print the people's passwords and invite links, and serve
 	@$(IN_VENV) -m runtime.assets || echo "Going on without them: the page then needs its CDN." >&2
@@ -25,7 +25,12 @@ test: lint ## install, make sure of a browser, and run every test (ARGS="-k queu
 	$(IN_VENV) -m runtime.assets
 	sh deploy/install_packages.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
-	  $(IN_VENV) -m pytest $(AT_ONCE) $(ARGS)
+	  $(IN_VENV) -m pytest $(AT_ONCE) -m "not engines" $(ARGS)
+
+test-browsers: $(VENV)/installed-tests ## the same page in Firefox and in WebKit, the engine of every iPhone (ARGS="-k webkit" for one)
+	$(IN_VENV) -m runtime.assets
+	sh tests/install_engines.sh
+	$(IN_VENV) -m pytest tests/engines $(ARGS)
 
 check: lint audit ## an answer in a minute: form, types, known vulnerabilities, and every test without browser or server
 	$(IN_VENV) -m pytest $(AT_ONCE) -m "not server and not page" $(ARGS)

@@ -48,7 +48,7 @@ export class Discussion {
   isCurrent = false; // inside, with nothing of the feed missing
   closedBy = '';
 
-  /** `heard` has what to call: `tell(sentence)`, `news(messages)`, `place(place)`, `queue(waiting)`, `refused(answer)`. */
+  /** `heard` has what to call: `tell(sentence)`, `news(messages)`, `place(place)`, `queue(waiting)`, `spoke()`. */
   constructor(id, user, heard) {
     this.id = id;
     this.user = user;
@@ -87,13 +87,13 @@ export class Discussion {
   onConnection(state) {
     this.isOnline = state === 'online';
     this.isCurrent = false;
-    if (!this.isOnline) this.writers = [];
     this.enter();
   }
 
   async enter() {
     if (this.isEntering || this.isCurrent || this.hasEnded || !this.isOnline) return;
     this.isEntering = true;
+    this.writers = []; // whoever goes in is told who writes, if anybody does
     let place = null;
     const stop = on('place', (event) => {
       if (event.room === this.id) place = event.place;
@@ -151,6 +151,7 @@ export class Discussion {
       message.seq > this.cameAfter && message.user !== this.user && !message.taken_back && !isHeld(message);
     const news = messages.filter(isNews);
     if (news.length) this.heard.news(news);
+    if (messages.some(({ user, seq }) => user === this.user && seq > this.cameAfter)) this.heard.spoke();
     this.messages = merge(this.messages, messages);
     const own = new Set(messages.filter(({ user }) => user === this.user).map(({ key }) => key));
     if (this.unsent.some(({ key }) => own.has(key))) this.setUnsent(this.unsent.filter(({ key }) => !own.has(key)));

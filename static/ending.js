@@ -1,16 +1,104 @@
 /**
  * What stands there when the room is over, for those who were inside: why it ended, how to carry on, what one was writing,
- * and the discussion to take away, as long as the party has it and as long as this page is open.
+ * and the discussion to take away, as long as the party has it and as long as this page is open. What people wrote stays
+ * text there too: it can make no heading, link or list, and no line that looks like another person's.
  */
 
+import { messageAt } from './discussion.js';
+import { partsOf } from './feed.js';
 import { draftName, kept } from './kept.js';
-import { asMarkdown, authorsOf, factsOf, fileNameOf, partIn, quoteOf } from './transcript.js';
-import { MINUTE, SECOND, fill, reasonOf, timeOfDay, words } from './words.js';
+import { MINUTE, SECOND, dateOf, fill, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // A thousand pages see the same end; they should not all ask in the same instant.
 const TAKE_WITHIN_MS = 5 * SECOND;
 // Safari reads a download's address only some time after the click.
 const REVOKE_AFTER_MS = MINUTE;
+const LINE_END = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/;
+// What no file name may hold somewhere, or what would make it look like another. (The joiner of emoji may stay.)
+const NOT_IN_A_NAME = /(?!\u200d)[\p{C}\p{Zl}\p{Zp}"*/:<>?\\|]+/gu;
+// Most systems allow 255 bytes, of which a character takes up to four.
+const MAX_NAME = 60;
+// By kind of a part of a text; there are no mentions without names.
+const AS_MARKDOWN = { text: escapedInline, link: (address) => `<${address}>`, code: (code) => code };
+
+// The discussion to take away
+
+/** What is said of the discussion as a whole: `{ title, date, people, part }`. `room` is a room view. */
+function factsOf(room, messages) {
+  const { topic, host, opened_at: openedAt } = room;
+  const others = authorsOf(messages).filter((name) => name !== host);
+  return {
+    title: topic,
+    date: `${dateOf(openedAt)}, ${timeOfDay(openedAt)}`,
+    people: [fill(words.ending.hosted, { user: host }), ...(others.length ? [spokeIn(others)] : [])].join(' '),
+    part: partIn(room, messages),
+  };
+}
+
+/** That these are not all messages of the discussion; empty when they are. */
+function partIn(room, messages) {
+  const count = Math.max(room.seq, messages.at(-1)?.seq ?? 0);
+  return messages.length < count ? fill(words.ending.part, { held: messages.length, count }) : '';
+}
+
+/** A name for a file about `topic`, on every system. */
+function fileNameOf(topic) {
+  const name = topic.replace(NOT_IN_A_NAME, ' ').replace(/\s+/g, ' ').replace(/^[ .]+/, '');
+  const short = Array.from(name).slice(0, MAX_NAME).join('').replace(/[ .]+$/, '');
+  return `${short || words.room.untitled}.md`;
+}
+
+/** Who said something, in the order of their first words. */
+function authorsOf(messages) {
+  return [...new Set(messages.map(({ user }) => user))];
+}
+
+/** "asha and bilal spoke." */
+function spokeIn(names) {
+  return fill(words.ending.spoke, { names: listOf(names), count: names.length });
+}
+
+function asMarkdown(room, messages) {
+  const { title, ...facts } = factsOf(room, messages);
+  const lines = Object.values(facts).filter(Boolean);
+  const head = `# ${escaped(title)}\n${lines.map((line) => `\n${escaped(line)}\n`).join('')}`;
+  return [head, ...messages.map((message) => messageAsMarkdown(message, messages))].join('\n');
+}
+
+function messageAsMarkdown({ user, at, text, reply, taken_back: isTakenBack }, messages) {
+  const said = isTakenBack ? `*${words.feed.takenBack}*` : linesOf(text).map(escaped).join('\\\n');
+  const quote = reply ? `> ${escaped(quoteOf(reply, messages))}\n\n` : '';
+  return `**${escaped(user)}** ${escaped(timeOfDay(at))}\n\n${quote}${said}\n`;
+}
+
+/** One line of text as Markdown that shows just that. Addresses of pages become links, as in the feed. */
+function escaped(line) {
+  const shown = partsOf(line, []).map(({ kind, words }) => AS_MARKDOWN[kind](words));
+  // What means something at the beginning of a line. An empty line would end the paragraph.
+  return shown
+    .join('')
+    .replace(/^\s+|^$/, (spaces) => '\u00a0'.repeat(spaces.length || 1))
+    .replace(/^[#+=-]/, '\\$&')
+    .replace(/^(\d+)([.)])/, '$1\\$2');
+}
+
+function escapedInline(text) {
+  return text.replace(/[\\\x60*_[\]<>&~|$]/g, '\\$&').replace(/(www)(\.)/gi, '$1\\$2');
+}
+
+/** The first line of what a reply answers to. */
+function quoteOf(seq, messages) {
+  const quoted = messageAt(messages, seq);
+  if (!quoted) return words.feed.earlierMessage;
+  const said = quoted.taken_back ? words.feed.takenBack : linesOf(quoted.text)[0];
+  return fill(words.feed.said, { user: quoted.user, text: said });
+}
+
+function linesOf(text) {
+  return text.split(LINE_END);
+}
+
+// What is seen
 
 /** The whole discussion, for the printer alone: the feed renders only a part. */
 const PrintedDiscussion = {
@@ -44,7 +132,7 @@ export const RoomEnding = {
       <p ref="reason" class="ending__reason" role="status" tabindex="-1">{{ reason }} <span v-if="facts" class="muted">{{ facts }}</span></p>
       <label v-if="draft" class="field">
         <span class="field__name">{{ words.ending.youWereWriting }}</span>
-        <textarea :value="draft" readonly rows="1" dir="auto"></textarea>
+        <textarea v-grow :value="draft" readonly rows="1" dir="auto"></textarea>
       </label>
       <template v-if="view?.closed">
         <button v-if="view.continued_in" class="button button--main button--wide" @click="$emit('go', view.continued_in)">{{ words.ending.goOn }}</button>

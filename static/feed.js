@@ -1,12 +1,11 @@
 /**
  * The feed of a room: which of its messages are rendered, where it is scrolled to, and what a screen reader says of it;
- * and one message in it.
+ * one message in it; and what in its text is a link, a mention or code. Nothing else of it means anything; it stays text.
  */
 
 import { messageAt } from './discussion.js';
-import { PersonFace, hueOf } from './faces.js';
 import { showsWriting } from './kept.js';
-import { partsOf, shortened } from './text.js';
+import { PersonFace, hueOf } from './parts.js';
 import { MINUTE, SECOND, dayOf, fill, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // Thousands of rendered messages make a phone slow; others come on demand.
@@ -25,6 +24,71 @@ const READ_OUT_MS = 10 * SECOND;
 const WRITERS_SHOWN = 2;
 // A name that is still there then belongs to somebody whose "I stopped" got lost.
 const WRITERS_MS = 8 * SECOND;
+const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,:;!?)\]])/i;
+const CODE = /(`[^`\n]+`)/;
+// Of a longer address the beginning and the end say most.
+const LONGEST_SHOWN = 48;
+// What is being written: an "@" at the beginning of a word, and the letters after it.
+const UNFINISHED = /(?:^|[\s("'«„“‘[])@([\p{L}\p{M}\p{N}_.-]*)$/u;
+
+// What a text says
+
+/**
+ * Finds "@name" of any of `names`, in any case, as one capturing group. Not a part of a longer name, and not in an
+ * address: neither "me@asha.example" nor "@asha@server.example" nor "site.example/@asha" speaks to asha.
+ */
+function mentionOf(names) {
+  const longestFirst = [...names].sort((a, b) => b.length - a.length).map(literal);
+  return new RegExp(
+    `(?<![\\p{L}\\p{M}\\p{N}_@./+-])(@(?:${longestFirst.join('|')}))(?![\\p{L}\\p{M}\\p{N}_]|[-.@][\\p{L}\\p{N}])`,
+    'iu',
+  );
+}
+
+function literal(name) {
+  return name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}
+
+/** Whether `text` mentions `name`. */
+export function mentions(text, name) {
+  return partsOf(text, [name]).some(({ kind }) => kind === 'mention');
+}
+
+/** The text in parts: `{ kind: 'text', 'code', 'link' or 'mention', words }`; code with the backticks around it. */
+export function partsOf(text, names) {
+  const withMentions = ({ words }) => words.includes('@') && names.length;
+  return inTurns(text, CODE, 'code')
+    .flatMap((part) => (part.kind === 'text' ? inTurns(part.words, LINK, 'link') : [part]))
+    .flatMap((part) => (part.kind === 'text' && withMentions(part) ? inTurns(part.words, mentionOf(names), 'mention') : [part]));
+}
+
+/** With one capturing group, `split` puts what was found at odd places. */
+function inTurns(text, pattern, kind) {
+  return text
+    .split(pattern)
+    .map((words, index) => ({ kind: index % 2 ? kind : 'text', words }))
+    .filter(({ words }) => words);
+}
+
+/** An address short enough to look at. */
+export function shortened(address) {
+  const bare = address.replace(/^https?:\/\/(www\.)?/i, '').replace(/\/$/, '');
+  return bare.length > LONGEST_SHOWN ? `${bare.slice(0, LONGEST_SHOWN - 13)}…${bare.slice(-12)}` : bare;
+}
+
+/** The letters of the mention that is being written at the end of `text`, null when none is. */
+export function unfinishedMention(text) {
+  return text.match(UNFINISHED)?.[1] ?? null;
+}
+
+/** Those of `names` that begin with `letters`; none when the only one stands there already. */
+export function completions(letters, names) {
+  const folded = letters.toLowerCase();
+  const fitting = names.filter((name) => name.toLowerCase().startsWith(folded));
+  return fitting.length === 1 && fitting[0].length === letters.length ? [] : fitting;
+}
+
+// One message
 
 /** What a reply answers to. The page may not hold it: earlier messages come on demand. */
 export const QuotedMessage = {
@@ -164,6 +228,8 @@ const FeedMessage = {
     },
   },
 };
+
+// All of them
 
 /** The messages from the seq `from` to `to`. Looks from the end, where it usually is: the feed can be long. */
 function between(feed, from, to) {

@@ -1,8 +1,31 @@
 /**
- * What this tab keeps over a reload: drafts, unsent messages, where to go after signing in.
- * In sessionStorage, so that nothing stays behind on a borrowed computer, and two tabs do not overwrite each other.
- * Only choices about the page itself are remembered for later visits.
+ * What this browser keeps: which room is open, in the address; drafts, unsent messages and where to go after signing in,
+ * in sessionStorage, so that nothing stays behind on a borrowed computer, and two tabs do not overwrite each other. Only
+ * choices about the page itself are remembered for later visits.
  */
+
+// In the address: `#room=ID`, and `&ask` for who came to ask to speak
+
+export function linkTo(room, asks = false) {
+  return new URL(`#room=${encodeURIComponent(room)}${asks ? '&ask' : ''}`, document.baseURI).href;
+}
+
+const inAddress = () => new URLSearchParams(location.hash.slice(1));
+
+/** What was copied with a space or a line's end means the same room. */
+export const roomInAddress = () => inAddress().get('room')?.trim() || null;
+
+export const asksInAddress = () => inAddress().has('ask');
+
+/** The name of an invite link that was opened by somebody who is signed in; null for none. It leaves the address. */
+export function takeInvitedName() {
+  const name = inAddress().get('name');
+  // The password that came with it should stay in no address bar and no history.
+  if (name !== null) history.replaceState(null, '', location.pathname + location.search);
+  return name;
+}
+
+// In this tab, over a reload
 
 export const draftName = (user, room) => `draft ${user} ${room}`;
 
@@ -30,6 +53,8 @@ export function kept(name, otherwise = null) {
     return otherwise;
   }
 }
+
+// In this browser, for later visits
 
 /** Remembers a choice about the page for later visits, never anybody's words. */
 export function remember(choice, value) {

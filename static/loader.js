@@ -3,8 +3,8 @@
  */
 
 import { on } from './connection.js';
-import { keep, kept } from './kept.js';
-import { startParty } from './party.js';
+import { keep, kept, roomInAddress } from './kept.js';
+import { roomPart, startParty } from './party.js';
 import { words } from './words.js';
 
 // Somebody waits for this: long enough for a slow phone, short enough not to look dead.
@@ -35,14 +35,16 @@ async function load(library) {
 }
 
 async function start() {
+  if (roomInAddress()) roomPart();
   const libraries = JSON.parse(document.getElementById('libraries').textContent);
   const loaded = await Promise.all(libraries.map(load));
   const vue = loaded[libraries.findIndex(({ name }) => name === 'vue')];
   startParty(vue);
   keep('outdated', null);
-  // Only now, so that nobody waits for it. (Without TLS browsers know no service workers.)
+  // Only now, so that nobody waits for them. (Without TLS browsers know no service workers.)
   const stop = on('lobby', () => {
     stop();
+    roomPart();
     navigator.serviceWorker?.register(`service-worker.js?${document.body.dataset.version}`).catch(() => {});
   });
 }

@@ -1,10 +1,8 @@
 /** The lobby: the live rooms as cards, the closed ones that one can still read, and the sheet that opens a new room. */
 
-import { BurningLine, RoomTime, closingRoundSince, isJustOpened } from './candle.js';
-import { PageChoices } from './choices.js';
 import { command } from './connection.js';
-import { FacePile, PersonFace, hueOf } from './faces.js';
-import { SheetDialog } from './sheet.js';
+import { PageChoices } from './noticing.js';
+import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog, closingRoundSince, hueOf, isJustOpened } from './parts.js';
 import { countInWords, fill, limits, listOf, placeInWords, reasonOf, timeOfDay, words } from './words.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
@@ -78,7 +76,7 @@ export const HostSheet = {
       <form class="hosting" @submit.prevent="open">
         <label class="field">
           <span class="visually-hidden">{{ words.hosting.topic }}</span>
-          <textarea v-model="topic" class="topic" required rows="1" :maxlength="limits.maxTopic" autocomplete="off" dir="auto"
+          <textarea v-grow v-model="topic" class="topic" required rows="1" :maxlength="limits.maxTopic" autocomplete="off" dir="auto"
             enterkeyhint="go" aria-describedby="topic-count" @keydown.enter.prevent="$event.isComposing || open()"></textarea>
         </label>
         <p id="topic-count" class="field__count">{{ count }}</p>
@@ -138,7 +136,7 @@ const ClosedRooms = {
       <h2 id="closed-title">{{ words.lobby.closed }}</h2>
       <ul>
         <li v-for="room in readable" :key="room.id">
-          <a class="closed__topic topic" :href="'#room=' + room.id" dir="auto" @click.exact.prevent="$emit('read', room.id)">{{ room.topic }}</a>
+          <a :id="'open-' + room.id" class="closed__topic topic" :href="'#room=' + room.id" dir="auto" @click.exact.prevent="$emit('read', room.id)">{{ room.topic }}</a>
           <span class="closed__until">{{ until(room) }}</span>
         </li>
       </ul>
@@ -179,7 +177,10 @@ export const LobbyPage = {
           <lobby-card v-for="card in cards" :key="card.id" :card="card" :user="user" :now="now" :place="places[card.id]"
             :requests="queues[card.id]?.length" @open="$emit('open', card.id)" @ask="$emit('open', card.id, true)"></lobby-card>
         </div>
-        <p v-else class="lobby__quiet">{{ words.lobby.quietHint }}</p>
+        <section v-else class="quiet">
+          <img :src="icon" alt="" width="96" height="96">
+          <p>{{ words.lobby.quietHint }}</p>
+        </section>
         <closed-rooms :rooms="closedRooms" :now="now" @read="(id) => $emit('open', id)"></closed-rooms>
       </main>
       <sheet-dialog ref="me" :title="user">
@@ -204,7 +205,7 @@ export const LobbyPage = {
     icon: () => document.querySelector('link[rel=icon]').dataset.seen,
   },
   methods: {
-    /** After a room: to its card, or where that is gone to the heading. */
+    /** After a room: to where it was opened, or where that is gone to the heading. */
     focusOn(room) {
       (document.getElementById(`open-${room}`) ?? this.$refs.heading).focus();
     },

@@ -1,10 +1,10 @@
 /**
  * Makes people notice what concerns them: a count and a dot on the tab, a soft sound, and a notification for who looks
- * elsewhere. It never takes the focus, and says nothing about what one did oneself.
+ * elsewhere; and the choices about that and about what others see of oneself. It never takes the focus, and says nothing
+ * about what one did oneself.
  */
 
-import { remember, remembered } from './kept.js';
-import { linkTo } from './invitation.js';
+import { linkTo, listensUnnamed, remember, remembered, showsWriting } from './kept.js';
 import { fill, language, listOf, words } from './words.js';
 
 // The end of a room is no reason to make a noise; somebody who waits is.
@@ -22,7 +22,6 @@ const SAME_EVENT_MS = 3000;
 const LOOKING = 'looking'; // a lock that is held by every tab that is looked at
 
 const icon = document.querySelector('link[rel=icon]');
-icon.dataset.seen = icon.getAttribute('href');
 
 const noticedRequests = new Set();
 let lookAway; // ends what tells the other tabs that this one is looked at
@@ -176,6 +175,54 @@ async function closeNotifications() {
   [...shown, ...kept].forEach((notification) => notification.close());
   shown = [];
 }
+
+// The choices
+
+export const PageChoices = {
+  template: /* html */ `
+    <ul class="choices">
+      <li v-for="{ name, isOn, isFixed, note } in switches" :key="name">
+        <label class="choice">
+          <span class="choice__name">{{ words.choices[name] }}</span>
+          <span :id="'about-' + name" class="choice__note">{{ note }}</span>
+          <input type="checkbox" role="switch" :aria-label="words.choices[name]" :aria-describedby="'about-' + name"
+            :checked="isOn" :disabled="isFixed" @change="choose(name, $event.target)">
+        </label>
+      </li>
+    </ul>`,
+  emits: ['unnamed'],
+
+  data: () => ({ seen: 0 }), // how often the choices were looked at: not all of them are made here
+
+  computed: {
+    switches() {
+      return this.seen >= 0 && [
+        { name: 'sound', isOn: isSoundOn(), note: words.choices.soundWhen },
+        {
+          name: 'notifications',
+          isOn: notifications() === 'on',
+          isFixed: ['denied', 'missing'].includes(notifications()),
+          note: words.choices[notifications()] ?? words.choices.notificationsWhen,
+        },
+        { name: 'writing', isOn: showsWriting(), note: words.choices.writingWhen },
+        { name: 'unnamed', isOn: listensUnnamed(), note: words.choices.unnamedWhen },
+      ];
+    },
+  },
+
+  methods: {
+    async choose(name, target) {
+      const { checked } = target;
+      if (name === 'sound') setSound(checked);
+      else if (name === 'notifications') await setNotifications(checked);
+      else remember(name, checked);
+      this.seen += 1;
+      // Vue sees no change where the browser said no.
+      if (name === 'notifications') target.checked = notifications() === 'on';
+      if (name === 'unnamed') this.$emit('unnamed');
+    },
+  },
+};
 
 // The service worker asks where a tap on a notification should lead to.
 navigator.serviceWorker?.addEventListener('message', ({ ports: [port] }) => port.postMessage(location.href));

@@ -4,12 +4,10 @@
  */
 
 import { ask, connect, isPassing, on, wait } from './connection.js';
-import { keep, kept, pitchName, unsentName } from './kept.js';
-import { asksInAddress, linkTo, roomInAddress, takeInvitedName } from './invitation.js';
+import { asksInAddress, keep, kept, linkTo, pitchName, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { RoomPage } from './room.js';
-import { mentions } from './text.js';
+import { growing } from './parts.js';
 import { SECOND, fill, limits, listOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
@@ -59,7 +57,7 @@ const Party = {
       </div>
     </div>
     <host-sheet ref="hosting" @opened="open"></host-sheet>`,
-  components: { ConnectionNotice, HostSheet, LobbyPage, RoomPage },
+  components: { ConnectionNotice, HostSheet, LobbyPage },
 
   data: () => ({
     user: document.body.dataset.user,
@@ -96,14 +94,16 @@ const Party = {
   },
 
   watch: {
-    title(title) {
-      document.title = title;
+    title: {
+      handler: (title) => (document.title = title),
+      immediate: true, // a link can lead straight to a room
     },
     unseen: { handler: showUnseen, immediate: true },
     async room(room, before) {
       this.visited.add(room);
       this.goOut(before);
       this.unread = 0;
+      if (room) this.notices = []; // what was said before would cover its feed
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
       if (kept(unsentName(this.user, before), []).some(({ refusal }) => !refusal)) this.tell(words.party.notAllSent);
@@ -195,12 +195,9 @@ const Party = {
       this.notices = this.notices.filter(({ requests }) => !requests.length || !requests.every(isAnswered));
     },
 
-    /** What others have said in the open room. */
-    onNews(messages) {
-      if (document.hidden) this.unread += messages.length;
-      for (const { room, seq, user, text } of messages) {
-        if (mentions(text, this.user)) notice('mentioned', { room, topic: this.topicOf(room), user, id: seq });
-      }
+    /** Others have said something in the open room. */
+    onNews(count) {
+      if (document.hidden) this.unread += count;
     },
 
     onDecision(room, sentence) {
@@ -274,11 +271,16 @@ const Party = {
   },
 };
 
+/** The page's part for a room. The lobby is there sooner without it; the loader fetches it when that is live. */
+export const roomPart = () => import('./room.js');
+
 /** Starts the page with the Vue that could be loaded. */
-export function startParty({ createApp }) {
+export function startParty({ createApp, defineAsyncComponent }) {
   restoreRoomAfterSignIn();
   const party = createApp(Party);
+  party.component('RoomPage', defineAsyncComponent(async () => (await roomPart()).RoomPage));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
+  party.directive('grow', growing);
   party.mount('#party');
 }

@@ -1,24 +1,54 @@
 /** A room: its header with the burning line, the menu, and where the feed, the people, the queue and the foot stand. */
 
-import { AskToSpeak } from './asking.js';
-import { BurningLine, LastMinutes, RoomTime, canGetMore, closingRoundSince } from './candle.js';
-import { PageChoices } from './choices.js';
 import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomEnding } from './ending.js';
-import { FacePile, hueOf } from './faces.js';
-import { RoomFeed } from './feed.js';
-import { RoomInvitation } from './invitation.js';
-import { keep, kept, pitchName } from './kept.js';
-import { notice } from './noticing.js';
-import { RoomPeople } from './people.js';
-import { RoomQueue } from './queue.js';
-import { SheetDialog } from './sheet.js';
+import { RoomFeed, mentions } from './feed.js';
+import { AskToSpeak, LastMinutes, MessageForm, hasTouchKeyboard, isInComposition } from './foot.js';
+import { keep, kept, linkTo, pitchName } from './kept.js';
+import { PageChoices, notice } from './noticing.js';
+import { BurningLine, FacePile, RoomTime, SheetDialog, canGetMore, closingRoundSince, hueOf } from './parts.js';
+import { RoomPeople, RoomQueue } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
-import { MessageForm, hasTouchKeyboard, isInComposition } from './writing.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
 const WIDE = matchMedia('(min-width: 64rem)');
+
+/** The link to the room, and how it is shared. */
+const RoomInvitation = {
+  template: /* html */ `
+    <div class="invitation">
+      <p class="invitation__about">{{ words.invitation.about }}</p>
+      <input ref="link" class="invitation__link" :value="link" :aria-label="words.invitation.link" readonly dir="ltr"
+        @focus="$event.target.select()">
+      <button class="button button--main button--wide" @click="copy">{{ words.invitation.copy }}</button>
+      <button v-if="canSend" class="button button--wide" @click="send">{{ words.invitation.send }}</button>
+    </div>`,
+  props: { room: String, topic: String },
+  emits: ['copied'],
+  computed: {
+    link() {
+      return linkTo(this.room);
+    },
+    canSend: () => Boolean(navigator.share),
+  },
+  methods: {
+    async copy() {
+      try {
+        await navigator.clipboard.writeText(this.link);
+        this.$emit('copied', words.invitation.copied);
+      } catch {
+        // No clipboard: a page that is served without TLS. The person copies what is selected.
+        this.$refs.link.focus();
+        this.$emit('copied', words.invitation.copyIt);
+      }
+    },
+
+    send() {
+      navigator.share({ title: this.topic, url: this.link }).catch(() => {}); // closed without sending it
+    },
+  },
+};
 
 /** What stands behind the "⋯". */
 const RoomMenu = {
@@ -105,6 +135,7 @@ export const RoomPage = {
         :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
         @reply="$refs.writing.replyTo($event)" @take-back="takeBack" @tell="tell">
         <section v-if="isAlone" class="alone">
+          <img :src="candle" alt="" width="72" height="72">
           <h2>{{ words.invitation.title }}</h2>
           <room-invitation :room="id" :topic="topic" @copied="tell"></room-invitation>
         </section>
@@ -172,9 +203,10 @@ export const RoomPage = {
   data() {
     return {
       discussion: new Discussion(this.id, this.user, {
-        news: (messages) => this.$emit('news', messages),
+        news: this.onNews,
         place: (place) => this.$emit('place', place),
         queue: (waiting) => this.$emit('queue', waiting),
+        spoke: () => this.setPitch(''), // here or in another tab: they need no first words any more
       }),
       pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       isWide: WIDE.matches,
@@ -182,6 +214,7 @@ export const RoomPage = {
   },
 
   computed: {
+    candle: () => document.querySelector('link[rel=icon]').dataset.seen,
     view() {
       return this.discussion.view;
     },
@@ -304,13 +337,20 @@ export const RoomPage = {
       if (event.key === 'Escape' && isMeant) this.leave();
     },
 
+    /** What others have said. */
+    onNews(messages) {
+      this.$emit('news', messages.length);
+      for (const { seq, user, text } of messages) {
+        if (mentions(text, this.user)) notice('mentioned', { room: this.id, topic: this.topic, user, id: seq });
+      }
+    },
+
     setPitch(text) {
       this.pitch = text;
       keep(pitchName(this.user, this.id), text);
     },
 
     say(message) {
-      // Whoever has begun to speak needs no first words any more.
       this.setPitch('');
       this.discussion.say({ ...message, at: this.now });
     },
@@ -391,7 +431,8 @@ export const RoomPage = {
       const { part } = this.$refs;
       const hadFocus = part.contains(document.activeElement);
       await this.$nextTick();
-      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('input, button'))?.focus();
+      // Never to a signal, which Enter would give.
+      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('.button'))?.focus();
       else this.focusOnWriting();
     },
 

@@ -8,7 +8,8 @@ DRAWN = {
     "icon-192.png": ("icon.svg", 192, 192),
     "icon-512.png": ("icon.svg", 512, 512),
     "maskable-512.png": ("maskable.svg", 512, 512),
-    "apple-touch-180.png": ("maskable.svg", 180, 180),  # iOS rounds the corners itself, and shows black where nothing is
+    # iOS rounds the corners itself, and shows black where nothing is.
+    "apple-touch-180.png": ("maskable.svg", 180, 180),
     "share.png": ("share.svg", 1200, 630),  # as those want it who show what a link leads to
 }
 

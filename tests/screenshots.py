@@ -15,20 +15,20 @@ from states import states
 from visitor import PHONE, Visitor
 
 FOLDER = ROOT / "tests" / "screenshots"
-SIZES = {"desk": {"viewport": {"width": 1120, "height": 720}}, "phone": PHONE}
+SIZES = {"desk": {"viewport": {"width": 1280, "height": 800}}, "phone": PHONE}
 # (state, size, colour) → its name in docs/pictures/
 README = {
-    ("lobby", "desk", "light"): "lobby",
-    ("queue", "desk", "light"): "host",
-    ("listening, with a signal given", "phone", "light"): "watcher",
-    ("talking, as a speaker", "phone", "dark"): "phone",
+    ("lobby, with a busy room", "desk", "light"): "lobby",
+    ("busy, as the host", "desk", "light"): "host",
+    ("busy, as a listener", "phone", "light"): "watcher",
+    ("busy, as the host", "phone", "dark"): "phone",
 }
 
 
 def draw(browser, size):
     """Draws all states in one size; gives (state, colour, file name) of each."""
     visitors = []
-    with running_server(PARTY_PACE="5", PARTY_GUESTS="2") as server:
+    with running_server(PARTY_PACE="5", PARTY_GUESTS="10") as server:
 
         def visit(name, address=server.address):
             visitors.append(Visitor(browser, address, name, reduced_motion="reduce", **SIZES[size]))

@@ -97,7 +97,8 @@ class Visitor:
     def approve(self, name):
         """Steps to the request where one is seen at a time."""
         button = self.room.get_by_role("button", name=f"Let in {name}")
-        while not button.is_visible() and (following := self.room.get_by_role("button", name="The next request")).is_visible():
+        following = self.room.get_by_role("button", name="The next request")
+        while not button.is_visible() and following.is_visible():
             following.click()
         button.click()
 

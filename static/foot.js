@@ -1,0 +1,463 @@
+/**
+ * The foot of a room: where one writes; what stands there for who listens (three quiet signals, asking for a seat, waiting
+ * for it); and above it what there is to do in the last minutes.
+ *
+ * What one writes, and what it replies to, is kept over a reload, a reconnect and the loss of one's seat.
+ */
+
+import { ask, command } from './connection.js';
+import { messageAt } from './discussion.js';
+import { QuotedMessage, completions, unfinishedMention } from './feed.js';
+import { draftName, keep, kept, pitchDraftName, showsWriting } from './kept.js';
+import { PersonFace, canGetMore, closingRoundSince } from './parts.js';
+import { MINUTE, SECOND, fill, limits, placeInWords, reasonOf, words } from './words.js';
+
+const WARNINGS = [1, 5]; // minutes before the end
+// Nobody knows earlier whether the time will do.
+const MORE_TIME_MS = 10 * MINUTE;
+const SIGNS = { agree: '👏', say_more: '👂', off_topic: '🧭' };
+const COUNT_FROM = 0.9 * limits.maxText;
+// What a key event says while an input method is at work; Safari says nothing else for the Enter that ends it.
+const IN_COMPOSITION = 229;
+// Often enough that others see it goes on, seldom enough to cost nothing.
+const SAY_WRITING_EVERY = 3 * SECOND;
+
+// The last minutes
+
+/** What is to be said and done near the end of a room: warnings, last words, the wish for more time. */
+export const LastMinutes = {
+  template: /* html */ `
+    <p v-if="isSeen" class="last-minutes">
+      <span v-if="isClosingRound">{{ saidTheirs }}</span>
+      <span v-if="view.more_time || wantsMore">{{ wanted }}</span>
+      <button v-if="isHost && canGetMore" class="link" @click="$emit('extend')">{{ words.clock.extend }}</button>
+      <button v-else-if="!isHost && canGetMore && !wantsMore" class="link" @click="wantMore">{{ words.clock.want }}</button>
+    </p>`,
+  props: {
+    view: Object,
+    now: Number,
+    isHost: Boolean,
+    maySpeak: Boolean,
+    lastWords: Array, // names of those who have said something in the closing round
+  },
+  emits: ['extend', 'five-minutes', 'tell'],
+
+  data: () => ({ wantedUntil: null }), // the end that was not late enough for the person at this page
+
+  computed: {
+    left() {
+      return this.view.closes_at - this.now;
+    },
+    isClosingRound() {
+      return closingRoundSince(this.view, this.now) !== null;
+    },
+    canGetMore() {
+      return this.left <= MORE_TIME_MS && canGetMore(this.view);
+    },
+    isSeen() {
+      return this.isClosingRound || this.canGetMore || Boolean(this.view.more_time);
+    },
+    saidTheirs() {
+      const people = [this.view.host, ...this.view.speakers];
+      const count = people.filter((name) => this.lastWords.includes(name)).length;
+      return fill(words.clock.saidTheirs, { count, all: people.length });
+    },
+    wantsMore() {
+      return this.wantedUntil === this.view.closes_at;
+    },
+    wanted() {
+      const { wanted, wantedByYou } = words.clock;
+      return fill(this.wantsMore ? wantedByYou : wanted, { count: Math.max(this.view.more_time, 1) });
+    },
+  },
+
+  watch: {
+    now: 'warn',
+    isClosingRound(isClosingRound) {
+      if (isClosingRound && this.maySpeak) this.$emit('tell', words.clock.lastWord);
+    },
+  },
+
+  methods: {
+    /** Says once for each end of the room that it is near. */
+    warn() {
+      const { left } = this;
+      const whole = this.view.closes_at - this.view.opened_at;
+      const minutes = WARNINGS.find((warning) => left <= warning * MINUTE);
+      const warning = `${minutes} ${this.view.closes_at}`;
+      if (!minutes || left <= 0 || whole <= minutes * MINUTE || this.warned === warning) return;
+      this.warned = warning;
+      const count = Math.ceil(left / MINUTE);
+      this.$emit('tell', fill(words.clock.warning, { count }));
+      if (minutes === WARNINGS.at(-1)) this.$emit('five-minutes', count);
+    },
+
+    async wantMore() {
+      const answer = await command('more_time', { room: this.view.id });
+      // A conflict says that they have asked already, before a reload or in another tab.
+      if (answer.ok || answer.code === 'conflict') this.wantedUntil = this.view.closes_at;
+      else this.$emit('tell', reasonOf(answer));
+    },
+  },
+};
+
+// Listening
+
+/** The signals: how it feels to listen, as all see it for a minute. Small chips; the one that was given says its name. */
+const RoomPulse = {
+  template: /* html */ `
+    <div class="pulse" role="group" :aria-label="words.pulse.title">
+      <button v-for="{ mood, sign, name, label, count } in moods" :key="mood" class="chip" :class="{ 'chip--on': given === mood }"
+        :aria-label="label" :title="name" :aria-disabled="given ? true : undefined" @click="give(mood)">
+        <span aria-hidden="true">{{ sign }}</span>
+        <span v-if="given === mood">{{ name }}</span>
+        <span v-if="count">{{ count }}</span>
+      </button>
+    </div>`,
+  props: {
+    room: String,
+    pulse: Object, // mood → how many gave it in the last minute
+  },
+  emits: ['tell'],
+
+  data: () => ({ given: null }), // the mood that this person gave just now
+
+  computed: {
+    moods() {
+      return limits.moods.map((mood) => {
+        const name = words.pulse[mood];
+        const count = this.pulse[mood];
+        return { mood, name, count, sign: SIGNS[mood], label: count ? fill(words.pulse.count, { name, count }) : name };
+      });
+    },
+  },
+
+  beforeUnmount() {
+    clearTimeout(this.rest);
+  },
+
+  methods: {
+    async give(mood) {
+      if (this.given) return;
+      this.restAfter(mood, limits.pulseEvery);
+      const answer = await ask('pulse', { room: this.room, mood });
+      if (answer.ok) return;
+      if (answer.retry_after) this.restAfter(mood, answer.retry_after * SECOND);
+      else this.restAfter(null, 0);
+      this.$emit('tell', reasonOf(answer));
+    },
+
+    restAfter(mood, milliseconds) {
+      clearTimeout(this.rest);
+      this.given = mood;
+      this.rest = setTimeout(() => (this.given = null), milliseconds);
+    },
+  },
+};
+
+export const AskToSpeak = {
+  template: /* html */ `
+    <div v-if="place" class="waiting">
+      <blockquote v-if="pitch" class="waiting__pitch" dir="auto">{{ pitch }}</blockquote>
+      <p role="status"><b>{{ placeInWords(place) }}</b> <span class="muted">{{ allSeatsTaken || words.asking.keepsPlace }}</span></p>
+      <div class="listening">
+        <room-pulse :room="view.id" :pulse="view.pulse" @tell="(sentence) => $emit('tell', sentence)"></room-pulse>
+        <button class="button" @click="withdraw">{{ words.asking.neverMind }}</button>
+      </div>
+    </div>
+    <form v-else-if="isAsking" class="asking" @submit.prevent="request" @keydown.escape.prevent="stop">
+      <label class="field">
+        <span class="field__name">{{ words.asking.pitch }}</span>
+        <span id="pitch-hint" class="field__hint">{{ allSeatsTaken || fill(words.asking.hint, { user: view.host }) }}</span>
+        <textarea v-grow ref="pitch" v-model="draft" rows="1" autocomplete="off" dir="auto" enterkeyhint="send"
+          :aria-label="words.asking.pitch" aria-describedby="pitch-hint pitch-count" @keydown.enter.exact.prevent="onEnter"></textarea>
+      </label>
+      <div class="asking__foot">
+        <p id="pitch-count" class="field__count" :class="{ refusal: isTooLong }">{{ count }}</p>
+        <button type="button" class="button button--quiet" @click="stop">{{ words.asking.cancel }}</button>
+        <button class="button button--main" :disabled="isTooLong">{{ words.asking.ask }}</button>
+      </div>
+    </form>
+    <div v-else class="listening">
+      <room-pulse :room="view.id" :pulse="view.pulse" @tell="(sentence) => $emit('tell', sentence)"></room-pulse>
+      <p class="listening__how">{{ fill(words.asking.how, { user: view.host }) }}</p>
+      <button ref="ask" class="button button--main" @click="begin">{{ words.asking.ask }}</button>
+    </div>`,
+  components: { RoomPulse },
+  props: {
+    view: Object,
+    user: String,
+    place: Number, // in the queue; none for who only listens
+    pitch: String, // what one asked with
+    asks: Boolean, // came to ask: from a card, or by a link that carries the wish
+  },
+  emits: ['tell', 'place', 'pitch'],
+
+  data() {
+    const draft = kept(pitchDraftName(this.user, this.view.id), '');
+    return { isAsking: this.asks || draft !== '', draft };
+  },
+
+  computed: {
+    length() {
+      return Array.from(this.draft.trim()).length;
+    },
+    count() {
+      return fill(words.writing.count, { length: this.length, most: limits.maxPitch });
+    },
+    isTooLong() {
+      return this.length > limits.maxPitch;
+    },
+    allSeatsTaken() {
+      const { seats, speakers } = this.view;
+      return speakers.length < seats ? '' : fill(words.asking.allSeatsTaken, { count: seats });
+    },
+  },
+
+  watch: {
+    place() {
+      // Who was denied, or withdrew, starts afresh.
+      if (this.place) this.isAsking = false;
+    },
+    draft(text) {
+      keep(pitchDraftName(this.user, this.view.id), text);
+    },
+  },
+
+  mounted() {
+    if (this.isAsking && !this.place) this.$refs.pitch.focus();
+  },
+
+  methods: {
+    placeInWords,
+
+    async begin() {
+      this.isAsking = true;
+      await this.$nextTick();
+      this.$refs.pitch.focus();
+    },
+
+    async stop() {
+      this.isAsking = false;
+      await this.$nextTick();
+      this.$refs.ask.focus();
+    },
+
+    onEnter(event) {
+      if (!isInComposition(event)) this.request();
+    },
+
+    async request() {
+      if (this.isTooLong) return;
+      const pitch = this.draft.trim();
+      const answer = await command('request', { room: this.view.id, pitch: pitch || undefined });
+      if (!answer.ok) return this.$emit('tell', reasonOf(answer));
+      this.draft = '';
+      this.$emit('pitch', pitch);
+      this.$emit('place', answer.place);
+    },
+
+    async withdraw() {
+      const answer = await command('withdraw', { room: this.view.id });
+      // Forbidden is what it is to who does not wait any more: they have withdrawn in another tab.
+      if (!answer.ok && answer.code !== 'forbidden') return this.$emit('tell', reasonOf(answer));
+      // What one wanted to say is not lost by taking the request back.
+      this.draft = this.pitch;
+      this.$emit('pitch', '');
+      this.$emit('place', null);
+    },
+  },
+};
+
+// Writing
+
+const replyName = (user, room) => `reply ${user} ${room}`;
+
+/** Whether the keyboard is on the screen: it covers the feed, and its Enter makes a new line. */
+export const hasTouchKeyboard = () => matchMedia('(pointer: coarse)').matches;
+
+/** Whether the key was for an input method: it chose, or dropped, the letters that it offers. */
+export const isInComposition = (event) => event.isComposing || event.keyCode === IN_COMPOSITION;
+
+export const MessageForm = {
+  template: /* html */ `
+    <form class="composer" @submit.prevent="say">
+      <p v-if="pitch && draft === pitch" class="composer__let-in" role="status"><b>{{ words.writing.letIn }}</b> {{ words.writing.yourWords }}</p>
+      <div v-if="reply" class="composer__reply">
+        <span class="visually-hidden">{{ words.feed.inReplyTo }}</span>
+        <quoted-message :message="quoted"></quoted-message>
+        <button type="button" class="button button--icon" :aria-label="words.writing.dropReply" @click="dropReply">
+          <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 6l12 12M18 6L6 18" /></svg>
+        </button>
+      </div>
+      <ul v-if="offered.length" id="offered" class="composer__offered" role="listbox" :aria-label="words.writing.mention">
+        <li v-for="(name, index) in offered" :id="'offered-' + index" :key="name" role="option"
+          :aria-selected="index === active" @pointerdown.prevent @click="take(name)"><person-face :name="name"></person-face><bdi>{{ name }}</bdi></li>
+      </ul>
+      <textarea v-grow ref="writing" :value="draft" :aria-label="words.writing.message" aria-describedby="count"
+        aria-autocomplete="list" :aria-controls="offered.length ? 'offered' : null"
+        :aria-activedescendant="active < 0 ? null : 'offered-' + active"
+        :placeholder="placeholder" rows="1" dir="auto" enterkeyhint="enter"
+        @input="onInput" @keydown="onKey" @click="findMention" @blur="mention = null"></textarea>
+      <button class="button button--main button--icon composer__send" :aria-label="words.writing.send" :title="words.writing.send" :disabled="isTooLong">
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 19V5M6 11l6-6 6 6" /></svg>
+      </button>
+      <p id="count" class="field__count" :class="{ refusal: isTooLong }">{{ count }}</p>
+      <p class="visually-hidden" role="status">{{ offeredInWords }}</p>
+    </form>`,
+  components: { PersonFace, QuotedMessage },
+  props: {
+    discussion: Object,
+    people: Array, // who can be mentioned
+    pitch: String, // what one asked to add, and has not said yet
+    owesLastWord: Boolean,
+    isAlone: Boolean,
+  },
+  emits: ['say'],
+
+  data() {
+    const { user, id } = this.discussion;
+    return {
+      draft: kept(draftName(user, id), ''),
+      reply: kept(replyName(user, id)), // the seq that it answers to, or null
+      mention: null, // the letters of the mention that is being written
+      active: -1, // the place of the name that Enter would take
+    };
+  },
+
+  computed: {
+    length() {
+      return Array.from(this.draft).length;
+    },
+    count() {
+      return this.length > COUNT_FROM ? fill(words.writing.count, { length: this.length, most: limits.maxText }) : '';
+    },
+    isTooLong() {
+      return this.length > limits.maxText;
+    },
+    placeholder() {
+      const { lastWord, first, placeholder } = words.writing;
+      if (this.owesLastWord) return lastWord;
+      return this.isAlone ? first : placeholder;
+    },
+    quoted() {
+      return messageAt(this.discussion.messages, this.reply);
+    },
+    offered() {
+      if (this.mention === null) return [];
+      return completions(this.mention, this.people.filter((name) => name !== this.discussion.user));
+    },
+    offeredInWords() {
+      return this.offered.length ? fill(words.writing.offered, { count: this.offered.length }) : '';
+    },
+  },
+
+  watch: {
+    draft(text) {
+      keep(draftName(this.discussion.user, this.discussion.id), text);
+    },
+    reply(seq) {
+      keep(replyName(this.discussion.user, this.discussion.id), seq);
+    },
+    pitch: { handler: 'offerPitch', immediate: true },
+  },
+
+  methods: {
+    /** What one asked to add stands there, selected: to be sent as it is, or written over. */
+    async offerPitch(pitch, before) {
+      // Said in another tab.
+      if (!pitch && before && this.draft === before) this.draft = '';
+      if (!pitch || this.draft.trim()) return;
+      this.draft = pitch;
+      await this.$nextTick();
+      this.focus();
+      this.$refs.writing.select();
+    },
+
+    say() {
+      const text = this.draft.trim();
+      if (!text || this.isTooLong) return;
+      this.$emit('say', { text, reply: this.reply ?? undefined });
+      this.draft = '';
+      this.reply = null;
+      this.mention = null;
+      this.saidWritingAt = 0;
+    },
+
+    replyTo({ seq }) {
+      this.reply = seq;
+      this.focus();
+    },
+
+    dropReply() {
+      this.reply = null;
+      this.focus();
+    },
+
+    /** Gives words that were taken back a second chance, unless others are being written. */
+    offer({ text, reply = null }) {
+      if (!this.draft.trim()) Object.assign(this, { draft: text, reply });
+      if (!hasTouchKeyboard()) this.focus();
+    },
+
+    // Not v-model: it waits for the end of a composition, and on a phone every word is one.
+    onInput({ target }) {
+      this.draft = target.value;
+      this.findMention();
+      this.letSeeThatOneWrites();
+    },
+
+    /** Lets the others see that one writes, and nothing of what. */
+    letSeeThatOneWrites() {
+      const { isCurrent, id } = this.discussion;
+      if (!this.draft.trim() || !isCurrent || !showsWriting() || Date.now() < (this.saidWritingAt ?? 0) + SAY_WRITING_EVERY) return;
+      this.saidWritingAt = Date.now();
+      ask('writing', { room: id });
+    },
+
+    findMention() {
+      const { value, selectionStart, selectionEnd } = this.$refs.writing;
+      this.mention = selectionStart === selectionEnd ? unfinishedMention(value.slice(0, selectionStart)) : null;
+      this.active = -1;
+    },
+
+    async take(name) {
+      const { writing } = this.$refs;
+      const end = writing.selectionStart;
+      const start = end - this.mention.length;
+      this.draft = `${this.draft.slice(0, start)}${name} ${this.draft.slice(end).replace(/^ /, '')}`;
+      this.mention = null;
+      await this.$nextTick();
+      writing.setSelectionRange(start + name.length + 1, start + name.length + 1);
+    },
+
+    onKey(event) {
+      if (isInComposition(event)) return;
+      if ((this.offered.length && this.onKeyOfOffer(event)) || this.onKeyOfForm(event)) event.preventDefault();
+    },
+
+    /** Whether the key was for the form. */
+    onKeyOfForm({ key, shiftKey }) {
+      if (key === 'Enter' && !shiftKey && !hasTouchKeyboard()) this.say();
+      else if (key === 'Escape' && this.reply) this.dropReply();
+      else return false;
+      return true;
+    },
+
+    /** Whether the key was for the names on offer. Enter is only after one was chosen: before that it sends. */
+    onKeyOfOffer({ key, shiftKey }) {
+      const { offered, active } = this;
+      const moves = { ArrowDown: 1, ArrowUp: active < 0 ? 0 : -1 };
+      if (key in moves) this.active = (active + moves[key] + offered.length) % offered.length;
+      else if (key === 'Escape') this.mention = null;
+      else if (key === 'Tab' && !shiftKey) this.take(offered[Math.max(active, 0)]);
+      else if (key === 'Enter' && active >= 0) this.take(offered[active]);
+      else return false;
+      return true;
+    },
+
+    focus() {
+      this.$refs.writing.focus();
+    },
+  },
+};

@@ -1,0 +1,171 @@
+/** The small parts that stand in several places: faces, the candle that is a room's clock, and sheets. */
+
+import { MINUTE, fill, limits, timeLeft, words } from './words.js';
+
+const HUES = 9; // as many as can speak in a room
+// Long enough for eight people to say a last word each, one after the other.
+const CLOSING_ROUND_MS = 3 * MINUTE;
+// What is said of a room before there is anything to say.
+const JUST_OPENED_MS = MINUTE;
+
+// Faces
+
+// Firefox knows it since 2024 only.
+const graphemes = Intl.Segmenter && new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+const hues = new Map(); // name → the number of its colour, for as long as this page lives
+
+/** The first letter as a person sees it, be it made of several code points. */
+function initial(name) {
+  const [first] = graphemes ? Array.from(graphemes.segment(name), ({ segment }) => segment) : name;
+  return first.toUpperCase();
+}
+
+/** A class that gives the same name the same colour everywhere, and the first nine names nine colours. */
+export function hueOf(name) {
+  if (!hues.has(name)) {
+    const taken = new Set(hues.values());
+    const wished = hashOf(name) % HUES;
+    const free = Array.from({ length: HUES }, (_, step) => (wished + step) % HUES).find((hue) => !taken.has(hue));
+    hues.set(name, free ?? wished);
+  }
+  return `hue-${hues.get(name)}`;
+}
+
+/** A plain polynomial hash, so that most names have the same colour on every screen: the hard-coded ones have six. */
+function hashOf(name) {
+  return Array.from(name).reduce((total, letter) => (total * 40 + letter.codePointAt(0)) % 65521, 0);
+}
+
+export const PersonFace = {
+  template: /* html */ `<span class="face" :class="hue" aria-hidden="true">{{ letter }}</span>`,
+  props: { name: String },
+  computed: {
+    hue() {
+      return hueOf(this.name);
+    },
+    letter() {
+      return initial(this.name);
+    },
+  },
+};
+
+/** Some faces that overlap, and how many more there are. Whoever cannot see them finds the names elsewhere. */
+export const FacePile = {
+  template: /* html */ `
+    <span class="faces" aria-hidden="true">
+      <person-face v-for="name in names.slice(0, shown)" :key="name" :name="name"></person-face>
+      <span v-if="names.length > shown" class="face face--more">+{{ names.length - shown }}</span>
+    </span>`,
+  components: { PersonFace },
+  props: { names: Array, most: { type: Number, default: 5 } },
+  computed: {
+    /** "+1" would take the place of the face that it stands for. */
+    shown() {
+      return this.names.length === this.most + 1 ? this.most + 1 : this.most;
+    },
+  },
+};
+
+// The candle
+
+export const canGetMore = ({ opened_at: openedAt, closes_at: closesAt }) => closesAt - openedAt < limits.longestRoom;
+
+/** Since when the closing round runs, once it does; null before, and in a room that was never longer than it. */
+export function closingRoundSince({ opened_at: openedAt, closes_at: closesAt }, now) {
+  const since = closesAt - CLOSING_ROUND_MS;
+  return since > openedAt && now >= since ? since : null;
+}
+
+export const isJustOpened = ({ opened_at: openedAt }, now) => now - openedAt < JUST_OPENED_MS;
+
+/** The time of a live room, as a card or a header says it. */
+export const RoomTime = {
+  template: /* html */ `<span class="time" :class="{ 'time--last': isClosingRound }">{{ said }}</span>`,
+  props: { room: Object, now: Number },
+  computed: {
+    isClosingRound() {
+      return closingRoundSince(this.room, this.now) !== null;
+    },
+    said() {
+      const left = timeLeft(this.room.closes_at - this.now);
+      return this.isClosingRound ? fill(words.clock.lastWords, { left }) : left;
+    },
+  },
+};
+
+export const BurningLine = {
+  template: /* html */ `
+    <span class="burn" :class="{ 'burn--last': isClosingRound, 'burn--out': !share }" :style="{ '--share': share }"
+      aria-hidden="true"></span>`,
+  props: { room: Object, now: Number },
+  computed: {
+    isClosingRound() {
+      return closingRoundSince(this.room, this.now) !== null;
+    },
+    share() {
+      const { opened_at: openedAt, closes_at: closesAt, closed } = this.room;
+      if (closed) return 0;
+      return Math.min(1, Math.max(0, (closesAt - this.now) / (closesAt - openedAt)));
+    },
+  },
+};
+
+// Sheets
+
+/** A dialog: a sheet from below on a phone, in the middle of a wide screen. Escape, and a tap beside it, close it. */
+export const SheetDialog = {
+  template: /* html */ `
+    <dialog ref="dialog" class="sheet" :aria-labelledby="titleId" @click.self="onBackdrop" @close="isOpen = false">
+      <div v-if="isOpen" class="sheet__inside">
+        <header class="sheet__head">
+          <h2 :id="titleId" :class="{ topic: isTopic }" dir="auto">{{ title }}</h2>
+          <button type="button" class="button button--icon" :aria-label="words.sheet.close" :title="words.sheet.close"
+            @click="close">
+            <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 6l12 12M18 6L6 18" /></svg>
+          </button>
+        </header>
+        <slot></slot>
+      </div>
+    </dialog>`,
+  props: {
+    title: String,
+    isTopic: Boolean, // the title is what people wrote
+  },
+
+  data: () => ({ isOpen: false }),
+
+  computed: {
+    titleId() {
+      return `sheet-${this.$.uid}`;
+    },
+  },
+
+  methods: {
+    async show() {
+      this.isOpen = true;
+      await this.$nextTick();
+      this.$refs.dialog.showModal();
+    },
+
+    /** Gives the focus back to what had it. */
+    close() {
+      this.$refs.dialog.close();
+    },
+
+    /** A click inside that ends on the backdrop, as when text is selected, is none beside it. */
+    onBackdrop({ detail }) {
+      if (detail && getSelection().isCollapsed) this.close();
+    },
+  },
+};
+
+// Fields
+
+function fit(field) {
+  field.style.blockSize = 'auto';
+  field.style.blockSize = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
+}
+
+/** `v-grow`: a field is as high as what is written in it. Safari does not do that by CSS. */
+export const growing = CSS.supports('field-sizing', 'content') ? {} : { mounted: fit, updated: fit };
