@@ -95,8 +95,7 @@ export const QuotedMessage = {
   template: /* html */ `
     <span class="quote" :class="hue">
       <template v-if="message">
-        <b><bdi>{{ message.user }}</bdi></b>
-        <span class="quote__text" dir="auto">{{ message.taken_back ? words.feed.takenBack : message.text }}</span>
+        <b><bdi>{{ message.user }}</bdi></b> <span class="quote__text" dir="auto">{{ message.taken_back ? words.feed.takenBack : message.text }}</span>
       </template>
       <span v-else class="quote__text">{{ words.feed.earlierMessage }}</span>
     </span>`,
