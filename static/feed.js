@@ -428,6 +428,7 @@ export const RoomFeed = {
       this.isPinned = false;
       while (this.messages[0].seq > seq && (await this.fetchEarlier()));
       if (!messageAt(this.messages, seq)) return this.onScroll();
+      this.isPinned = false; // again: what was fetched has moved the end meanwhile
       if (seq < this.from || seq > this.to) this.showAround(seq);
       this.marked = seq;
       await this.$nextTick();
