@@ -490,6 +490,7 @@ export const RoomFeed = {
 
     /** The feed itself is no live region: a screen reader would say buttons and times, earlier messages and one's own. */
     sayNew(messages) {
+      if (this.oldUpTo === null) return;
       const fresh = messages.filter((message) => message.seq > this.oldUpTo && !message.taken_back);
       if (!fresh.length) return;
       const isMuch = fresh.length > READ_OUT;
