@@ -25,7 +25,8 @@ const WRITERS_SHOWN = 2;
 // A name that is still there then belongs to somebody whose "I stopped" got lost.
 const WRITERS_MS = 8 * SECOND;
 const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,:;!?)\]])/i;
-const CODE = /(`[^`\n]+`)/;
+// A backtick beside another one would run two pieces of code into one where Markdown is read.
+const CODE = /(?<!`)(`[^`\n]+`)(?!`)/;
 // Of a longer address the beginning and the end say most.
 const LONGEST_SHOWN = 48;
 // What is being written: an "@" at the beginning of a word, and the letters after it.
