@@ -42,7 +42,7 @@ function partIn(room, messages) {
 }
 
 /** A name for a file about `topic`, on every system. */
-function fileNameOf(topic) {
+export function fileNameOf(topic) {
   const name = topic.replace(NOT_IN_A_NAME, ' ').replace(/\s+/g, ' ').replace(/^[ .]+/, '');
   const short = Array.from(name).slice(0, MAX_NAME).join('').replace(/[ .]+$/, '');
   return `${short || words.room.untitled}.md`;
@@ -58,7 +58,7 @@ function spokeIn(names) {
   return fill(words.ending.spoke, { names: listOf(names), count: names.length });
 }
 
-function asMarkdown(room, messages) {
+export function asMarkdown(room, messages) {
   const { title, ...facts } = factsOf(room, messages);
   const lines = Object.values(facts).filter(Boolean);
   const head = `# ${escaped(title)}\n${lines.map((line) => `\n${escaped(line)}\n`).join('')}`;

@@ -25,7 +25,8 @@ const WRITERS_SHOWN = 2;
 // A name that is still there then belongs to somebody whose "I stopped" got lost.
 const WRITERS_MS = 8 * SECOND;
 const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,:;!?)\]])/i;
-const CODE = /(`[^`\n]+`)/;
+// A backtick beside another one would run two pieces of code into one where Markdown is read.
+const CODE = /(?<!`)(`[^`\n]+`)(?!`)/;
 // Of a longer address the beginning and the end say most.
 const LONGEST_SHOWN = 48;
 // What is being written: an "@" at the beginning of a word, and the letters after it.
@@ -95,8 +96,7 @@ export const QuotedMessage = {
   template: /* html */ `
     <span class="quote" :class="hue">
       <template v-if="message">
-        <b><bdi>{{ message.user }}</bdi></b>
-        <span class="quote__text" dir="auto">{{ message.taken_back ? words.feed.takenBack : message.text }}</span>
+        <b><bdi>{{ message.user }}</bdi></b> <span class="quote__text" dir="auto">{{ message.taken_back ? words.feed.takenBack : message.text }}</span>
       </template>
       <span v-else class="quote__text">{{ words.feed.earlierMessage }}</span>
     </span>`,
@@ -429,6 +429,7 @@ export const RoomFeed = {
       this.isPinned = false;
       while (this.messages[0].seq > seq && (await this.fetchEarlier()));
       if (!messageAt(this.messages, seq)) return this.onScroll();
+      this.isPinned = false; // again: what was fetched has moved the end meanwhile
       if (seq < this.from || seq > this.to) this.showAround(seq);
       this.marked = seq;
       await this.$nextTick();
@@ -490,6 +491,7 @@ export const RoomFeed = {
 
     /** The feed itself is no live region: a screen reader would say buttons and times, earlier messages and one's own. */
     sayNew(messages) {
+      if (this.oldUpTo === null) return;
       const fresh = messages.filter((message) => message.seq > this.oldUpTo && !message.taken_back);
       if (!fresh.length) return;
       const isMuch = fresh.length > READ_OUT;

@@ -244,7 +244,7 @@ export const AskToSpeak = {
     },
 
     onEnter(event) {
-      if (!event.isComposing) this.request();
+      if (!isInComposition(event)) this.request();
     },
 
     async request() {
@@ -275,6 +275,9 @@ const replyName = (user, room) => `reply ${user} ${room}`;
 
 /** Whether the keyboard is on the screen: it covers the feed, and its Enter makes a new line. */
 export const hasTouchKeyboard = () => matchMedia('(pointer: coarse)').matches;
+
+/** Whether the key was for an input method: it chose, or dropped, the letters that it offers. */
+export const isInComposition = (event) => event.isComposing || event.keyCode === IN_COMPOSITION;
 
 export const MessageForm = {
   template: /* html */ `
@@ -429,7 +432,7 @@ export const MessageForm = {
     },
 
     onKey(event) {
-      if (event.isComposing || event.keyCode === IN_COMPOSITION) return;
+      if (isInComposition(event)) return;
       if ((this.offered.length && this.onKeyOfOffer(event)) || this.onKeyOfForm(event)) event.preventDefault();
     },
 

@@ -4,7 +4,7 @@ import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomEnding } from './ending.js';
 import { RoomFeed, mentions } from './feed.js';
-import { AskToSpeak, LastMinutes, MessageForm, hasTouchKeyboard } from './foot.js';
+import { AskToSpeak, LastMinutes, MessageForm, hasTouchKeyboard, isInComposition } from './foot.js';
 import { keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import { BurningLine, FacePile, RoomTime, SheetDialog, canGetMore, closingRoundSince, hueOf } from './parts.js';
@@ -333,7 +333,8 @@ export const RoomPage = {
 
     /** Escape leaves the room, unless it meant something nearer. */
     onKey(event) {
-      if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) this.leave();
+      const isMeant = !event.defaultPrevented && !isInComposition(event) && !document.querySelector('dialog[open]');
+      if (event.key === 'Escape' && isMeant) this.leave();
     },
 
     /** What others have said. */

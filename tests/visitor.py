@@ -120,9 +120,25 @@ class Visitor:
     def message(self, text):
         return self.feed.get_by_role("listitem").filter(has_text=text)
 
+    def sent(self, text):
+        """The message, once the party has it: then it shows its time."""
+        return self.message(text).filter(has=self.page.get_by_role("time"))
+
+    def like(self, text):
+        """The thumb beside the message; where nobody likes it, it is there for whoever points at it."""
+        return self.message(text).get_by_role("button", name="Well said")
+
     @property
     def feed(self):
         return self.room.get_by_role("region", name="Discussion")
+
+    def reads(self):
+        """The texts in the feed, without their times."""
+        return self.feed.locator(".message__text").evaluate_all("""texts => texts.map(text => {
+            const words = text.cloneNode(true);
+            words.querySelector('.message__time')?.remove();
+            return words.textContent;
+        })""")
 
     def open_menu(self):
         self.room.get_by_role("button", name="More", exact=True).click()

@@ -10,20 +10,14 @@ from playwright.sync_api import expect
 from servers import running_server
 from visitor import Cable
 
-TRANSCRIPT = """async ({ room, messages, written }) => {
-    const transcript = await import('./static/components/transcript.js');
-    return transcript[written](room, messages);
-}"""
-
-
 # A page takes what it lacks within five seconds of the end.
 TAKES_AT_ONCE = "Math.random = () => 0"
 TAKES_LATE = "Math.random = () => 1"
 
 
-def downloaded(visitor, button="Download"):
+def downloaded(visitor):
     with visitor.page.expect_download() as download:
-        visitor.room.get_by_role("button", name=button).click()
+        visitor.room.get_by_role("button", name="Take away").click()
     return download.value
 
 
@@ -46,17 +40,13 @@ def test_the_end_says_what_happened_and_until_when_it_can_be_read(discussion):
     assert_ok(discussion.bilal.close(discussion.room))
     for visitor in (asha, dana):
         ending = visitor.room.locator(".ending")
-        expect(ending).to_contain_text("bilal closed the room.")
-        expect(ending).to_contain_text("1 minute")
-        expect(ending).to_contain_text("2 messages")
-        expect(ending).to_contain_text("asha and bilal spoke.")
+        expect(ending.get_by_role("status")).to_have_text("bilal closed the room. 1 minute, 2 messages, 2 voices")
         gone_at = discussion.bilal.hears("room", lambda view: view["gone_at"])["gone_at"]
-        time = ending.locator("time")
-        assert time.evaluate("time => Date.parse(time.dateTime)") == gone_at
         time_format = "new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' })"
         shown = visitor.page.evaluate(f"at => {time_format}.format(at)", gone_at)
-        expect(ending).to_contain_text(f"This is gone at {shown}, at the latest.")
+        expect(ending).to_contain_text(f"Readable until {shown}")
         expect(visitor.writing).to_have_count(0)
+        expect(visitor.room.get_by_role("button", name="More", exact=True)).to_have_count(0)
         visitor.message("I speak too").hover()
         expect(visitor.feed.get_by_role("button")).to_have_count(0)
     expect(asha.room.get_by_label("You were writing")).to_have_value("Half a thought")
@@ -65,7 +55,40 @@ def test_the_end_says_what_happened_and_until_when_it_can_be_read(discussion):
     expect(asha.room.locator(".ending")).to_contain_text("2 messages")
 
 
-def test_the_whole_discussion_can_be_downloaded(discussion):
+def test_a_closed_room_is_carried_on_with_its_topic_by_those_who_are_there(discussion):
+    bilal, asha, dana = discussion.signed_in("bilal"), discussion.enter("asha"), discussion.enter("dana", speaks=False)
+    bilal.page.goto(f"./#room={discussion.room}")
+    bilal.close_room()
+    bilal.room.get_by_role("button", name="Carry on in a new room").click()
+    expect(bilal.sheet.get_by_role("textbox", name="Topic")).to_have_value(discussion.topic)
+    bilal.sheet.get_by_role("button", name="Open the room").click()
+    expect(bilal.writing).to_be_visible()
+    expect(bilal.feed).not_to_contain_text("closed")
+    for visitor in (asha, dana):
+        expect(visitor.room.get_by_role("button", name="Carry on in a new room")).to_have_count(0)
+        visitor.room.get_by_role("button", name="It goes on in a new room: go there").click()
+        expect(visitor.room.get_by_role("heading", name=discussion.topic)).to_be_visible()
+        assert visitor.page.url == bilal.page.url
+    expect(dana.room.get_by_role("button", name="Ask to speak")).to_be_visible()
+    asha.say("Where were we?")  # with the seat that asha had
+    for visitor in (bilal, dana):
+        expect(visitor.sent("Where were we?")).to_be_visible()
+    discussion.room = bilal.page.url.rpartition("=")[2]
+
+
+def test_whoever_carries_on_after_somebody_else_comes_into_the_same_room(discussion):
+    asha = discussion.enter("asha")
+    closed = discussion.room
+    assert_ok(discussion.bilal.close(closed))
+    asha.room.get_by_role("button", name="Carry on in a new room").click()
+    discussion.room = discussion.bilal.host("Tea, again", continues=closed)
+    asha.sheet.get_by_role("button", name="Open the room").click()
+    expect(asha.room.get_by_role("heading", name="Tea, again")).to_be_visible()
+    expect(asha.writing).to_be_visible()
+    assert asha.page.url.endswith(discussion.room)
+
+
+def test_the_whole_discussion_can_be_taken_away(discussion):
     discussion.fill(450)
     said = discussion.says(discussion.chen, "What *about* <b>tea</b>?")
     discussion.says(discussion.bilal, "Yes\nplease", reply=said["seq"])
@@ -73,23 +96,15 @@ def test_the_whole_discussion_can_be_downloaded(discussion):
     assert discussion.chen.ask("take_back", {"room": discussion.room, "seq": gone["seq"]})["ok"]
     asha = discussion.enter("asha", speaks=False)
     assert_ok(discussion.bilal.close(discussion.room))
-    names = {"Download": f"{discussion.topic}.md", "As plain text": f"{discussion.topic}.txt"}
-    texts = []
-    for button, name in names.items():
-        with asha.page.expect_download() as download:
-            asha.room.get_by_role("button", name=button).click()
-        assert download.value.suggested_filename == name
-        texts.append(download.value.path().read_text())
-    markdown, text = texts
-    assert re.findall(r"Message (\d+)\.", markdown) == [str(n) for n in range(1, 451)]
-    assert markdown.startswith(f"# {discussion.topic}\n\n")
-    assert "bilal hosted. chen spoke." in markdown
-    assert "What \\*about\\* \\<b\\>tea\\</b\\>?" in markdown
-    assert "\n> chen: What \\*about\\* \\<b\\>tea\\</b\\>?\n\nYes\\\nplease\n" in markdown
-    assert markdown.endswith("\n\n*taken back*\n")
-    assert re.findall(r"Message (\d+)\.", text) == [str(n) for n in range(1, 451)]
-    assert "] bilal:\n    > chen: What *about* <b>tea</b>?\n    Yes\n    please\n" in text
-    assert text.endswith("] chen:\n    (taken back)\n")
+    download = downloaded(asha)
+    assert download.suggested_filename == f"{discussion.topic}.md"
+    text = download.path().read_text()
+    assert numbers_in(text) == list(range(1, 451))
+    assert text.startswith(f"# {discussion.topic}\n\n")
+    assert "bilal hosted. chen spoke." in text
+    assert "What \\*about\\* \\<b\\>tea\\</b\\>?" in text
+    assert "\n> chen: What \\*about\\* \\<b\\>tea\\</b\\>?\n\nYes\\\nplease\n" in text
+    assert text.endswith("\n\n*taken back*\n")
 
 
 ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\u0085", "\u2028", "\u2029"]
@@ -108,7 +123,9 @@ STRUCTURES = [
     "\tsome code",
     "```\nsome code\n```",
     "~~~\nsome code\n~~~",
-    "`code`",
+    "Some `*code*`",
+    "`` two `` and ` one",
+    "`code with a \\` and a `` in it`",
     "*strong* __strong__ ~~gone~~",
     "[a link](https://evil.example)",
     "![a picture](https://evil.example/a.png)",
@@ -124,39 +141,42 @@ STRUCTURES = [
     "a break  \nof a line\\",
     "www.evil.example",
     "\r# one\u2028# two\u0085# three",
+    *(f"One{end}**bilal** 10:00{end}{end}I agree" for end in ENDS),
 ]
 
 
+# What stands between backticks is code in the feed too.
+CODE = {"*code*", "code with a \\"}
+
+
 def test_nothing_that_people_wrote_becomes_markdown(discussion):
-    """To a reader of Markdown there are our heading, names, quotes and breaks, and otherwise words."""
+    """To a reader of Markdown there are our heading, names, quotes and breaks, and otherwise words and code."""
     asha = discussion.enter("asha", speaks=False)
     messages = [
         {"seq": seq, "user": user, "text": text, "at": 0, "reply": max(1, seq - 1)}
         for seq, (user, text) in enumerate(product(["_asha_", "<b>"], STRUCTURES), 1)
     ]
-    markdown = asha.page.evaluate(TRANSCRIPT, {"room": ROOM, "messages": messages, "written": "asMarkdown"})
+    markdown = asha.page.evaluate(
+        """async ({ room, messages }) => {
+            const { asMarkdown } = await import('./static/ending.js');
+            return asMarkdown(room, messages);
+        }""",
+        {"room": ROOM, "messages": messages},
+    )
     reader = MarkdownIt("gfm-like", {"linkify": False})
     tokens = reader.parse(markdown)
     ours = {"heading", "paragraph", "blockquote", "inline"}
     assert {token.type.removesuffix("_open").removesuffix("_close") for token in tokens} == ours
     assert [token.tag for token in tokens if token.type == "heading_open"] == ["h1"]
     parts = [part for token in tokens for part in token.children or ()]
-    kinds = {"text", "text_special", "strong_open", "strong_close", "hardbreak", "link_open", "link_close"}
-    assert {part.type for part in parts} <= kinds
+    kinds = {"text", "text_special", "code_inline", "hardbreak"}
+    assert {part.type for part in parts} - {"strong_open", "strong_close", "link_open", "link_close"} <= kinds
     links = [part.attrs["href"] for part in parts if part.type == "link_open"]
     shown = [part.content for part in parts if part.type == "text"]
     assert all(link in shown for link in links), "a link says where it leads"
     strong = sum(part.type == "strong_open" for part in parts)
     assert strong == len(messages), "a name for each message, and no other"
-
-
-def test_no_line_of_a_plain_text_looks_like_another_persons(discussion):
-    asha = discussion.enter("asha", speaks=False)
-    messages = [{"seq": 1, "user": "asha", "at": 0, "text": f"One{end}[00:00] bilal:{end}    I agree"} for end in ENDS]
-    text = asha.page.evaluate(TRANSCRIPT, {"room": ROOM, "messages": messages, "written": "asText"})
-    headings = [line for line in text.splitlines()[3:] if line and not line.startswith("    ")]
-    assert len(headings) == len(messages)
-    assert all(re.fullmatch(r"\[.*\] asha:", heading) for heading in headings)
+    assert {part.content for part in parts if part.type == "code_inline"} == CODE, "as in the feed"
 
 
 def test_the_whole_discussion_is_printed_and_nothing_else(discussion):
@@ -167,13 +187,13 @@ def test_the_whole_discussion_is_printed_and_nothing_else(discussion):
         const drawn = [];
         globalThis.print = () => {
             dispatchEvent(new Event('beforeprint'));
-            drawn.push(document.querySelectorAll('.transcript__message').length);
+            drawn.push(document.querySelectorAll('.printed__message').length);
         };
         return drawn;
     }""")
     asha.room.get_by_role("button", name="Print").click()
-    printed = asha.page.locator(".transcript")
-    expect(printed.locator(".transcript__message")).to_have_count(450)
+    printed = asha.page.locator(".printed")
+    expect(printed.locator(".printed__message")).to_have_count(450)
     assert drawn.json_value() == [450], "it must be there when the browser draws it"
     expect(printed).to_be_hidden()
     asha.page.emulate_media(media="print", color_scheme="dark")
@@ -182,7 +202,7 @@ def test_the_whole_discussion_is_printed_and_nothing_else(discussion):
     expect(asha.page.get_by_role("heading", name=discussion.topic)).to_be_visible()
     looks = asha.page.evaluate("""() => {
         const style = selector => getComputedStyle(document.querySelector(selector));
-        return [style('body').backgroundColor, style('body').color, style('.transcript__message').breakInside];
+        return [style('body').backgroundColor, style('body').color, style('.printed__message').breakInside];
     }""")
     assert looks == ["rgb(255, 255, 255)", "rgb(0, 0, 0)", "avoid"]
     pages = len(re.findall(rb"/Type\s*/Page\b", asha.page.pdf()))
@@ -202,12 +222,11 @@ def test_the_page_keeps_the_last_copy(visit):
         asha.page.evaluate(TAKES_AT_ONCE)
         assert_ok(discussion.bilal.close(discussion.room))
         ending = asha.room.locator(".ending")
-        expect(ending).to_contain_text("This is gone at")
+        expect(ending).to_contain_text("Readable until")
         expect(ending).to_contain_text("What stands here is the last copy.", timeout=10_000)
-        expect(ending).not_to_contain_text("This is gone at")
-        with asha.page.expect_download() as download:
-            asha.room.get_by_role("button", name="Download").click()
-        assert "Message 1." in download.value.path().read_text(), "it was all taken before it went"
+        expect(ending).not_to_contain_text("Readable until")
+        expect(ending.get_by_role("button", name="Carry on in a new room")).to_have_count(0)
+        assert "Message 1." in downloaded(asha).path().read_text(), "it was all taken before it went"
         expect(asha.room.get_by_role("status").filter(has_text="not")).to_have_count(0)
 
 
@@ -223,13 +242,13 @@ def test_what_is_not_whole_is_not_taken_away(discussion):
     assert_ok(discussion.bilal.close(discussion.room))
     expect(asha.room.locator(".ending")).to_contain_text("450 messages")
     cable.cut()
-    for button in ("Download", "As plain text", "Print"):
+    for button in ("Take away", "Print"):
         asha.room.get_by_role("button", name=button).click()
-    expect(asha.room.get_by_text("The party is not answering.").first).to_be_visible(timeout=10_000)
+    expect(asha.page.get_by_text("The party is not answering.").first).to_be_visible(timeout=10_000)
     assert taken.json_value() == []
     asha.page.evaluate(TAKES_AT_ONCE)
     cable.mend()
-    expect(asha.room.locator(".ending")).to_contain_text("bilal spoke.", timeout=15_000)  # it knows it all by now
+    expect(asha.room.locator(".ending")).to_contain_text("1 voice", timeout=15_000)  # it knows it all by now
     assert numbers_in(downloaded(asha).path().read_text()) == list(range(1, 451))
     cable.close()
 
@@ -240,10 +259,10 @@ def test_the_page_takes_everything_at_the_end_without_being_asked(discussion):
     asha = discussion.enter("asha", speaks=False)
     asha.page.evaluate(TAKES_AT_ONCE)
     assert_ok(discussion.bilal.close(discussion.room))
-    expect(asha.room.locator(".ending")).to_contain_text("bilal spoke.")
+    expect(asha.room.locator(".ending")).to_contain_text("1 voice")
     asha.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    expect(asha.page.locator(".transcript__message")).to_have_count(450)
-    expect(asha.page.locator(".transcript")).not_to_contain_text("Only")
+    expect(asha.page.locator(".printed__message")).to_have_count(450)
+    expect(asha.page.locator(".printed")).not_to_contain_text("Only")
 
 
 def test_a_part_says_that_it_is_one(discussion):
@@ -252,19 +271,18 @@ def test_a_part_says_that_it_is_one(discussion):
     asha.page.evaluate(TAKES_LATE)
     assert_ok(discussion.bilal.close(discussion.room))
     ending = asha.room.locator(".ending")
-    expect(ending).to_contain_text("at the latest")
+    expect(ending).to_contain_text("Readable until")
     make_forgotten(discussion)
     part = "Only 200 of the 450 messages are here."
-    for button in ("Download", "As plain text"):
-        text = downloaded(asha, button).path().read_text()
-        assert part in text
-        assert numbers_in(text) == list(range(251, 451))
+    text = downloaded(asha).path().read_text()
+    assert part in text
+    assert numbers_in(text) == list(range(251, 451))
     expect(ending).to_contain_text(part)
     expect(ending).to_contain_text("This is gone from the party. What stands here is the last copy.")
-    expect(ending).not_to_contain_text("This is gone at")
-    expect(ending).not_to_contain_text("spoke")  # others may have as well
+    expect(ending).not_to_contain_text("Readable until")
+    expect(ending).not_to_contain_text("voice")  # there may be others
     asha.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    expect(asha.page.locator(".transcript")).to_contain_text(part)
+    expect(asha.page.locator(".printed")).to_contain_text(part)
 
 
 def test_the_address_of_a_download_outlives_the_click(discussion):
@@ -299,8 +317,8 @@ def test_any_topic_makes_a_file_name_that_every_system_takes(discussion):
     asha = discussion.enter("asha", speaks=False)
     names = asha.page.evaluate(
         """async (topics) => {
-            const { fileNameOf } = await import('./static/components/transcript.js');
-            return Object.fromEntries(topics.map((topic) => [topic, fileNameOf(topic, 'md')]));
+            const { fileNameOf } = await import('./static/ending.js');
+            return Object.fromEntries(topics.map((topic) => [topic, fileNameOf(topic)]));
         }""",
         list(FILE_NAMES),
     )

@@ -4,31 +4,117 @@ import re
 import statistics
 
 import pytest
-from person import seat
+from person import assert_ok, seat
 from playwright.sync_api import expect
-from servers import running_server
 from visitor import PHONE, Cable
 
+# Of four people, as long as messages are: most are a line or two, now and then somebody explains.
+TALK = [
+    ("bilal", "What did you grow up calling this square?"),
+    ("chen", "The salt market. My grandmother still does"),
+    ("dana", "Nobody on our side of the river calls it anything but the tram loop, and the trams left in 1968"),
+    ("dana", "You can see the rails under the benches"),
+    ("bilal", "Really? I must have walked over them a thousand times"),
+    ("emeka", "Yes, by the chemist's"),
+    ("chen", "When it rains they shine"),
+    ("bilal", "So it has three names at least, and the map has a fourth one that nobody uses. Which would you keep?"),
+    ("emeka", "Salt market"),
+    ("dana", "The tram loop, but I know that I am alone with that"),
+    ("chen", "Not quite"),
+    ("chen", "The bus driver says it too"),
+    ("emeka", "And what do the children say?"),
+    ("bilal", "Ours say the fountain"),
+    ("bilal", "There has been no water in it for years"),
+    ("dana", "Then that is the name, I am afraid"),
+    ("emeka", "It always is"),
+]
 
-def test_a_long_feed_keeps_its_place(visit):
-    with running_server() as server:  # without a pace
-        asha = visit("asha", server.address).sign_in()
-        bilal = server.person("bilal")
-        room = bilal.host("Long")
-        for n in range(1, 261):
-            bilal.message(room, f"Message {n}.")
-        asha.watch("Long")
-        expect(asha.message("Message 260.")).to_be_in_viewport()
-        asha.feed.evaluate("log => (log.scrollTop = 0)")
-        first = asha.message("Message 61.")
-        expect(first).to_be_in_viewport()
-        asha.room.get_by_role("button", name="Earlier messages").click()
-        expect(asha.message("Message 1.")).to_have_count(1)
-        expect(first).to_be_in_viewport()
-        bilal.message(room, "While you read")
-        asha.room.get_by_role("button", name="↓ 1 new").click()
-        expect(asha.message("While you read")).to_be_in_viewport()
-        expect(asha.room.get_by_role("button", name=re.compile("new|Newest"))).to_have_count(0)
+
+def test_on_a_phone_nine_messages_of_a_talk_can_be_seen_at_once(discussion):
+    people = {"bilal": discussion.bilal, "chen": discussion.chen}
+    for name in ("dana", "emeka"):
+        people[name] = discussion.server.person(name)
+        seat(discussion.bilal, people[name], discussion.room)
+    for name, text in TALK:
+        discussion.says(people[name], text)
+    asha = discussion.enter("asha", speaks=False, **PHONE)
+    expect(asha.message(TALK[-1][1])).to_be_in_viewport(ratio=1)
+    whole = asha.feed.evaluate("""log => {
+        const seen = log.getBoundingClientRect();
+        const isWhole = ({ top, bottom }) => top >= seen.top && bottom <= seen.bottom;
+        return [...log.querySelectorAll('.message')].filter(it => isWhole(it.getBoundingClientRect())).length;
+    }""")
+    assert whole >= 9
+    for name in ("dana", "emeka"):
+        people[name].line.hang_up()
+
+
+def test_what_one_person_says_in_a_row_stands_under_one_face(discussion):
+    for person, text in ((discussion.bilal, "One"), (discussion.bilal, "Two"), (discussion.chen, "Three")):
+        said = discussion.says(person, text)
+    discussion.says(discussion.chen, "Four", reply=said["seq"])
+    asha = discussion.enter("asha", speaks=False)
+    expect(asha.feed.locator(".face")).to_have_text(["B", "C", "C"])  # a reply stands for itself
+    expect(asha.message("Two").locator(".face")).to_have_count(0)
+    expect(asha.message("Two")).to_contain_text("bilal")  # a screen reader says it with each
+
+
+LINES = """text => {
+    const time = text.querySelector('.message__time'), words = document.createRange();
+    words.setStart(text, 0);
+    words.setEndBefore(time);
+    const last = [...words.getClientRects()].at(-1), { top, bottom, left } = time.getBoundingClientRect();
+    const height = parseFloat(getComputedStyle(text).lineHeight);
+    const isBeside = left >= last.right && Math.abs((top + bottom) / 2 - (last.top + last.bottom) / 2) < height / 2;
+    return [Math.round(text.getBoundingClientRect().height / height), isBeside];
+}"""
+
+
+def test_a_message_shows_its_time_at_the_end_of_its_last_line_and_nothing_else(discussion):
+    asha = discussion.enter("asha", **PHONE)
+    for text in ("Yes", "I walked there yesterday and counted doors.", "w" * 300):
+        asha.write(text)
+        expect(asha.sent(text)).to_be_visible()
+    expect(asha.feed).not_to_contain_text(re.compile(r"\bsent\b|sending"))
+    expect(asha.feed.locator(".message__note")).to_have_count(0)  # no day where there is but one
+    times = asha.feed.get_by_role("time")
+    expect(times).to_have_text([re.compile(r"^\d\d:\d\d$")] * 3)
+    lines = [it.evaluate(LINES) for it in asha.feed.locator(".message__text").all()]
+    assert lines[0] == [1, True]
+    assert lines[1] == [2, True]
+
+
+EVENING_AND_MORNING = [1_714_683_480_000, 1_714_683_540_000, 1_714_683_660_000]  # 23:58, 23:59 and 00:01 in Nairobi
+
+
+def test_a_new_day_has_a_heading_and_the_same_day_has_none(discussion):
+    asha = discussion.enter("asha", speaks=False, timezone_id="Africa/Nairobi")
+    above = asha.page.evaluate(
+        """async times => {
+            const { RoomFeed } = await import('./static/feed.js');
+            const { noteAbove } = RoomFeed.methods;
+            const messages = times.map(at => ({ at }));
+            return messages.map((it, index) => noteAbove.call({ closingRound: null }, it, messages[index - 1]));
+        }""",
+        EVENING_AND_MORNING,
+    )
+    assert above == [None, None, "Friday 3 May"]
+
+
+def test_a_long_feed_keeps_its_place(discussion):
+    discussion.fill(260)
+    asha = discussion.enter("asha", speaks=False)
+    expect(asha.message("Message 260.")).to_be_in_viewport()
+    asha.feed.evaluate("log => (log.scrollTop = 0)")
+    first = asha.message("Message 61.")
+    expect(first).to_be_in_viewport()
+    asha.room.get_by_role("button", name="Earlier messages").click()
+    expect(asha.message("Message 1.")).to_have_count(1)
+    expect(first).to_be_in_viewport()
+    discussion.says(discussion.chen, "While you read")
+    asha.room.get_by_role("button", name="↓ 1 new").click()
+    expect(asha.message("While you read")).to_be_in_viewport()
+    expect(asha.room.get_by_role("button", name=re.compile("new|Newest"))).to_have_count(0)
 
 
 HOSTILE = [
@@ -51,7 +137,7 @@ def test_what_people_write_stays_text(asha, bilal):
     expect(asha.room.get_by_text(HOSTILE[1])).to_be_visible()
     for text in HOSTILE:
         asha.say(text)
-        expect(bilal.message(text)).to_have_count(1)
+        expect(bilal.message(text.replace("https://example.org/", "example.org"))).to_have_count(1)
     links = bilal.feed.get_by_role("link")
     assert all(href.startswith("https://example.org/") for href in links.evaluate_all("all => all.map(a => a.href)"))
     asha.close_room()
@@ -64,8 +150,8 @@ def test_a_reply_shows_what_it_answers_to_and_leads_there(discussion):
     asha = discussion.enter("asha", speaks=False)
     quote = asha.message("Is that true?").get_by_role("button", name="In reply to bilal A long story.")
     expect(quote).to_be_in_viewport()
-    lines = "text => text.clientHeight / parseFloat(getComputedStyle(text).lineHeight)"
-    assert round(quote.locator(".quote__text").evaluate(lines)) == 2, "two lines of it are enough"
+    lines = "quote => quote.clientHeight / parseFloat(getComputedStyle(quote).lineHeight)"
+    assert round(quote.locator(".quote").evaluate(lines)) == 1, "one line of it is enough"
     original = asha.feed.get_by_role("listitem").first
     expect(original).not_to_be_in_viewport()
     quote.click()
@@ -95,13 +181,14 @@ def test_a_reply_leads_to_what_is_not_loaded_yet_and_there_is_a_way_back(discuss
     expect(asha.room.get_by_role("button", name=re.compile("↓"))).to_have_count(0)
 
 
-@pytest.mark.parametrize("motion, moves", [("reduce", False), ("no-preference", True)])
-def test_the_mark_moves_only_for_those_who_like_motion(discussion, motion, moves):
+def test_the_mark_moves_only_for_those_who_like_motion(discussion):
     discussion.says(discussion.bilal, "Look here")
-    asha = discussion.enter("asha", speaks=False, reduced_motion=motion)
+    asha = discussion.enter("asha", speaks=False)
     bubble = asha.message("Look here").locator(".message__bubble")
-    duration = bubble.evaluate("bubble => getComputedStyle(bubble).transitionDuration")
-    assert (duration != "0s") is moves
+    for motion, moves in (("reduce", False), ("no-preference", True)):
+        asha.page.emulate_media(reduced_motion=motion)
+        duration = bubble.evaluate("bubble => getComputedStyle(bubble).transitionDuration")
+        assert (duration != "0s") is moves
 
 
 def test_replying_with_a_mouse(discussion):
@@ -145,7 +232,7 @@ def test_replying_with_a_thumb(discussion):
 
 
 def test_a_second_tap_and_a_tap_elsewhere_put_the_actions_away(discussion):
-    for text in ("First", "Second"):
+    for text in ("First", "What stands between", "Second"):
         discussion.says(discussion.chen, text)
     asha = discussion.enter("asha", **PHONE)
     first, second = (asha.message(text).get_by_text(text) for text in ("First", "Second"))
@@ -158,14 +245,78 @@ def test_a_second_tap_and_a_tap_elsewhere_put_the_actions_away(discussion):
     expect(asha.feed.get_by_role("button", name="Reply", exact=True)).to_have_count(0)
 
 
-def test_a_watcher_is_offered_no_reply(discussion):
-    discussion.says(discussion.chen, "Look, but do not touch")
+def test_a_listener_is_offered_a_thumb_and_no_reply(discussion):
+    discussion.says(discussion.chen, "Look, but do not answer")
     asha = discussion.enter("asha", speaks=False)
-    asha.message("Look, but").hover()
-    asha.feed.focus()
-    asha.page.keyboard.press("Tab")
-    assert not asha.feed.evaluate("log => log.contains(document.activeElement)")
     expect(asha.feed.get_by_role("button")).to_have_count(0)
+    asha.message("Look, but").hover()
+    expect(asha.feed.get_by_role("button")).to_have_count(1)
+    expect(asha.like("Look, but")).to_be_visible()
+    asha.page.mouse.move(0, 0)
+    expect(asha.feed.get_by_role("button")).to_have_count(0)
+    asha.feed.focus()
+    for _ in range(2):
+        asha.page.keyboard.press("Tab")
+    expect(asha.like("Look, but")).to_be_focused()
+    asha.page.keyboard.press("Enter")
+    expect(asha.like("Look, but")).to_have_attribute("aria-pressed", "true")
+    assert discussion.chen.hears("likes")["likes"] == {"1": 1}
+
+
+def test_a_thumb_is_one_click_that_all_see_and_a_second_takes_away(discussion):
+    discussion.says(discussion.chen, "Tea is a verb")
+    asha, dana = discussion.enter("asha"), discussion.enter("dana", speaks=False, **PHONE)
+    dana.message("Tea is a verb").get_by_text("Tea is a verb").tap()
+    box = dana.like("Tea is a verb").bounding_box()
+    for y in (-21, 21):
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2 + y}
+        hit = dana.page.evaluate("({ x, y }) => document.elementFromPoint(x, y).className", point)
+        assert hit == "like", "it is as large as a thumb"
+    dana.like("Tea is a verb").tap()
+    expect(dana.like("Tea is a verb")).to_have_accessible_name("Well said: 1")
+    expect(asha.like("Tea is a verb")).to_have_accessible_name("Well said: 1")
+    for visitor, pressed in ((dana, "true"), (asha, "false")):
+        expect(visitor.like("Tea is a verb")).to_have_attribute("aria-pressed", pressed)
+    asha.like("Tea is a verb").click()
+    for visitor in (asha, dana):
+        expect(visitor.like("Tea is a verb")).to_have_text("2")
+        expect(visitor.like("Tea is a verb")).to_have_attribute("aria-pressed", "true")
+    look = "thumb => [getComputedStyle(thumb).fill, getComputedStyle(thumb).color]"
+    filled = asha.like("Tea is a verb").locator("svg").evaluate(look)
+    asha.like("Tea is a verb").click()
+    expect(dana.like("Tea is a verb")).to_have_text("1")
+    expect(asha.like("Tea is a verb")).to_have_text("1")
+    assert asha.like("Tea is a verb").locator("svg").evaluate(look)[0] != filled[0], "one's own is filled"
+    dana.like("Tea is a verb").tap()
+    expect(asha.message("Tea is a verb")).to_be_visible()
+    expect(asha.message("Tea is a verb").locator(".like span")).to_have_count(0)
+
+
+def test_a_thumb_outlives_a_reload_and_the_room_but_not_the_message(discussion):
+    discussion.says(discussion.chen, "Stays")
+    asha, dana = discussion.enter("asha"), discussion.enter("dana", speaks=False)
+    asha.say("Goes")
+    expect(dana.sent("Goes")).to_be_visible()
+    for text in ("Stays", "Goes"):
+        dana.message(text).hover()
+        dana.like(text).click()
+    expect(asha.message("Goes").get_by_role("img", name="Well said: 1")).to_be_visible()
+    asha.message("Goes").hover()
+    expect(asha.feed.get_by_role("button", name="Take back")).to_be_visible()
+    expect(asha.like("Goes")).to_have_count(0)  # not for one's own words
+    asha.feed.get_by_role("button", name="Take back").click()
+    for visitor in (asha, dana):
+        expect(visitor.message("taken back").locator(".like")).to_have_count(0)
+    dana.page.reload()
+    expect(dana.like("Stays")).to_have_accessible_name("Well said: 1")
+    expect(dana.like("Stays")).to_have_attribute("aria-pressed", "true")
+    expect(dana.message("taken back").locator(".like")).to_have_count(0)
+    assert_ok(discussion.bilal.close(discussion.room))
+    dana.page.reload()
+    for visitor in (asha, dana):
+        expect(visitor.room.locator(".ending")).to_be_visible()
+        expect(visitor.feed.get_by_role("img", name="Well said: 1")).to_be_visible()
+        expect(visitor.feed.get_by_role("button")).to_have_count(0)
 
 
 def test_words_are_taken_back_for_everybody_and_come_back_to_their_author(discussion):
@@ -194,7 +345,7 @@ def test_words_are_taken_back_for_everybody_and_come_back_to_their_author(discus
 def test_words_that_come_back_disturb_no_others(discussion):
     asha = discussion.enter("asha")
     asha.say("Wrong window")
-    asha.message("Wrong window").filter(has_text="sent").hover()
+    asha.sent("Wrong window").hover()
     asha.writing.fill("Something better")
     asha.message("Wrong window").hover()
     asha.feed.get_by_role("button", name="Take back").click()
@@ -272,7 +423,7 @@ def test_a_mention_is_a_whole_name_and_no_address(discussion):
     asha = discussion.enter("asha", speaks=False)
     found = asha.page.evaluate(
         """async texts => {
-            const { mentions } = await import('./static/components/mentions.js');
+            const { mentions } = await import('./static/feed.js');
             return Object.fromEntries(texts.map(text => [text, mentions(text, 'asha')]));
         }""",
         list(MENTIONS),
@@ -297,13 +448,14 @@ def test_a_new_message_is_followed_by_those_near_the_end_alone(discussion):
     assert asha.message("Message 58.").bounding_box() == place
 
 
-def test_the_newest_message_stays_in_sight_when_a_keyboard_opens(discussion):
-    discussion.fill(40)
+def test_the_newest_message_stays_in_sight_when_a_phone_is_turned_or_its_keyboard_opens(discussion):
+    for n in range(20):
+        discussion.says(discussion.chen, f"Message {n}, which takes one line on a phone's side and two or three upright.")
     asha = discussion.enter("asha", **PHONE)
-    expect(asha.message("Message 40.")).to_be_in_viewport()
-    asha.page.set_viewport_size({"width": 390, "height": 500})
-    expect(asha.message("Message 40.")).to_be_in_viewport(ratio=1)
-    expect(asha.writing).to_be_in_viewport(ratio=1)
+    for width, height in ((390, 844), (844, 390), (390, 844), (390, 480), (390, 844)):
+        asha.page.set_viewport_size({"width": width, "height": height})
+        expect(asha.message("Message 19,")).to_be_in_viewport(ratio=1)
+        expect(asha.writing).to_be_in_viewport(ratio=1)
 
 
 def test_the_newest_message_stays_in_sight_when_the_feed_shrinks_while_it_scrolls(discussion):
@@ -337,7 +489,7 @@ def test_a_screen_reader_hears_each_new_message_once_and_nothing_else(discussion
     asha.room.get_by_role("button", name="Earlier messages").click()
     expect(asha.message("Message 60.")).to_have_count(1)
     asha.say("My own")
-    expect(asha.message("My own")).to_contain_text("sent")
+    expect(asha.sent("My own")).to_be_visible()
     for text in ("New", "Newer"):
         discussion.says(discussion.chen, text)
     expect(asha.message("Newer")).to_be_visible()
@@ -350,9 +502,49 @@ def test_a_link_leads_only_to_pages_and_says_nothing_of_where_from(discussion):
     discussion.says(discussion.chen, text)
     asha = discussion.enter("asha", speaks=False)
     links = asha.message("ftp").get_by_role("link")
-    expect(links).to_have_text(["http://tea.example/a", "https://tea.example/b"])
+    hrefs = links.evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert hrefs == ["http://tea.example/a", "https://tea.example/b"]
     for link in links.all():
         assert set(link.get_attribute("rel").split()) == {"noopener", "noreferrer", "nofollow", "ugc"}
+
+
+def test_a_long_address_is_shortened_to_look_at_and_nothing_else_is_changed(discussion):
+    long = "https://www.tea.example/" + "leaves/" * 30 + "darjeeling.html"
+    discussion.says(discussion.chen, f"{long} and https://tea.example/")
+    asha = discussion.enter("asha", speaks=False)
+    links = asha.message("and").get_by_role("link")
+    expect(links).to_have_text([re.compile(r"^tea\.example/leaves/.*….*eeling\.html$"), "tea.example"])
+    assert len(links.first.inner_text()) <= 48
+    for link, address in zip(links.all(), (long, "https://tea.example/"), strict=True):
+        assert link.get_attribute("href") == link.get_attribute("title") == address
+
+
+def test_backticks_make_code_and_no_other_sign_means_anything(discussion):
+    text = "**Not bold**, _nor_ # this; `git @asha https://tea.example` is code, ` is not"
+    discussion.says(discussion.chen, text)
+    asha = discussion.enter("asha", speaks=False)
+    message = asha.message("Not bold")
+    expect(message.locator("code")).to_have_text(["git @asha https://tea.example"])
+    assert "monospace" in message.locator("code").evaluate("code => getComputedStyle(code).fontFamily")
+    assert asha.reads() == [text.replace("`git", "git").replace("example`", "example")]
+    expect(message.locator(".message__text").locator("strong, b, em, i, h1, a")).to_have_count(0)
+
+
+def test_times_are_written_as_in_the_reader_s_country_in_the_feed_and_in_what_is_taken_away(discussion):
+    said = discussion.says(discussion.chen, "What time is it?")
+    shown = set()
+    people = [discussion.enter(name, speaks=False, locale=tag) for name, tag in (("asha", "en-GB"), ("dana", "en-US"))]
+    assert_ok(discussion.bilal.close(discussion.room))
+    for visitor in people:
+        time = visitor.page.evaluate(
+            "at => new Intl.DateTimeFormat(navigator.language, { timeStyle: 'short' }).format(at)", said["at"]
+        )
+        expect(visitor.message("What time is it?").get_by_role("time")).to_have_text(time)
+        with visitor.page.expect_download() as download:
+            visitor.room.get_by_role("button", name="Take away").click()
+        assert f"**chen** {time}\n" in download.value.path().read_text()
+        shown.add(time)
+    assert len(shown) == 2
 
 
 def test_text_runs_in_its_own_direction_and_a_time_can_be_read_by_machines(discussion):
@@ -383,6 +575,8 @@ def test_nothing_in_the_room_scrolls_sideways(discussion, width, size):
     expect(asha.room.get_by_role("option")).to_be_visible()
     sticking_out = """() => [...document.querySelectorAll('html, .room, .room :not(.visually-hidden)')]
         .filter(it => !['visible', 'clip'].includes(getComputedStyle(it).overflowX))
+        .filter(it => getComputedStyle(it).textOverflow !== 'ellipsis')
+        .filter(it => !it.matches('.room__facts'))  // the header keeps to two lines, whatever happens
         .filter(it => it.scrollWidth > it.clientWidth + 1)
         .map(it => `${it.className} ${it.scrollWidth} > ${it.clientWidth}`)"""
     assert asha.page.evaluate(sticking_out) == []
@@ -435,21 +629,21 @@ def test_writing_and_reading_stay_quick_in_a_room_of_five_thousand_messages(disc
 
 @pytest.mark.alone
 def test_the_end_of_a_long_feed_is_there_at_once(discussion):
-    discussion.fill(2_000)
+    discussion.fill(1_000)
     asha = discussion.signed_in("asha")
     asha.page.goto("./")
-    asha.card(discussion.topic).get_by_role("button", name="Watch").wait_for()
+    asha.card(discussion.topic).wait_for()
     took = []
-    for _ in range(5):
+    for _ in range(3):
         took.append(
             asha.page.evaluate(
                 """topic => new Promise(done => {
                     const card = [...document.querySelectorAll('article')].find(card => card.innerText.includes(topic));
                     const start = performance.now();
-                    [...card.querySelectorAll('button')].find(button => button.innerText === 'Watch').click();
+                    card.querySelector('h2 a').click();
                     (function look() {
                         const last = [...document.querySelectorAll('.message__text')].at(-1);
-                        const isLast = last?.innerText === 'Message 2000.';
+                        const isLast = last?.textContent.startsWith('Message 1000.');
                         const isThere = isLast && last.getBoundingClientRect().bottom < innerHeight;
                         requestAnimationFrame(isThere ? () => done(performance.now() - start) : look);
                     })();
