@@ -274,9 +274,18 @@ const Party = {
   },
 };
 
+/** Gives each part the name that it is used by. Vue finds none for a part of parts, and its warnings would name nothing. */
+function nameParts({ components = {} }) {
+  for (const [name, part] of Object.entries(components)) {
+    part.name = name;
+    nameParts(part);
+  }
+}
+
 /** Starts the page with the Vue that could be loaded. */
 export function startParty({ createApp }) {
   restoreRoomAfterSignIn();
+  nameParts(Party);
   const party = createApp(Party);
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });

@@ -2,8 +2,8 @@
 
 import pytest
 from playwright.sync_api import expect
-from servers import running_server
-from visitor import VENDOR
+from servers import ROOT, running_server
+from visitor import VENDOR, seat
 
 
 def own_copy(route):
@@ -72,3 +72,37 @@ def test_local_assets_ask_no_cdn(visit):
         asha.sign_in()
         expect(asha.page.get_by_role("heading", name="It is quiet here")).to_be_visible()
         assert all(url.startswith(server.address) for url in fetched), fetched
+
+
+def test_during_development_vue_warns_of_nothing_and_a_mistake_names_its_component_file_and_line(visit):
+    """As somebody sees it who works on the page: the whole of Vue warns of a wrong prop, name or event."""
+    with running_server(PARTY_DEV="yes") as server:
+        asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
+        asha.host("Tea")
+        for item in ("Invite", "More"):
+            asha.room.get_by_role("button", name=item, exact=True).click()
+            asha.page.keyboard.press("Escape")
+        seat(asha, bilal, "Tea")
+        bilal.say("With @asha")
+        asha.message("With @asha").hover()
+        asha.message("With @asha").get_by_role("button", name="Reply").click()
+        asha.say("Without")
+        expect(bilal.message("Without")).to_be_visible()
+
+        people, place = (ROOT / "static/people.js").read_text(), "async choose(name) {\n"
+        line = people[: people.index(place)].count("\n") + 2
+        spoilt = people.replace(place, f"{place}      spoilt();\n")
+        asha.page.route("**/people.js", lambda route: route.fulfill(body=spoilt, content_type="text/javascript"))
+        asha.page.reload()
+        expect(asha.message("Without")).to_be_visible()
+        assert asha.trouble == []
+        with asha.page.expect_event("pageerror") as error:
+            asha.room.get_by_role("button", name="More about bilal").click()
+        assert f"/static/people.js:{line}:" in error.value.stack
+        assert "[Vue warn]: Unhandled error" in asha.trouble[0] and "<RoomPeople " in asha.trouble[0]
+        asha.trouble.clear()
+        asha.page.unroute("**/people.js")
+        asha.page.reload()
+        asha.close_room()
+        bilal.leave()
+        expect(bilal.page.get_by_role("region", name="Closed lately")).to_be_visible()
