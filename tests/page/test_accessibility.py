@@ -93,7 +93,7 @@ def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, widths):
                     page.evaluate("(direction) => (document.dir = direction)", direction)
                     trouble[name, width, "sideways", direction] = page.evaluate(STICKS_OUT)
             page.set_viewport_size(size)
-            if size["width"] > 390 and how["viewport"]["width"] == 390:
+            if size != how["viewport"]:
                 continue  # it is seen at twice its size already
             page.evaluate("document.documentElement.style.fontSize = '200%'")
             trouble[name, "sideways, twice the text"] = page.evaluate(STICKS_OUT)
