@@ -102,6 +102,7 @@ function linesOf(text) {
 
 /** The whole discussion, for the printer alone: the feed renders only a part. */
 const PrintedDiscussion = {
+  name: 'PrintedDiscussion',
   template: /* html */ `
     <teleport to="body">
       <article class="printed">
@@ -127,6 +128,7 @@ const PrintedDiscussion = {
 };
 
 export const RoomEnding = {
+  name: 'RoomEnding',
   template: /* html */ `
     <section class="ending">
       <p ref="reason" class="ending__reason" role="status" tabindex="-1">{{ reason }} <span v-if="facts" class="muted">{{ facts }}</span></p>

@@ -93,6 +93,7 @@ export function completions(letters, names) {
 
 /** What a reply answers to. The page may not hold it: earlier messages come on demand. */
 export const QuotedMessage = {
+  name: 'QuotedMessage',
   template: /* html */ `
     <span class="quote" :class="hue">
       <template v-if="message">
@@ -109,6 +110,7 @@ export const QuotedMessage = {
 };
 
 const FeedMessage = {
+  name: 'FeedMessage',
   // Between the parts of a text stands no space that nobody wrote.
   template: /* html */ `
     <li class="message" :class="{ 'message--mine': mine, 'message--follows': follows, 'message--marked': isMarked, 'message--new': isNew }"
@@ -244,6 +246,7 @@ function stateOf({ seq, refusal }) {
 }
 
 export const RoomFeed = {
+  name: 'RoomFeed',
   template: /* html */ `
     <div class="feed">
       <div ref="log" class="feed__log" role="region" :aria-label="words.feed.title" tabindex="0" @scroll.passive="onScroll">

@@ -26,6 +26,7 @@ const SAY_WRITING_EVERY = 3 * SECOND;
 
 /** What is to be said and done near the end of a room: warnings, last words, the wish for more time. */
 export const LastMinutes = {
+  name: 'LastMinutes',
   template: /* html */ `
     <p v-if="isSeen" class="last-minutes">
       <span v-if="isClosingRound">{{ saidTheirs }}</span>
@@ -105,6 +106,7 @@ export const LastMinutes = {
 
 /** The signals: how it feels to listen, as all see it for a minute. Small chips; the one that was given says its name. */
 const RoomPulse = {
+  name: 'RoomPulse',
   template: /* html */ `
     <div class="pulse" role="group" :aria-label="words.pulse.title">
       <button v-for="{ mood, sign, name, label, count } in moods" :key="mood" class="chip" :class="{ 'chip--on': given === mood }"
@@ -156,6 +158,7 @@ const RoomPulse = {
 };
 
 export const AskToSpeak = {
+  name: 'AskToSpeak',
   template: /* html */ `
     <div v-if="place" class="waiting">
       <blockquote v-if="pitch" class="waiting__pitch" dir="auto">{{ pitch }}</blockquote>
@@ -280,6 +283,7 @@ export const hasTouchKeyboard = () => matchMedia('(pointer: coarse)').matches;
 export const isInComposition = (event) => event.isComposing || event.keyCode === IN_COMPOSITION;
 
 export const MessageForm = {
+  name: 'MessageForm',
   template: /* html */ `
     <form class="composer" @submit.prevent="say">
       <p v-if="pitch && draft === pitch" class="composer__let-in" role="status"><b>{{ words.writing.letIn }}</b> {{ words.writing.yourWords }}</p>

@@ -11,6 +11,7 @@ const CHOICES_OF_MINUTES = [10, 20, 30];
 
 /** A live room. The whole card opens it; what one may do besides stands above that link. */
 export const LobbyCard = {
+  name: 'LobbyCard',
   template: /* html */ `
     <article class="card" :class="hue" :aria-labelledby="'topic-' + card.id">
       <burning-line :room="card" :now="now"></burning-line>
@@ -71,6 +72,7 @@ export const LobbyCard = {
 };
 
 export const HostSheet = {
+  name: 'HostSheet',
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.hosting.title">
       <form class="hosting" @submit.prevent="open">
@@ -131,6 +133,7 @@ export const HostSheet = {
 
 /** Closed rooms that one was inside of. */
 const ClosedRooms = {
+  name: 'ClosedRooms',
   template: /* html */ `
     <section v-if="readable.length" class="closed" aria-labelledby="closed-title">
       <h2 id="closed-title">{{ words.lobby.closed }}</h2>
@@ -159,6 +162,7 @@ const ClosedRooms = {
 };
 
 export const LobbyPage = {
+  name: 'LobbyPage',
   template: /* html */ `
     <div class="lobby">
       <header class="top">

@@ -179,6 +179,7 @@ async function closeNotifications() {
 // The choices
 
 export const PageChoices = {
+  name: 'PageChoices',
   template: /* html */ `
     <ul class="choices">
       <li v-for="{ name, isOn, isFixed, note } in switches" :key="name">

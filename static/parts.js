@@ -38,6 +38,7 @@ function hashOf(name) {
 }
 
 export const PersonFace = {
+  name: 'PersonFace',
   template: /* html */ `<span class="face" :class="hue" aria-hidden="true">{{ letter }}</span>`,
   props: { name: String },
   computed: {
@@ -52,6 +53,7 @@ export const PersonFace = {
 
 /** Some faces that overlap, and how many more there are. Whoever cannot see them finds the names elsewhere. */
 export const FacePile = {
+  name: 'FacePile',
   template: /* html */ `
     <span class="faces" aria-hidden="true">
       <person-face v-for="name in names.slice(0, shown)" :key="name" :name="name"></person-face>
@@ -81,6 +83,7 @@ export const isJustOpened = ({ opened_at: openedAt }, now) => now - openedAt < J
 
 /** The time of a live room, as a card or a header says it. */
 export const RoomTime = {
+  name: 'RoomTime',
   template: /* html */ `<span class="time" :class="{ 'time--last': isClosingRound }">{{ said }}</span>`,
   props: { room: Object, now: Number },
   computed: {
@@ -95,6 +98,7 @@ export const RoomTime = {
 };
 
 export const BurningLine = {
+  name: 'BurningLine',
   template: /* html */ `
     <span class="burn" :class="{ 'burn--last': isClosingRound, 'burn--out': !share }" :style="{ '--share': share }"
       aria-hidden="true"></span>`,
@@ -115,6 +119,7 @@ export const BurningLine = {
 
 /** A dialog: a sheet from below on a phone, in the middle of a wide screen. Escape, and a tap beside it, close it. */
 export const SheetDialog = {
+  name: 'SheetDialog',
   template: /* html */ `
     <dialog ref="dialog" class="sheet" :aria-labelledby="titleId" @click.self="onBackdrop" @close="isOpen = false">
       <div v-if="isOpen" class="sheet__inside">

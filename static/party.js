@@ -27,6 +27,7 @@ const lobby = JSON.parse(document.getElementById('lobby').textContent);
 const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
 
 const ConnectionNotice = {
+  name: 'ConnectionNotice',
   template: /* html */ `
     <p v-if="state === 'signed-out'" class="notice notice--refusal" role="alert">
       {{ words.connection.signedOut }} <a :href="signIn">{{ words.connection.signInAgain }}</a>

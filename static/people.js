@@ -16,6 +16,7 @@ const NO_UNDO_MS = 500;
 const idOf = ({ user, at }) => `${user} ${at}`;
 
 export const RoomPeople = {
+  name: 'RoomPeople',
   template: /* html */ `
     <div class="people">
       <section aria-labelledby="speaking-title">
@@ -111,6 +112,7 @@ export const RoomPeople = {
 };
 
 export const RoomQueue = {
+  name: 'RoomQueue',
   template: /* html */ `
     <section class="queue" :class="{ 'queue--list': isList }" aria-labelledby="queue-title">
       <header class="queue__head">

@@ -16,6 +16,7 @@ const WIDE = matchMedia('(min-width: 64rem)');
 
 /** The link to the room, and how it is shared. */
 const RoomInvitation = {
+  name: 'RoomInvitation',
   template: /* html */ `
     <div class="invitation">
       <p class="invitation__about">{{ words.invitation.about }}</p>
@@ -52,6 +53,7 @@ const RoomInvitation = {
 
 /** What stands behind the "⋯". */
 const RoomMenu = {
+  name: 'RoomMenu',
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.menu.title">
       <ul class="menu">
@@ -106,6 +108,7 @@ const RoomMenu = {
 };
 
 export const RoomPage = {
+  name: 'RoomPage',
   template: /* html */ `
     <main class="room" :class="[hue, { 'room--asked': isHost && queue.length, 'room--over': isOver }]" aria-labelledby="room-topic">
       <header class="room__head">

@@ -172,10 +172,12 @@ SCRIPT_PARTS = re.compile(
 )
 KEYS = {"Enter", "Escape", "Tab", "Home", "End", "ArrowUp", "ArrowDown", "PageUp", "PageDown"}
 # A capital letter, or an end as of a sentence. Lower-case words are found on the Spanish page: page/test_words.py.
+NAME_OF_PART = re.compile(r"^  name: '\w+',$|component\('\w+'", re.MULTILINE)
 SENTENCE = re.compile(r"(?<![^\s(\"'])[A-Z]\w*[a-z]|\s\w+[.!?…]\s*$|\w[.!?…] \w")
 
 
 def sentences_in(script):
+    script = NAME_OF_PART.sub("", script)
     literals = ("".join(filter(None, match)) for match in SCRIPT_PARTS.findall(script))
     literals = (INSERTED.sub("", literal) for literal in literals)
     return [literal for literal in literals if SENTENCE.search(literal) and literal not in KEYS]
