@@ -20,7 +20,7 @@ export const RoomPeople = {
     <div class="people">
       <section aria-labelledby="speaking-title">
         <header class="people__head">
-          <h3 id="speaking-title">{{ words.people.speaking }}</h3>
+          <h2 id="speaking-title">{{ words.people.speaking }}</h2>
           <span>{{ free }}</span>
         </header>
         <ul class="people__list">
@@ -45,7 +45,7 @@ export const RoomPeople = {
       </section>
       <section v-if="view.watching" aria-labelledby="listening-title">
         <header class="people__head">
-          <h3 id="listening-title">{{ words.people.listening }}</h3>
+          <h2 id="listening-title">{{ words.people.listening }}</h2>
           <span>{{ view.watching }}</span>
         </header>
         <ul class="people__list">

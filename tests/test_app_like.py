@@ -114,7 +114,12 @@ def sign_in(page, address, name="asha"):
 
 
 def lobby(page):
-    return page.locator("#party").get_by_role("heading", name="Live rooms")
+    return page.get_by_role("button", name="Host a room")
+
+
+def sign_out(page):
+    page.get_by_role("button", name="choices, and sign out").click()
+    page.get_by_role("dialog").get_by_role("button", name="Sign out", exact=True).click()
 
 
 def sign_in_and_wait_for_the_worker(page, address):
@@ -147,11 +152,11 @@ def test_offline_a_calm_page_stands_in_and_the_lobby_comes_back_by_itself(page, 
         page.goto(address + path)
         expect(page.get_by_role("heading", name="No connection")).to_be_visible()
         expect(page.get_by_text("You are offline")).to_be_visible()
-        assert page.evaluate("getComputedStyle(document.querySelector('.empty')).borderStyle") == "dashed", "styled"
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 239, 228)", "styled"
         assert page.get_by_role("banner").get_by_role("presentation").evaluate("image => image.naturalWidth") > 0
     page.goto(address + "#room=nowhere")
     page.context.set_offline(False)
-    expect(page.get_by_role("dialog").get_by_text("There is no such room.")).to_be_visible()
+    expect(page.locator(".room").get_by_text("There is no such room.")).to_be_visible()
     assert page.url == address + "#room=nowhere"
 
 
@@ -197,7 +202,7 @@ def test_a_tap_on_a_notification_leads_the_tab_there_at_the_first_visit_too(page
     sign_in_and_wait_for_the_worker(page, server.address)
     link = f"{server.address}#room=nowhere"
     assert tap(page, link) == []
-    expect(page.get_by_role("dialog").get_by_text("There is no such room.")).to_be_visible()
+    expect(page.locator(".room").get_by_text("There is no such room.")).to_be_visible()
     assert page.url == link
 
 
@@ -209,15 +214,15 @@ def test_a_tap_on_a_notification_takes_nobody_out_of_another_room(page, server):
     other = page.context.new_page()
     other.goto(server.address)
     for tab, topic in ((page, "One"), (other, "Other")):
-        tab.get_by_role("article").filter(has_text=topic).get_by_role("button", name="Go in").click()
-        expect(tab.get_by_role("dialog").get_by_role("heading", name=topic)).to_be_visible()
+        tab.get_by_role("link", name=topic, exact=True).click()
+        expect(tab.locator(".room").get_by_role("heading", name=topic)).to_be_visible()
     addresses = [page.url, other.url]
     assert addresses == links[:2]
     for link in links[:2]:
         assert tap(page, link) == [], "the tab that shows it is there"
     assert tap(page, links[2]) == [links[2]], "both tabs are in another room"
     assert [page.url, other.url] == addresses
-    other.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    other.get_by_role("button", name="Back to the lobby").click()
     assert tap(page, links[2]) == []
     expect(other).to_have_url(links[2])
     assert page.url == links[0]
@@ -231,7 +236,7 @@ def test_a_draft_is_there_again_after_the_network_was_away(page, server):
     asha = server.person("asha")
     room = asha.host("Tunnel")
     page.goto(f"{server.address}#room={room}")
-    writing = page.get_by_role("dialog").get_by_role("textbox", name="Message")
+    writing = page.get_by_role("textbox", name="Message")
     writing.fill("Half a thought")
     page.context.set_offline(True)
     page.reload()
@@ -244,7 +249,7 @@ def test_a_draft_is_there_again_after_the_network_was_away(page, server):
 def test_a_form_that_could_not_be_sent_is_not_sent_later(page, address):
     sign_in_and_wait_for_the_worker(page, address)
     page.context.set_offline(True)
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("heading", name="No connection")).to_be_visible()
     page.context.set_offline(False)
     expect(lobby(page)).to_be_visible()
@@ -275,7 +280,7 @@ def test_the_phone_keeps_nothing_with_a_name_or_a_token(page, address):
     assert own == {"offline", "static/party.css", "static/offline.js"}
     for text in kept.values():
         assert "asha" not in text and "token" not in text
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     page.context.set_offline(True)
     page.go_back()
@@ -287,6 +292,7 @@ def test_a_new_version_brings_a_new_worker_and_the_old_ones_files_go(page, addre
     sign_in_and_wait_for_the_worker(page, address)
     before = page.evaluate("caches.keys()")
     assert f"{address}?{assets.VERSION}" in before
+    page.context.clear_cookies()
     page.goto(address + "sign-in")  # which brings no worker itself
     page.evaluate(
         """async () => {
@@ -319,8 +325,9 @@ def test_the_manifest_says_what_a_phone_needs():
         if icon["type"] == "image/png":
             assert "{0}x{0}".format(int.from_bytes(answer.data[16:20])) == icon["sizes"]
     shown = re.search(r"--paper: light-dark\((#\w+), (#\w+)\)", (ROOT / "static" / "party.css").read_text())
-    page = app.app.test_client().get("/sign-in").text
-    assert re.findall(r'theme-color" content="(#\w+)"', page) == list(shown.groups()), "the colours of the page"
+    for path in ("/sign-in", "/offline"):
+        page = app.app.test_client().get(path).text
+        assert re.findall(r'theme-color" content="(#\w+)"', page) == list(shown.groups()), "the colours of the page"
     assert manifest["theme_color"] == manifest["background_color"] == shown[1]
 
 

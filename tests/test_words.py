@@ -9,11 +9,14 @@ from html.parser import HTMLParser
 import pytest
 from servers import ROOT
 
+from party import rules
+
 WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (ROOT / "static/words").glob("*.json")}
 TRANSLATIONS = WORDS_IN.keys() - {"en"}
 PLURALS = {"zero", "one", "two", "few", "many", "other"}
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
-SCRIPTS = [path for path in sorted((ROOT / "static").rglob("*.js")) if "vendor" not in path.parts]
+SCRIPTS = sorted((ROOT / "static").glob("*.js"))
+IN_A_MODULE = re.compile(r"template: /\* html \*/ `(.*?)`,\n", re.DOTALL)  # a component's markup
 
 
 def sentences(words, place=()):
@@ -21,6 +24,8 @@ def sentences(words, place=()):
     for name, value in words.items():
         if isinstance(value, str):
             yield (*place, name), [value]
+        elif isinstance(value, list):
+            yield (*place, name), value
         elif value.keys() <= PLURALS and value:
             yield (*place, name), list(value.values())
         elif name != "refusals":
@@ -136,8 +141,26 @@ def test_words_in_a_template_are_found(template, found):
     assert ShownWords(template).found == found
 
 
+def templates():
+    """(name of the file, template) of every page, and of every component, which stands in its module."""
+    for path in TEMPLATES:
+        yield path.name, path.read_text()
+    for path in SCRIPTS:
+        for template in IN_A_MODULE.findall(path.read_text()):
+            yield path.name, template
+
+
+def test_every_template_is_found():
+    """A module's are those that begin as an editor knows them."""
+    names = [name for name, _ in templates()]
+    begun = {path.name: len(re.findall(r"\btemplate:", path.read_text())) for path in SCRIPTS}
+    assert {name: names.count(name) for name in begun} == begun
+    assert sum(begun.values()) > 25
+    assert not [name for name, template in templates() if "`" in template or "${" in template], "values go another way"
+
+
 def test_no_template_has_words_of_its_own():
-    assert not {path.name: found for path in TEMPLATES if (found := ShownWords(path.read_text()).found)}
+    assert not {name: found for name, template in templates() if (found := ShownWords(template).found)}
 
 
 # A regular expression stands where a value may stand; its quotes are none.
@@ -172,5 +195,66 @@ def test_sentences_in_a_script_are_found(script, found):
     assert sentences_in(script) == found
 
 
+def without_templates(path):
+    return IN_A_MODULE.sub("", path.read_text())
+
+
 def test_no_script_has_sentences_of_its_own():
-    assert not {path.name: found for path in SCRIPTS if (found := sentences_in(path.read_text()))}
+    assert not {path.name: found for path in SCRIPTS if (found := sentences_in(without_templates(path)))}
+
+
+# No word too many, none too few
+
+# Of other things that a function calls `words`, a module that shows ours does not speak.
+OWN_WORDS = re.compile(r"import \{[^}]*\bwords\b[^}]*\} from './words\.js'|export const words =")
+NAMED = re.compile(r"(?<![\w.])words\.(\w+)(?:\.(\w+)|(\[))?")
+TAKEN_APART = re.compile(r"const \{([^}]*)\} = words\.(\w+);")
+WORDS = {(group, name) for group, inside in WORDS_IN["en"].items() if isinstance(inside, dict) for name in inside}
+
+
+def words_in(code):
+    """What the code shows of our words: {(group, name)}, and the groups of which a value says which."""
+    named, chosen_from = set(), set()
+    for group, name, bracket in NAMED.findall(code):
+        if name:
+            named.add((group, name))
+        elif bracket:
+            chosen_from.add(group)
+    for names, group in TAKEN_APART.findall(code):
+        named |= {(group, name.partition(":")[0].strip()) for name in names.split(",")}
+    return named, chosen_from
+
+
+@pytest.mark.parametrize(
+    "code, named, chosen_from",
+    [
+        ("<p>{{ words.tea.cups }}</p>", {("tea", "cups")}, set()),
+        ('<p :title="fill(words.tea.cups, { words })">', {("tea", "cups")}, set()),
+        ("return words.tea.numbers[count - 1];", {("tea", "numbers")}, set()),
+        ("words.tea[kind] ?? this.words.tea.other", set(), {"tea"}),
+        ("const { milk, sugar: sweet } = words.tea;", {("tea", "milk"), ("tea", "sugar")}, set()),
+    ],
+)
+def test_the_words_that_code_shows_are_found(code, named, chosen_from):
+    assert words_in(code) == (named, chosen_from)
+
+
+def shown_words():
+    modules = [without_templates(path) for path in SCRIPTS if OWN_WORDS.search(path.read_text())]
+    return words_in("\n".join([*(template for _, template in templates()), *modules]))
+
+
+def test_there_are_all_words_that_the_page_shows():
+    """Of one that is missing a browser shows nothing, and says nothing."""
+    named, chosen_from = shown_words()
+    assert len(named) > 150, "they must be found"
+    assert named - WORDS - {("refusals", "get")} == set(), "of a Python dict"
+    assert chosen_from <= WORDS_IN["en"].keys()
+
+
+def test_there_are_no_words_that_the_page_does_not_show():
+    """One that a value chooses must be such a value somewhere: in a module, or a reason of the party's for closing."""
+    named, chosen_from = shown_words()
+    in_modules = re.findall(r"(\w+): |'(\w+)'", "\n".join(map(without_templates, SCRIPTS)))
+    values = {*rules.MOODS, "host", "time", "abandoned"}.union(*in_modules)
+    assert {(group, name) for group, name in WORDS - named if group not in chosen_from or name not in values} == set()

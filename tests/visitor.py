@@ -88,8 +88,10 @@ class Visitor:
         return self.room.get_by_role("textbox", name="What would you add?")
 
     def ask(self, pitch=""):
+        ask = self.room.get_by_role("button", name="Ask to speak")
+        expect(ask).to_be_visible()
         if not self.pitch.is_visible():
-            self.room.get_by_role("button", name="Ask to speak").click()
+            ask.click()
         self.pitch.fill(pitch)
         self.room.get_by_role("button", name="Ask to speak").click()
         expect(self.room.get_by_text("You are next")).to_be_visible()

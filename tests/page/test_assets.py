@@ -1,11 +1,9 @@
-"""Vue and Socket.IO: from the CDN, else the server's own copy."""
-
-import re
+"""What the page is made of: its modules and styles, and Vue and Socket.IO from the CDN, else the server's own copy."""
 
 import pytest
 from playwright.sync_api import expect
-from servers import running_server
-from visitor import VENDOR
+from servers import ROOT, running_server
+from visitor import VENDOR, seat
 
 
 def own_copy(route):
@@ -36,7 +34,7 @@ CDN = {
 # Measured by the page itself: a test sees it later.
 LIVE = """
   (function look() {
-    if (document.getElementById('party')?.firstElementChild) window.live = performance.now();
+    if (document.querySelector('#party h1')) window.live = performance.now();
     else requestAnimationFrame(look);
   })();
 """
@@ -52,7 +50,7 @@ def test_the_page_is_live_soon_whatever_the_cdn_does(visit, cdn):
     dana.page.evaluate("sessionStorage.clear()")
     dana.page.add_init_script(LIVE)
     dana.page.goto("./", wait_until="domcontentloaded")
-    live = dana.page.locator("#party").get_by_text(re.compile("It is quiet here|min left")).first
+    live = dana.page.get_by_role("button", name="Host a room")
     dana.page.wait_for_function("window.live")
     took = dana.page.evaluate("live")
     assert took < (2_500 if cdn == "hanging" else 2_000)
@@ -72,5 +70,39 @@ def test_local_assets_ask_no_cdn(visit):
         fetched = []
         asha.page.on("request", lambda request: fetched.append(request.url))
         asha.sign_in()
-        expect(asha.page.locator("#party").get_by_text("It is quiet here.")).to_be_visible()
+        expect(asha.page.get_by_role("heading", name="It is quiet here")).to_be_visible()
         assert all(url.startswith(server.address) for url in fetched), fetched
+
+
+def test_during_development_vue_warns_of_nothing_and_a_mistake_names_its_component_file_and_line(visit):
+    """As somebody sees it who works on the page: the whole of Vue warns of a wrong prop, name or event."""
+    with running_server(PARTY_DEV="yes") as server:
+        asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
+        asha.host("Tea")
+        for item in ("Invite", "More"):
+            asha.room.get_by_role("button", name=item, exact=True).click()
+            asha.page.keyboard.press("Escape")
+        seat(asha, bilal, "Tea")
+        bilal.say("With @asha")
+        asha.message("With @asha").hover()
+        asha.message("With @asha").get_by_role("button", name="Reply").click()
+        asha.say("Without")
+        expect(bilal.message("Without")).to_be_visible()
+
+        people, place = (ROOT / "static/people.js").read_text(), "async choose(name) {\n"
+        line = people[: people.index(place)].count("\n") + 2
+        spoilt = people.replace(place, f"{place}      spoilt();\n")
+        asha.page.route("**/people.js", lambda route: route.fulfill(body=spoilt, content_type="text/javascript"))
+        asha.page.reload()
+        expect(asha.message("Without")).to_be_visible()
+        assert asha.trouble == []
+        with asha.page.expect_event("pageerror") as error:
+            asha.room.get_by_role("button", name="More about bilal").click()
+        assert f"/static/people.js:{line}:" in error.value.stack
+        assert "[Vue warn]: Unhandled error" in asha.trouble[0] and "<RoomPeople " in asha.trouble[0]
+        asha.trouble.clear()
+        asha.page.unroute("**/people.js")
+        asha.page.reload()
+        asha.close_room()
+        bilal.leave()
+        expect(bilal.page.get_by_role("region", name="Closed lately")).to_be_visible()

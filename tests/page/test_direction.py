@@ -12,11 +12,9 @@ from runtime import words
 
 # Urdu, with English words: what counts here is where they stand.
 FROM_RIGHT_TO_LEFT = """
-import json, app
-from runtime import assets, words
+import app
+from runtime import words
 words.IN["ur"] = words.IN["en"] | {"direction": "rtl"}
-assets.FILES["words/ur.json"] = assets.File("words/ur.json", json.dumps(words.IN["ur"]).encode())
-assets.FILES |= assets.made_of(assets.FILES)
 app.main()
 """
 
@@ -30,9 +28,9 @@ def turned_party():
 @pytest.mark.parametrize("language, direction", [("en", "ltr"), ("es", "ltr"), ("ur", "rtl")])
 def test_each_page_runs_in_the_direction_of_its_language(clean_party, monkeypatch, language, direction):
     monkeypatch.setitem(words.IN, "ur", words.IN["en"] | {"direction": "rtl"})
-    asha = browser_of("asha")
-    for path in ("/", "/sign-in", "/offline"):
-        page = asha.get(path, headers={"Accept-Language": language}).text
+    asha, nobody = browser_of("asha"), clean_party.app.test_client()
+    for browser, path in ((asha, "/"), (nobody, "/sign-in"), (nobody, "/offline")):
+        page = browser.get(path, headers={"Accept-Language": language}).text
         assert f'<html lang="{language}" dir="{direction}">' in page, path
 
 
@@ -55,8 +53,18 @@ def test_from_right_to_left_everything_stands_on_the_other_side(visit, turned_pa
     middle = feed["x"] + feed["width"] / 2
     assert own["x"] + own["width"] < middle < theirs["x"], (own, theirs, feed)
     assert people["x"] < feed["x"], "beside the feed, where lines end"
-    signal = bilal.room.get_by_role("button", name="Agree")
-    assert "to left" in signal.evaluate("(signal) => getComputedStyle(signal).backgroundImage")
+    assert offset_of_the_flame(bilal.room) < 0, "it burns down to where lines begin"
+    assert bilal.room.get_by_role("button", name="Back to the lobby").locator("svg").evaluate(
+        "(arrow) => getComputedStyle(arrow).scale"
+    ) == "-1 1", "back is where lines begin"
+
+
+def offset_of_the_flame(room):
+    """How far right of the line's middle the flame stands, in a room that has just been opened."""
+    return room.locator(".room__head .burn").evaluate("""(line) => {
+      const { left, width } = getComputedStyle(line, '::after');
+      return parseFloat(left) + parseFloat(width) / 2 - line.offsetWidth / 2;
+    }""")
 
 
 SIDE = re.compile(r"\b(?:left|right)\b")
@@ -84,6 +92,7 @@ def test_sides_in_a_style_are_found(style, found):
     assert sides_in(style) == found
 
 
-def test_the_styles_name_a_side_in_one_place():
-    found = {path.name: sides_in(path.read_text()) for path in (ROOT / "static/styles").glob("*.css")}
-    assert found == {"party.css": ["right", "left"], "feed.css": [], "print.css": []}, "only what --end is"
+def test_the_styles_name_no_side():
+    styles = {path.name: path.read_text() for path in (ROOT / "static").glob("*.css")}
+    assert len(styles) > 5, "they must be found"
+    assert {name: found for name, style in styles.items() if (found := sides_in(style))} == {}

@@ -15,8 +15,8 @@ OTHERS = {
     "maxTopic": 7,
     "maxPitch": 8,
     "maxText": 9,
-    "roomMinutes": 30,
-    "mostMinutes": 29,
+    "roomMinutes": 45,
+    "mostMinutes": 19,
     "longestRoom": 30 * 60_000,
     "takeBackWithin": 0,
     "moods": ["say_more"],
@@ -37,17 +37,18 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
     with running_server(program=("-c", f"import app; app.LIMITS.update({OTHERS}); app.main()")) as server:
         asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
         asha.page.get_by_role("button", name="Host a room").click()
-        asha.page.get_by_label("Topic").press_sequentially("Tea and cake")
-        expect(asha.page.get_by_label("Topic")).to_have_value("Tea and")
-        minutes = asha.page.get_by_label("Minutes")
-        expect(minutes).to_have_attribute("max", "29")
-        expect(minutes).to_have_value("")  # what is usual here may not be chosen
-        expect(minutes).to_have_attribute("placeholder", "30")
-        asha.page.get_by_role("button", name="Open the room").click()
-        expect(asha.room.get_by_role("button", name="+10 minutes")).to_be_disabled()
+        topic = asha.sheet.get_by_role("textbox", name="Topic")
+        topic.press_sequentially("Tea and cake")
+        expect(topic).to_have_value("Tea and")
+        expect(asha.sheet.get_by_text("7 of 7")).to_be_visible()
+        expect(asha.sheet.locator("fieldset label")).to_have_text(["10", "45"])
+        expect(asha.sheet.get_by_role("radio", name="45")).to_be_checked()
+        asha.sheet.get_by_role("button", name="Open the room").click()
+        expect(asha.open_menu().get_by_role("button", name="Ten more minutes")).to_be_disabled()
+        asha.page.keyboard.press("Escape")
         asha.say("Milk?")
         sent = asha.message("Milk?")
-        expect(sent).to_contain_text("sent")
+        expect(sent.locator("time")).to_be_visible()
         sent.get_by_text("Milk?").hover()
         expect(sent.get_by_role("button", name="Reply")).to_be_visible()
         expect(sent.get_by_role("button", name="Take back")).to_have_count(0)
@@ -62,8 +63,9 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         expect(signals).to_be_disabled()
         expect(signals).to_be_enabled(timeout=5_000)
         bilal.room.get_by_role("button", name="Ask to speak").click()
-        bilal.room.get_by_label("What do you want to add?").press_sequentially("Honey, please")
-        expect(bilal.room.get_by_label("What do you want to add?")).to_have_value("Honey, p")
+        bilal.pitch.fill("Honey, please")
+        expect(bilal.room.get_by_text("13 of 8")).to_be_visible()
+        expect(bilal.room.get_by_role("button", name="Ask to speak")).to_be_disabled()
 
 
 CONSTANT = re.compile(r"^const (\w+) = ([\d_.]+)(?: \* (SECOND|MINUTE))?;", re.MULTILINE)
@@ -80,13 +82,21 @@ def test_constants_in_a_script_are_found():
     assert constants_in(script) == {"MOST": 30, "REST_MS": 10_000}
 
 
+SCRIPTS = {path.name: path.read_text() for path in (ROOT / "static").glob("*.js")}
+
+
 def test_the_page_has_no_limit_of_its_own():
-    scripts = [*(ROOT / "static").glob("*.js"), *(ROOT / "static/components").glob("*.js")]
-    constants = {name: value for path in scripts for name, value in constants_in(path.read_text()).items()}
+    constants = {name: value for script in SCRIPTS.values() for name, value in constants_in(script).items()}
     assert len(constants) > 20, "they must be found"
     values = [value for value in app.LIMITS.values() if type(value) is int]
     # How long the feed marks a message, and offers one to a screen reader, is no limit: equal by chance.
     assert {name for name, value in constants.items() if value in values} == {"MARKED_MS", "READ_OUT_MS"}
-    templates = {path.name: ATTRIBUTE.findall(path.read_text()) for path in (ROOT / "templates").rglob("*.html")}
-    assert not {name: found for name, found in templates.items() if found}
-    assert not [path.name for path in scripts for mood in rules.MOODS if f"'{mood}'" in path.read_text()]
+    pages = SCRIPTS | {path.name: path.read_text() for path in (ROOT / "templates").glob("*.html")}
+    assert not {name: found for name, page in pages.items() if (found := ATTRIBUTE.findall(page))}
+    assert not [name for name, script in SCRIPTS.items() for mood in rules.MOODS if f"'{mood}'" in script]
+
+
+def test_the_page_knows_just_the_limits_that_it_is_told():
+    """Of a misspelt one it would know nothing, and say nothing."""
+    asked_for = {name for script in SCRIPTS.values() for name in re.findall(r"\blimits\.(\w+)", script)}
+    assert asked_for == app.LIMITS.keys()

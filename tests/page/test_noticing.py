@@ -1,5 +1,7 @@
 """The page makes people notice what concerns them, and never nags."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from visitor import people_without_a_page
@@ -77,7 +79,7 @@ def others(party):
 
 def touch(visitor):
     expect(visitor.page.get_by_role("button", name="Host a room")).to_be_enabled()
-    visitor.page.get_by_role("heading", name="Live rooms").click()
+    visitor.page.get_by_role("heading", level=1).click()
 
 
 def sense(page, name):
@@ -104,9 +106,11 @@ def look_away(page, away=True):
     page.evaluate("away => lookAway(away)", away)
 
 
-def settings(visitor):
-    visitor.page.get_by_role("button", name="Sound and notifications").last.click()
-    return visitor.page.get_by_role("dialog", name="Sound and notifications")
+def choice(visitor, name):
+    """A switch behind one's own face in the lobby, or in a room behind "More"."""
+    if not visitor.sheet.is_visible():
+        visitor.page.get_by_role("button", name=re.compile("^More$|choices, and sign out")).click()
+    return visitor.sheet.get_by_role("switch", name=name)
 
 
 def test_a_host_hears_each_request_wherever_they_are(asha, others):
@@ -115,13 +119,13 @@ def test_a_host_hears_each_request_wherever_they_are(asha, others):
     tea = room_of(asha)
     asha.writing.fill("Half a thought")
     bilal.request(tea)
-    expect(asha.room.get_by_text("bilal asks to speak.")).to_be_visible()
+    expect(asha.page.get_by_text("bilal asks to speak.")).to_be_visible()
     wait_for(asha.page, "senses.notes === 2")
     expect(asha.writing).to_be_focused()
 
     asha.leave()
     bilal.withdraw(tea)
-    expect(asha.card("Tea").get_by_text("waiting to speak")).to_have_count(0)
+    expect(asha.card("Tea").get_by_text("asks to speak")).to_have_count(0)
     bilal.request(tea)
     expect(asha.page.get_by_text("bilal asks to speak: Tea")).to_be_visible()
     wait_for(asha.page, "senses.notes === 4")
@@ -129,7 +133,7 @@ def test_a_host_hears_each_request_wherever_they_are(asha, others):
     chen.host("Coffee")
     asha.watch("Coffee")
     dana.request(tea)
-    expect(asha.room.get_by_text("dana asks to speak: Tea")).to_be_visible()
+    expect(asha.page.get_by_text("dana asks to speak: Tea")).to_be_visible()
     wait_for(asha.page, "senses.notes === 6")
     assert not claims(asha.page, "notification"), "asha is looking"
 
@@ -143,7 +147,7 @@ def test_no_old_request_is_noticed_again_after_a_reload(asha, others):
     look_away(asha.page)
     asha.page.reload()
     asha.room.get_by_role("heading", name="Reload").click()
-    expect(asha.room.get_by_role("button", name="Approve bilal")).to_be_visible()
+    expect(asha.room.get_by_role("button", name="Let in bilal")).to_be_visible()
     assert not claims(asha.page, "notification") + claims(asha.page, "sound")
     chen.request(room)
     wait_for(asha.page, "senses.notifications.length === 1 && senses.rings === 1")
@@ -169,22 +173,48 @@ def test_who_is_let_in_hears_it_and_nobody_hears_what_they_did_themselves(asha, 
 
 def test_the_sound_can_be_switched_off_and_stays_off(asha, others):
     bilal, chen, _ = others
-    settings(asha).get_by_label("Sound").uncheck()
+    choice(asha, "Sounds").uncheck()
     asha.page.keyboard.press("Escape")
     asha.host("Silence")
     room = room_of(asha)
     bilal.request(room)
-    expect(asha.room.get_by_text("bilal asks to speak.")).to_be_visible()
+    expect(asha.page.get_by_text("bilal asks to speak.")).to_be_visible()
     assert sense(asha.page, "rings") == 0
     asha.page.reload()
     expect(asha.writing).to_be_visible()
-    sound = settings(asha).get_by_label("Sound")
+    sound = choice(asha, "Sounds")
     expect(sound).not_to_be_checked()
     chen.request(room)
-    expect(asha.room.get_by_role("button", name="Approve chen", include_hidden=True)).to_be_attached()
+    expect(asha.room.get_by_role("button", name="Let in chen", include_hidden=True)).to_be_attached()
     assert sense(asha.page, "rings") == 0
     sound.check()
     wait_for(asha.page, "senses.notes === 2")  # so that one knows it
+
+
+def test_each_choice_is_the_same_in_the_lobby_and_in_a_room_and_kept_for_the_next_visit(attend):
+    asha = attend("asha", permission="granted")
+    usual = {
+        "Sounds": True,
+        "Tell me when I am not looking": False,
+        "Show who is writing": True,
+        "Listen without my name": False,
+    }
+
+    def switches():
+        choice(asha, "Sounds")
+        names = asha.sheet.get_by_role("switch").evaluate_all("all => all.map(({ ariaLabel }) => ariaLabel)")
+        return {name: choice(asha, name).is_checked() for name in names}
+
+    assert switches() == usual
+    for name in usual:
+        choice(asha, name).click()
+    changed = {name: not is_on for name, is_on in usual.items()}
+    assert switches() == changed
+    asha.page.keyboard.press("Escape")
+    asha.host("Choices")
+    assert switches() == changed
+    asha.page.goto("./")
+    assert switches() == changed
 
 
 def test_a_page_that_nobody_has_touched_does_not_try_to_be_heard(asha, others):
@@ -192,42 +222,42 @@ def test_a_page_that_nobody_has_touched_does_not_try_to_be_heard(asha, others):
     asha.page.reload()
     expect(asha.room.get_by_role("heading", name="Untouched")).to_be_visible()
     others[0].request(room_of(asha))
-    expect(asha.room.get_by_text("bilal asks to speak.")).to_be_visible()
+    expect(asha.page.get_by_text("bilal asks to speak.")).to_be_visible()
     assert sense(asha.page, "players") == 0, "the browser would complain"
 
 
 def test_the_browser_is_asked_after_a_click_that_says_what_for(attend):
     asha = attend("asha")
-    choices = settings(asha)
-    choice = choices.get_by_label("Tell me when I am not looking")
-    expect(choices.get_by_text("five minutes before the end")).to_be_visible()
-    expect(choices.get_by_text("Your browser will ask you")).to_be_visible()
-    expect(choice).not_to_be_checked()
+    notifications = choice(asha, "Tell me when I am not looking")
+    expect(notifications).not_to_be_checked()
+    unasked = "Your browser will ask you. Who and in which room, never what was written"
+    expect(notifications).to_have_accessible_description(unasked)
     assert sense(asha.page, "questions") == 0
-    choice.check()
-    expect(choices.get_by_text("Your browser will ask you")).to_have_count(0)
+    notifications.check()
+    expect(notifications).to_have_accessible_description("Who and in which room, never what was written")
     assert sense(asha.page, "questions") == 1
-    choice.uncheck()
-    choice.check()
+    notifications.uncheck()
+    notifications.check()
     assert sense(asha.page, "questions") == 1
 
 
 @pytest.mark.parametrize("answer, words", [("denied", "Your browser does not allow it"), ("default", "will ask you")])
 def test_a_no_to_the_browser_is_a_no(attend, answer, words):
     asha = attend("asha", answer=answer)
-    choices = settings(asha)
-    choices.get_by_label("Tell me when I am not looking").click()
-    expect(choices.get_by_text(words)).to_be_visible()
-    expect(choices.get_by_label("Tell me when I am not looking")).not_to_be_checked()
-    expect(choices.get_by_label("Tell me when I am not looking")).to_be_enabled(enabled=answer != "denied")
+    notifications = choice(asha, "Tell me when I am not looking")
+    notifications.click()
+    wait_for(asha.page, "senses.questions === 1")
+    expect(notifications).to_have_accessible_description(re.compile(words))
+    expect(notifications).not_to_be_checked()
+    expect(notifications).to_be_enabled(enabled=answer != "denied")
 
 
 def test_where_there_are_no_notifications_the_choice_says_so(visit):
     asha = visit("asha")
     asha.context.add_init_script("delete globalThis.Notification")
-    choices = settings(asha.sign_in())
-    expect(choices.get_by_text("not possible here")).to_be_visible()
-    expect(choices.get_by_label("Tell me when I am not looking")).to_be_disabled()
+    notifications = choice(asha.sign_in(), "Tell me when I am not looking")
+    expect(asha.sheet.get_by_text("That takes https")).to_be_visible()
+    expect(notifications).to_be_disabled()
 
 
 def test_who_looks_elsewhere_is_told_who_asks_and_where_but_no_words(asha, others):
@@ -259,7 +289,7 @@ def test_who_looks_elsewhere_is_told_that_they_may_speak(attend, others):
     chen.approve(room, "asha")
     wait_for(asha.page, "senses.notifications.length === 1")
     [told] = sense(asha.page, "notifications")
-    assert (told["title"], told["body"]) == ("You may speak now", "Door")
+    assert (told["title"], told["body"]) == ("You can speak now", "Door")
 
 
 def test_who_is_mentioned_notices_it_each_time(asha, others):
@@ -298,7 +328,7 @@ def test_two_tabs_tell_once_and_not_who_looks_at_one_of_them(asha, others):
     asha.host("Two tabs notice")
     first, second = asha.page, asha.new_tab()
     second.goto(first.url)
-    second.get_by_role("dialog").get_by_role("heading", name="Two tabs notice").click()
+    second.get_by_role("heading", name="Two tabs notice").click()
     look_away(first)
     bilal.request(room_of(asha))
     for page in (first, second):

@@ -102,6 +102,7 @@ def test_a_host_alone_has_the_link_that_leads_through_the_sign_in_into_the_room(
 
 def test_the_back_button_closes_the_room_and_not_the_page(asha):
     asha.host("Back")
+    asha.page.locator(".card__open", has_text="Back").wait_for(state="attached")
     asha.page.go_back()
     expect(asha.room).to_have_count(0)
     expect(asha.page.get_by_role("button", name="Host a room")).to_be_visible()

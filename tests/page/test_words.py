@@ -11,7 +11,7 @@ from visitor import people_without_a_page
 WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (ROOT / "static/words").glob("*.json")}
 SPANISH = WORDS_IN.get("es")
 
-# Everything that somebody sees, or hears with a screen reader, but for the letters in the avatars.
+# Everything that somebody sees, or hears with a screen reader, but for the letters in the faces.
 SHOWN = """() => {
   const shown = [];
   for (const element of document.querySelectorAll('body *:not(script, style)')) {
@@ -32,7 +32,7 @@ def fresh_party():
 
 def forms(words):
     """All sentences, each form of each."""
-    for value in words.values():
+    for value in words if isinstance(words, list) else words.values():
         yield from [value] if isinstance(value, str) else forms(value)
 
 
@@ -46,7 +46,12 @@ def foreign_to(words, page, *data):
         if re.search(r"[^\W\d_]", "".join(pieces)):
             patterns.append(".+".join(map(re.escape, pieces)))
     sentence = re.compile("|".join(patterns), re.DOTALL)
-    return [text for text in page.evaluate(SHOWN) if text not in known and not sentence.fullmatch(text)]
+
+    def is_ours(text):
+        return text in known or sentence.fullmatch(text)
+
+    comma = words["people"]["comma"]  # between words that stand together
+    return [text for text in page.evaluate(SHOWN) if not is_ours(text) and not all(map(is_ours, text.split(comma)))]
 
 
 def sign_in(visitor, password):
@@ -57,72 +62,94 @@ def sign_in(visitor, password):
 
 def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
     asha = visit("asha", fresh_party.address, locale="es-ES")
-    asha.page.goto("./")
-    expect(asha.page.locator("html")).to_have_attribute("lang", "es")
+    page = asha.page
+    page.goto("./")
+    day = page.evaluate("new Intl.DateTimeFormat('es', { weekday: 'long', day: 'numeric', month: 'long' }).format()")
+    data = ("asha", "bilal", "chen", "dana", "bilal, chen y dana", "Tea", "Café", "Hola", "asha: Hola", "bilal: Hola")
+    data += ("Una pregunta", day)
+
+    def open_and_read(button):
+        """What it shows is Spanish as well."""
+        page.get_by_role("button", name=button, exact=True).click()
+        assert foreign_to(SPANISH, page, *data) == []
+
+    expect(page.locator("html")).to_have_attribute("lang", "es")
     sign_in(asha, "wrong")
     wrong = SPANISH["refusals"]["That name and password do not go together."]
-    expect(asha.page.get_by_role("alert")).to_have_text(wrong)
-    assert foreign_to(SPANISH, asha.page) == []
-
+    expect(page.get_by_role("alert")).to_have_text(wrong)
+    assert foreign_to(SPANISH, page, "asha") == []
     sign_in(asha, password_of("asha"))
-    expect(asha.page.get_by_text(SPANISH["lobby"]["quiet"])).to_be_visible()
-    assert foreign_to(SPANISH, asha.page, "asha") == []
-    asha.page.get_by_role("button", name=SPANISH["lobby"]["host"], exact=True).click()
-    assert foreign_to(SPANISH, asha.page, "asha") == []
-    asha.page.get_by_label(SPANISH["hosting"]["topic"]).fill("Tea")
-    asha.page.get_by_role("button", name=SPANISH["hosting"]["open"]).click()
-    expect(asha.room.get_by_text(SPANISH["feed"]["empty"])).to_be_visible()
-    expect(asha.card("Tea")).to_be_attached()
-    room = asha.page.url.rpartition("=")[2]
-    day = asha.page.evaluate(
-        "new Intl.DateTimeFormat('es', { weekday: 'long', day: 'numeric', month: 'long' }).format()"
-    )
-    data = ("asha", "bilal", "chen", "dana", "Tea", "Hola", "asha: Hola", "bilal: Hola", "Una pregunta", day)
-    assert foreign_to(SPANISH, asha.page, *data) == []
+    expect(page.get_by_role("heading", name=SPANISH["lobby"]["quiet"])).to_be_visible()
+    assert foreign_to(SPANISH, page) == []
+    open_and_read("asha: opciones y cerrar sesión")
+    page.keyboard.press("Escape")
 
     with people_without_a_page(asha.address, "bilal", "chen", "dana") as (bilal, chen, dana):
+        coffee = chen.host("Café")
+        page.get_by_role("link", name="Café", exact=True).click()
+        expect(asha.room.get_by_text(SPANISH["feed"]["empty"])).to_be_visible()
+        assert foreign_to(SPANISH, page, *data) == []
+        open_and_read(SPANISH["asking"]["ask"])
+        asha.room.get_by_role("textbox").press("Enter")
+        expect(asha.room.get_by_text(SPANISH["asking"]["next"])).to_be_visible()
+        assert foreign_to(SPANISH, page, *data) == []
+        page.get_by_role("button", name=SPANISH["room"]["leave"]).click()
+        expect(page.get_by_role("heading", name="Una conversación en vivo")).to_be_visible()
+        expect(asha.card("Café")).to_contain_text(SPANISH["asking"]["next"])
+        assert foreign_to(SPANISH, page, *data) == []
+        chen.close(coffee)
+
+        open_and_read(SPANISH["lobby"]["host"])
+        asha.sheet.get_by_role("textbox").fill("Tea")
+        asha.sheet.get_by_role("button", name=SPANISH["hosting"]["open"]).click()
+        expect(asha.room.get_by_role("heading", name=SPANISH["invitation"]["title"])).to_be_visible()
+        room = page.url.rpartition("=")[2]
+        assert foreign_to(SPANISH, page, *data) == []
         for person in (bilal, chen, dana):
+            person.watch(room)
             person.request(room, pitch="Una pregunta")
         expect(asha.room.get_by_text("Una pregunta")).to_have_count(3)
-        assert foreign_to(SPANISH, asha.page, *data) == []
-        asha.room.get_by_role("button", name="Aceptar a bilal").click()
+        open_and_read("Ahora no, dana")
+        asha.room.get_by_role("button", name="Dar la palabra a bilal").click()
         bilal.hears("approved")
         asha.room.get_by_role("textbox").fill("Hola")
-        asha.page.keyboard.press("Enter")
-        expect(asha.room.get_by_text(SPANISH["feed"]["sent"])).to_be_visible()
+        page.keyboard.press("Enter")
         bilal.message(room, "Hola")
         expect(asha.room.get_by_role("log").get_by_text("bilal")).to_be_visible()
-    for button in (SPANISH["room"]["invite"], SPANISH["noticing"]["title"]):
-        asha.room.get_by_role("button", name=button).click()
-        assert foreign_to(SPANISH, asha.page, *data) == []
-        asha.page.keyboard.press("Escape")
-    for button in ("Más sobre bilal", SPANISH["people"]["close"], SPANISH["people"]["yesClose"]):
-        asha.room.get_by_role("button", name=button).click()
-        assert foreign_to(SPANISH, asha.page, *data) == []
+        assert foreign_to(SPANISH, page, *data) == []
+        asha.room.get_by_role("listitem").filter(has_text="Hola").last.hover()
+        open_and_read(SPANISH["feed"]["reply"])
+    open_and_read("Más sobre bilal")
+    open_and_read(SPANISH["menu"]["invite"])
+    page.keyboard.press("Escape")
+    for button in (SPANISH["menu"]["title"], SPANISH["menu"]["close"]):
+        page.get_by_role("button", name=re.compile(f"^{button}")).first.click()
+        assert foreign_to(SPANISH, page, *data) == []
+    page.get_by_role("button", name=SPANISH["menu"]["yesClose"]).click()
     expect(asha.room.get_by_text("asha cerró la sala.")).to_be_visible()
-    expect(asha.card("Tea")).to_have_count(0)
-    assert foreign_to(SPANISH, asha.page, *data) == []
-    asha.room.get_by_role("button", name=SPANISH["room"]["leave"]).click()
-    expect(asha.page.get_by_text(SPANISH["lobby"]["closed"])).to_be_visible()
-    assert foreign_to(SPANISH, asha.page, *data) == []
+    assert foreign_to(SPANISH, page, *data) == []
+    page.get_by_role("button", name=SPANISH["room"]["leave"]).click()
+    expect(page.get_by_role("region", name=SPANISH["lobby"]["closed"])).to_be_visible()
+    assert foreign_to(SPANISH, page, *data) == []
 
-    asha.page.goto("./#room=none")
+    page.goto("./#room=none")
     expect(asha.room.get_by_text(SPANISH["refusals"]["There is no such room. It may be gone by now."])).to_be_visible()
-    assert foreign_to(SPANISH, asha.page, *data) == []
+    assert foreign_to(SPANISH, page, *data) == []
 
 
 def test_words_from_elsewhere_are_found(visit, fresh_party):
     """So that the test above can fail."""
-    bilal = visit("bilal", fresh_party.address).sign_in()
-    expect(bilal.page.get_by_text("It is quiet here.")).to_be_visible()
-    assert foreign_to(WORDS_IN["en"], bilal.page, "bilal") == []
-    foreign = set(foreign_to(SPANISH, bilal.page, "bilal"))
-    assert foreign >= {"Live rooms", "Sign out", "It is quiet here", "Host a room"}
+    emeka = visit("emeka", fresh_party.address).sign_in()
+    emeka.page.get_by_role("button", name="sign out").click()
+    expect(emeka.page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    assert foreign_to(WORDS_IN["en"], emeka.page, "emeka") == []
+    foreign = set(foreign_to(SPANISH, emeka.page, "emeka"))
+    assert foreign >= {"It is quiet here", "Host a room", "emeka: choices, and sign out", "Sounds", "Sign out"}
 
 
 def test_a_browser_in_a_language_that_there_is_not_reads_english(visit):
     asha = visit("asha", locale="fr-FR").sign_in()
-    expect(asha.page.get_by_role("heading", name="Live rooms")).to_be_visible()
+    expect(asha.page.get_by_role("button", name="Host a room")).to_be_visible()
     expect(asha.page.locator("html")).to_have_attribute("lang", "en")
 
 
@@ -136,16 +163,14 @@ def plurals(words, place=()):
 
 
 @pytest.mark.parametrize("language", WORDS_IN)
-def test_every_number_has_its_form(browser, language):
-    page = browser.new_page()
+def test_every_number_has_its_form(shared_page, language):
     for place, sentence in plurals(WORDS_IN[language]):
         type = "ordinal" if place[-1] == "ordinals" else "cardinal"
-        categories = page.evaluate(
+        categories = shared_page.evaluate(
             "([language, type]) => new Intl.PluralRules(language, { type }).resolvedOptions().pluralCategories",
             [language, type],
         )
         assert set(sentence) == set(categories), place
-    page.close()
 
 
 @pytest.mark.parametrize(
@@ -160,17 +185,36 @@ def test_every_number_has_its_form(browser, language):
     ],
 )
 def test_a_name_from_right_to_left_does_not_turn_the_sentence(shared_page, call, said):
-    module = "import(new URL('static/words/words.js', document.baseURI))"
-    assert shared_page.evaluate(f"async () => {{ const {{ fill, listOf }} = await {module}; return {call}; }}") == said
+    assert shared_page.evaluate(f"words.{call}".replace(" listOf", " words.listOf")) == said
+
+
+def test_a_few_are_counted_in_words_and_many_in_figures(shared_page):
+    rooms = "[1, 2, 12, 13].map((count) => words.countInWords(words.words.lobby.heading, count))"
+    assert shared_page.evaluate(rooms) == [
+        "One discussion is on",
+        "Two discussions are on",
+        "Twelve discussions are on",
+        "13 discussions are on",
+    ]
+    places = "[1, 2, 9, 10, 21, 111, 112].map(words.placeInWords)"
+    ordinals = ("second", "ninth", "10th", "21st", "111th", "112th")
+    assert shared_page.evaluate(places) == ["You are next", *(f"You are {ordinal} in line" for ordinal in ordinals)]
 
 
 @pytest.fixture(scope="module")
 def shared_page(browser, party):
+    """Where `words` is the page's module of that name."""
     page = browser.new_page(base_url=party.address, locale="en-GB")
     page.goto("sign-in")
-    page.evaluate("""() => {
-      const words = document.createElement('script');
-      document.body.append(Object.assign(words, { type: 'application/json', id: 'words', text: '{}' }));
-    }""")
+    page.evaluate(
+        """async ([address, ...texts]) => {
+          for (const [id, text] of texts) {
+            const script = document.createElement('script');
+            document.body.append(Object.assign(script, { type: 'application/json', id, text }));
+          }
+          globalThis.words = await import(address);
+        }""",
+        [f"{party.address}static/words.js", ("words", json.dumps(WORDS_IN["en"])), ("limits", "{}")],
+    )
     yield page
     page.close()
