@@ -450,7 +450,7 @@ def test_a_new_message_is_followed_by_those_near_the_end_alone(discussion):
 
 def test_the_newest_message_stays_in_sight_when_a_phone_is_turned_or_its_keyboard_opens(discussion):
     for n in range(20):
-        discussion.says(discussion.chen, f"Message {n}, which takes one line on a phone's side and two or three upright.")
+        discussion.says(discussion.chen, f"Message {n}, which takes one line on its side and two or three upright.")
     asha = discussion.enter("asha", **PHONE)
     for width, height in ((390, 844), (844, 390), (390, 844), (390, 480), (390, 844)):
         asha.page.set_viewport_size({"width": width, "height": height})
@@ -530,7 +530,7 @@ def test_backticks_make_code_and_no_other_sign_means_anything(discussion):
     expect(message.locator(".message__text").locator("strong, b, em, i, h1, a")).to_have_count(0)
 
 
-def test_times_are_written_as_in_the_reader_s_country_in_the_feed_and_in_what_is_taken_away(discussion):
+def test_times_are_written_as_where_the_reader_lives_in_the_feed_and_in_what_is_taken_away(discussion):
     said = discussion.says(discussion.chen, "What time is it?")
     shown = set()
     people = [discussion.enter(name, speaks=False, locale=tag) for name, tag in (("asha", "en-GB"), ("dana", "en-US"))]
