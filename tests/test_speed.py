@@ -1,12 +1,13 @@
 """How soon the page is there: what goes over the line, what is readable and live when, and that nothing jumps."""
 
+import contextlib
 import re
 import statistics
 
 import pytest
 from conftest import browser_of
 from playwright.sync_api import expect
-from servers import running_server
+from servers import password_of, running_server
 
 from runtime import assets, words
 
@@ -32,13 +33,14 @@ def server():
         yield server
 
 
-@pytest.fixture
-def phone(browser, server):
-    """Opens a phone of somebody signed in, with nothing cached; gives its empty tab."""
+@contextlib.contextmanager
+def phones(browser, server):
+    """Gives what opens a phone of somebody signed in, with nothing cached, and gives its empty tab."""
     contexts = []
 
     def phone(name="farida", **how):
-        contexts.append(browser.new_context(base_url=server.address, **PHONE, **how))
+        # A service worker's requests would go past the slow line.
+        contexts.append(browser.new_context(base_url=server.address, service_workers="block", **PHONE, **how))
         key, _, value = server.cookies_of(name).partition("=")
         contexts[-1].add_cookies([{"name": key, "value": value, "url": server.address}])
         return contexts[-1].new_page()
@@ -46,6 +48,12 @@ def phone(browser, server):
     yield phone
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def phone(browser, server):
+    with phones(browser, server) as phone:
+        yield phone
 
 
 # Measured by the page itself. "Readable" is when the cards stand there, "live" when the first lobby has come over the
@@ -85,78 +93,78 @@ class Visit:
 
     def __init__(self, page):
         line = page.context.new_cdp_session(page)
-        line.send("Network.enable")
-        self.names, self.bytes = {}, {}  # by request
-        line.on("Network.responseReceived", lambda event: self.note(event, "names", event["response"]["url"]))
-        line.on("Network.loadingFinished", lambda event: self.note(event, "bytes", event["encodedDataLength"]))
         line.send("Network.emulateNetworkConditions", LINE)
         line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
         page.add_init_script(WATCH)
-        self.open(page)
-        self.readable, self.live, self.shift, self.shifts = page.evaluate("[readable, live, shift, shifts]")
-        self.scripts = page.evaluate(SCRIPTS)
-        self.bytes_of_first = dict(self.bytes)
-        self.open(page)
-        self.live_again, self.shift_again = page.evaluate("[live, shift]")
+        self.first, self.second = open_lobby(page), open_lobby(page)
 
-    def open(self, page):
-        page.goto("./")
-        page.wait_for_function("window.live && window.readable")
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
-    def note(self, event, what, value):
-        getattr(self, what)[event["requestId"]] = value
+def open_lobby(page):
+    page.goto("./")
+    page.wait_for_function("window.live && window.readable")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.evaluate(f"({{ readable, live, shift, shifts, scripts: {SCRIPTS.strip()} }})")
 
 
 @pytest.fixture(scope="module")
 def visits(browser, server):
-    """{language: first visits}. Three in English: on a busy machine one may be slow."""
-    visits = {language: [] for language in words.IN}
-    for language in (*visits, "en", "en"):
-        # A service worker's requests would go past the slow line.
-        context = browser.new_context(base_url=server.address, locale=language, service_workers="block", **PHONE)
-        key, _, value = server.cookies_of("farida").partition("=")
-        context.add_cookies([{"name": key, "value": value, "url": server.address}])
-        visits[language].append(Visit(context.new_page()))
-        context.close()
-    return visits
+    """Three: on a busy machine one may be slow."""
+    with phones(browser, server) as phone:
+        return [Visit(phone()) for _ in range(3)]
 
 
-def test_the_page_takes_at_most_120_kb_until_the_first_message_may_come(visits):
+@pytest.mark.parametrize("language", words.IN)
+def test_the_page_takes_at_most_120_kb_until_the_first_message_may_come(phone, language):
     """Headers included, its own copies of the libraries too."""
-    for visit in (visit for language in visits for visit in visits[language]):
-        assert any("socket.io" in name for name in visit.names.values()), "the scripts must be among them"
-        sizes = {visit.names.get(id): size for id, size in visit.bytes_of_first.items()}
-        assert sum(sizes.values()) <= 120_000, sizes
+    page = phone(locale=language)
+    line = page.context.new_cdp_session(page)
+    names, sizes = {}, {}  # by request
+    line.send("Network.enable")
+    line.on("Network.responseReceived", lambda event: names.update({event["requestId"]: event["response"]["url"]}))
+    line.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
+    page.add_init_script(WATCH)
+    open_lobby(page)
+    assert any("socket.io" in name for name in names.values()), "the scripts must be among them"
+    assert sum(sizes.values()) <= 120_000, {names.get(id): size for id, size in sizes.items()}
 
 
-@pytest.mark.parametrize("what, limit", [("readable", 1_500), ("live", 1_800), ("live_again", 600)])
-def test_on_a_slow_phone_the_lobby_is_soon_readable_and_live_and_sooner_the_next_time(visits, what, limit):
-    assert statistics.median(getattr(visit, what) for visit in visits["en"]) < limit
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    "visit, what, limit", [("first", "readable", 1_500), ("first", "live", 1_800), ("second", "live", 600)]
+)
+def test_on_a_slow_phone_the_lobby_is_soon_readable_and_live_and_sooner_the_next_time(visits, visit, what, limit):
+    took = [getattr(visited, visit)[what] for visited in visits]
+    assert statistics.median(took) < limit, took
 
 
+@pytest.mark.alone
 def test_nothing_jumps_when_the_page_comes_to_life(visits):
-    for visit in visits["en"]:
-        assert visit.shift < 0.02, visit.shifts
-        assert visit.shift_again < 0.02
+    for visit in visits:
+        for visited in (visit.first, visit.second):
+            assert visited["shift"] < 0.02, visited["shifts"]
 
 
-def test_no_script_is_found_only_by_reading_another(visits):
+@pytest.mark.alone
+def test_no_script_of_the_lobby_is_found_only_by_reading_another(visits):
     """Else a slow line would wait for one after the other."""
-    for visit in visits["en"]:
-        assert max(asked for _, asked, _ in visit.scripts) < min(come for _, _, come in visit.scripts), visit.scripts
+    of_room = needed_by("room.js") - needed_by("loader.js")
+    for visit in visits:
+        scripts = [script for script in visit.first["scripts"] if script[0] not in of_room]
+        assert max(asked for _, asked, _ in scripts) < min(come for _, _, come in scripts), scripts
 
 
+@pytest.mark.alone
 def test_the_page_preloads_the_modules_that_it_runs_and_no_others(visits):
-    """Besides the libraries, which the loader asks for by itself."""
+    """Besides the libraries, which the loader asks for by itself; and a room's part, for which nobody waits."""
     page = browser_of("asha").get("/").text
     preloaded = re.findall(rf'rel="modulepreload" href="{assets.ADDRESS}/([^"]+)"', page)
     needed = needed_by("loader.js")
-    assert len(needed) > 15, "they must be found"
+    assert len(needed) > 6, "they must be found"
     assert sorted(preloaded) == sorted(needed - {"loader.js"})
-    for visit in visits["en"]:
-        libraries = {library.file for library in assets.LIBRARIES}
-        assert sorted(name for name, _, _ in visit.scripts) == sorted(needed | libraries), "each once"
+    libraries = {library.file for library in assets.LIBRARIES}
+    for visit in visits:
+        names = [name for name, _, _ in visit.first["scripts"] if name not in needed_by("room.js") - needed]
+        assert sorted(names) == sorted(needed | libraries), "each once"
 
 
 def needed_by(name, known=frozenset()):
@@ -168,11 +176,35 @@ def needed_by(name, known=frozenset()):
     return known
 
 
+def test_what_a_room_needs_is_fetched_while_somebody_signs_in(clean_party):
+    page = clean_party.app.test_client().get("/sign-in").text
+    fetched = re.findall(rf'rel="prefetch" href="{assets.ADDRESS}/([^"]+)"', page)
+    assert {name for name in fetched if "/" not in name} == needed_by("loader.js") | needed_by("room.js")
+
+
 def test_every_style_is_linked_from_every_page_but_the_offline_one(clean_party):
     styles = sorted(path.name for path in assets.STATIC.glob("*.css"))
     for page in (browser_of("asha").get("/"), clean_party.app.test_client().get("/sign-in")):
         linked = re.findall(rf'rel="stylesheet" href="{assets.ADDRESS}/([^"]+)"', page.text)
         assert sorted(linked) == styles
+
+
+def test_what_the_lobby_needs_comes_while_somebody_signs_in(phone):
+    page = phone()
+    page.context.clear_cookies()  # who is signed in gets no form
+    page.goto("sign-in", wait_until="networkidle")
+    sign_in(page)
+    expect(page.get_by_role("article")).to_have_count(2)
+    sizes = page.evaluate(
+        "performance.getEntriesByType('resource').filter((e) => /[.](js|css)$/.test(e.name)).map((e) => e.transferSize)"
+    )
+    assert len(sizes) > 20 and not any(sizes), sizes
+
+
+def sign_in(page, name="farida"):
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password_of(name))
+    page.get_by_role("button", name="Sign in").click()
 
 
 def without_a_version(route):
