@@ -150,6 +150,7 @@ def test_a_signal_beats_in_every_listeners_pulse_without_a_name(asha, bilal, che
     agree = chen.room.get_by_role("button", name="Agree")
     expect(agree).to_be_disabled()
     agree.click(force=True)
+    expect(chen.room.locator(".chip--on")).to_contain_text("Say more")
     expect(agree).to_be_enabled(timeout=12_000)
     agree.click()
     for words in ("Agree: 1", "Say more: 1"):

@@ -175,7 +175,11 @@ def test_the_host_of_a_full_room_has_everything_in_reach_on_every_screen(discuss
             assert host.page.evaluate(SIDEWAYS) == [], screen
             host.open_menu().get_by_role("button", name="Ten more minutes").click()
             expect(host.page.get_by_text("Ten more minutes.")).to_be_visible()
-            host.open_menu().get_by_role("button", name="Close the room").click()
+            close = host.open_menu().get_by_role("button", name="Close the room")
+            host.page.mouse.move(size["width"] / 2, size["height"] * 0.8)
+            host.page.mouse.wheel(0, 2_000)
+            host.page.wait_for_function(IN_REACH, arg=close.element_handle())
+            close.click()
             host.sheet.get_by_role("button", name="Keep it open").click()
             host.sheet.get_by_role("button", name="Close", exact=True).click()
             assert_ok(asha.remove(room, lucky.name))
