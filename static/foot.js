@@ -218,9 +218,13 @@ export const AskToSpeak = {
   },
 
   watch: {
-    place() {
-      // Who was denied, or withdrew, starts afresh.
-      if (this.place) this.isAsking = false;
+    place(place) {
+      if (place) this.isAsking = false;
+      // Who withdrew, or was not let in this time, has the words for another.
+      else if (this.pitch) {
+        this.draft = this.pitch;
+        this.$emit('pitch', '');
+      }
     },
     draft(text) {
       keep(pitchDraftName(this.user, this.view.id), text);
@@ -264,9 +268,6 @@ export const AskToSpeak = {
       const answer = await command('withdraw', { room: this.view.id });
       // Forbidden is what it is to who does not wait any more: they have withdrawn in another tab.
       if (!answer.ok && answer.code !== 'forbidden') return this.$emit('tell', reasonOf(answer));
-      // What one wanted to say is not lost by taking the request back.
-      this.draft = this.pitch;
-      this.$emit('pitch', '');
       this.$emit('place', null);
     },
   },

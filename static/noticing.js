@@ -191,7 +191,7 @@ export const PageChoices = {
         </label>
       </li>
     </ul>`,
-  emits: ['unnamed'],
+  emits: ['chosen'],
 
   data: () => ({ seen: 0 }), // how often the choices were looked at: not all of them are made here
 
@@ -220,7 +220,7 @@ export const PageChoices = {
       this.seen += 1;
       // Vue sees no change where the browser said no.
       if (name === 'notifications') target.checked = notifications() === 'on';
-      if (name === 'unnamed') this.$emit('unnamed');
+      this.$emit('chosen', name);
     },
   },
 };

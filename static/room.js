@@ -62,7 +62,7 @@ const RoomMenu = {
           <button class="menu__item" :disabled="!canExtend" @click="choose('extend')">{{ words.menu.extend }}<small>{{ wish }}</small></button>
         </li>
       </ul>
-      <page-choices @unnamed="$emit('unnamed')"></page-choices>
+      <page-choices @chosen="$emit('chosen', $event)"></page-choices>
       <div v-if="isHost" class="menu__close">
         <button v-if="!isConfirming" class="menu__item menu__item--danger" @click="confirm">{{ words.menu.close }}<small>{{ words.menu.closeHint }}</small></button>
         <template v-else>
@@ -74,7 +74,7 @@ const RoomMenu = {
     </sheet-dialog>`,
   components: { PageChoices, SheetDialog },
   props: { view: Object, isHost: Boolean },
-  emits: ['close', 'extend', 'invite', 'unnamed'],
+  emits: ['chosen', 'close', 'extend', 'invite'],
 
   data: () => ({ isConfirming: false }),
 
@@ -173,7 +173,7 @@ export const RoomPage = {
           <room-invitation :room="id" :topic="topic" @copied="onCopied"></room-invitation>
         </sheet-dialog>
         <room-menu ref="menu" :view="view" :is-host="isHost" @invite="$refs.invitation.show()" @extend="extend"
-          @close="order('close')" @unnamed="discussion.changeName()"></room-menu>
+          @close="order('close')" @chosen="onChosen"></room-menu>
       </template>
     </main>`,
   components: {
@@ -375,9 +375,7 @@ export const RoomPage = {
     },
 
     onDenied({ room }) {
-      if (room !== this.id) return;
-      this.setPitch('');
-      this.tell(words.room.denied);
+      if (room === this.id) this.tell(words.room.denied);
     },
 
     onRemoved({ room }) {
@@ -407,6 +405,11 @@ export const RoomPage = {
     leave() {
       if (this.isHost && this.isLive) this.tell(words.room.leftAsHost);
       this.$emit('leave');
+    },
+
+    onChosen(name) {
+      if (name === 'unnamed') this.discussion.changeName();
+      if (name === 'writing') this.discussion.writers = [];
     },
 
     // Words and focus
