@@ -66,7 +66,12 @@ WATCH = """
       shifts.push(...entry.sources.map(({ node }) => node?.outerHTML?.slice(0, 80)));
     }
   }).observe({ type: 'layout-shift', buffered: true });
+  window.brandNow = () => {
+    const { x, y, height } = document.querySelector('#party .brand')?.getBoundingClientRect() ?? {};
+    return x && [x, y, height];
+  };
   (function look() {
+    window.brandFirst ??= brandNow();
     if (document.querySelector('.card h2')?.checkVisibility()) window.readable = performance.now();
     else requestAnimationFrame(look);
   })();
@@ -103,7 +108,8 @@ def open_lobby(page):
     page.goto("./")
     page.wait_for_function("window.live && window.readable")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return page.evaluate(f"({{ readable, live, shift, shifts, scripts: {SCRIPTS.strip()} }})")
+    scripts = SCRIPTS.strip()
+    return page.evaluate(f"({{ readable, live, shift, shifts, brand: [brandFirst, brandNow()], scripts: {scripts} }})")
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +148,8 @@ def test_nothing_jumps_when_the_page_comes_to_life(visits):
     for visit in visits:
         for visited in (visit.first, visit.second):
             assert visited["shift"] < 0.02, visited["shifts"]
+            first, now = visited["brand"]
+            assert first == now, "drawn anew: no browser calls that a shift"
 
 
 @pytest.mark.alone
