@@ -227,7 +227,9 @@ def make(folder):
             path.write_bytes(data)
             if compressor.should_compress(name):
                 compressor.compress(str(path))
-        os.sync()  # else a power cut could leave empty files under their names
+        for path in Path(part).rglob("*.*"):  # else a power cut could leave empty files under their names
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
         try:
             os.rename(part, folder)
         except OSError:

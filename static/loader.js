@@ -35,21 +35,24 @@ async function load(library) {
 }
 
 async function start() {
-  if (roomInAddress()) roomPart();
+  if (roomInAddress()) roomPart().catch(() => {}); // the page says so itself
   const libraries = JSON.parse(document.getElementById('libraries').textContent);
   const loaded = await Promise.all(libraries.map(load));
   const vue = loaded[libraries.findIndex(({ name }) => name === 'vue')];
-  startParty(vue);
+  startParty(vue, sayThatItIsNotLoaded);
   keep('outdated', null);
   // Only now, so that nobody waits for them. (Without TLS browsers know no service workers.)
   const stop = on('lobby', () => {
     stop();
-    roomPart();
+    roomPart().catch(() => {}); // asked for again when one is opened
     navigator.serviceWorker?.register(`service-worker.js?${document.body.dataset.version}`).catch(() => {});
   });
 }
 
-start().catch((error) => {
+/** A browser does not try a module again that it could not load; a page that is loaded anew does. */
+function sayThatItIsNotLoaded(error) {
   document.getElementById('trouble').textContent = words.party.notLoaded;
   throw error;
-});
+}
+
+start().catch(sayThatItIsNotLoaded);

@@ -276,10 +276,11 @@ const Party = {
 export const roomPart = () => import('./room.js');
 
 /** Starts the page with the Vue that could be loaded. */
-export function startParty({ createApp, defineAsyncComponent }) {
+export function startParty({ createApp, defineAsyncComponent }, onError) {
   restoreRoomAfterSignIn();
   const party = createApp(Party);
-  party.component('RoomPage', defineAsyncComponent(async () => (await roomPart()).RoomPage));
+  const loader = async () => (await roomPart()).RoomPage;
+  party.component('RoomPage', defineAsyncComponent({ loader, onError }));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
   party.directive('grow', growing);

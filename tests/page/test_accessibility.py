@@ -69,7 +69,8 @@ DESK = {"viewport": {"width": 1440, "height": 900}}
 STICKS_OUT = """
   () => [document.scrollingElement, ...document.querySelectorAll('main *, dialog[open], dialog[open] *')]
     .filter((part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX !== 'visible')
-    .filter((part) => !part.matches('input, textarea, .visually-hidden') && getComputedStyle(part).textOverflow !== 'ellipsis')
+    .filter((part) => !part.matches('input, textarea, .visually-hidden'))
+    .filter((part) => getComputedStyle(part).textOverflow !== 'ellipsis')
     .map((part) => part.className || part.tagName)
 """
 

@@ -37,6 +37,7 @@ def test_a_stranger_is_told_what_this_is_and_how_to_come_in(visit):
 
 
 @pytest.mark.server
+@pytest.mark.server
 def test_a_link_to_the_party_shows_a_stranger_what_it_leads_to(party):
     """As a messenger draws it, which is not signed in and keeps no cookie."""
     page = urlopen(party.address).read().decode()
