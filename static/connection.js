@@ -17,14 +17,15 @@ const NO_ANSWER = { ok: false, code: 'unavailable', error: words.connection.notA
 const PASSING = ['unavailable', 'slow_down', 'signed_out'];
 
 const running = new Map(); // a command as text → the promise of its answer
+const handlers = new Map(); // event → those who want to hear it
 
-let socket;
+let socket; // none until the client has been loaded
 
 /**
- * Connects for `user`, and comes back for ever. Calls `onState` with "online", "away" (too short to speak of),
- * "reconnecting", "restarting" or "signed-out".
+ * Connects for `user` once `client` (a promise of Socket.IO's client) is there, and comes back for ever. Calls `onState`
+ * with "online", "away" (too short to speak of), "reconnecting", "restarting" or "signed-out".
  */
-export function connect(user, onState) {
+export async function connect(user, onState, client) {
   let quiet;
 
   function report(state) {
@@ -56,6 +57,8 @@ export function connect(user, onState) {
     if (!socket.connected && document.visibilityState === 'visible') socket.disconnect().connect();
   }
 
+  reportAway();
+  await client;
   socket = globalThis.io({
     path: new URL('socket.io/', document.baseURI).pathname,
     transports: ['websocket'],
@@ -64,6 +67,7 @@ export function connect(user, onState) {
     reconnectionDelayMax: 3000,
     timeout: REPLY_MS,
   });
+  socket.onAny((event, payload) => handlers.get(event)?.forEach((handler) => handler(payload)));
   socket.on('connect', () => report('online'));
   socket.on('connect_error', comeBack);
   socket.on('disconnect', (reason, details) => {
@@ -73,7 +77,6 @@ export function connect(user, onState) {
   });
   addEventListener('online', hurry);
   document.addEventListener('visibilitychange', hurry);
-  reportAway();
 }
 
 /**
@@ -92,13 +95,14 @@ async function whoIsSignedIn() {
 
 /** Calls `handler` on each `event`. Returns how to stop that. */
 export function on(event, handler) {
-  socket.on(event, handler);
-  return () => socket.off(event, handler);
+  if (!handlers.has(event)) handlers.set(event, new Set());
+  handlers.get(event).add(handler);
+  return () => handlers.get(event).delete(handler);
 }
 
 /** The server's answer: {ok: true, …} or {ok: false, code, error}. Never throws, never waits for a connection. */
 export async function ask(event, payload) {
-  if (!socket.connected) return NO_ANSWER;
+  if (!socket?.connected) return NO_ANSWER;
   try {
     const answer = await socket.timeout(REPLY_MS).emitWithAck(event, payload);
     if (answer.code === 'signed_out') socket.disconnect();

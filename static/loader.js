@@ -36,10 +36,9 @@ async function load(library) {
 
 async function start() {
   if (roomInAddress()) roomPart().catch(() => {}); // the page says so itself
-  const libraries = JSON.parse(document.getElementById('libraries').textContent);
-  const loaded = await Promise.all(libraries.map(load));
-  const vue = loaded[libraries.findIndex(({ name }) => name === 'vue')];
-  startParty(vue, sayThatItIsNotLoaded);
+  const [vue, client] = JSON.parse(document.getElementById('libraries').textContent).map(load);
+  startParty(await vue, client, sayThatItIsNotLoaded);
+  await client;
   keep('outdated', null);
   // Only now, so that nobody waits for them. (Without TLS browsers know no service workers.)
   const stop = on('lobby', () => {

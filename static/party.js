@@ -60,6 +60,8 @@ const Party = {
     <host-sheet ref="hosting" @opened="open"></host-sheet>`,
   components: { ConnectionNotice, HostSheet, LobbyPage },
 
+  props: { client: Promise }, // of the Socket.IO client: what the page shows need not wait for it
+
   data: () => ({
     user: document.body.dataset.user,
     connection: 'away',
@@ -115,7 +117,6 @@ const Party = {
 
   created() {
     this.visited = new Set([this.room]);
-    connect(this.user, this.onConnection);
     on('lobby', this.onLobby);
     on('place', ({ room, place }) => this.setPlace(room, place));
     on('waiting', ({ room, waiting }) => this.setQueue(room, waiting));
@@ -269,18 +270,25 @@ const Party = {
 
   mounted() {
     this.greetInvited();
+    connect(this.user, this.onConnection, this.client);
   },
 };
 
-/** The page's part for a room. The lobby is there sooner without it; the loader fetches it when that is live. */
-export const roomPart = () => import('./room.js');
+/** The page's part for a room, with its styles. The lobby is there sooner without it. */
+export async function roomPart() {
+  const styles = Array.from(document.querySelectorAll('link[media=none]'), (link) => {
+    link.media = 'all';
+    return link.sheet || new Promise((resolve) => Object.assign(link, { onload: resolve, onerror: resolve }));
+  });
+  const [{ RoomPage }] = await Promise.all([import('./room.js'), ...styles]);
+  return RoomPage;
+}
 
-/** Starts the page with the Vue that could be loaded. */
-export function startParty({ createApp, defineAsyncComponent }, onError) {
+/** Starts the page with the Vue that could be loaded. `client` is a promise of the Socket.IO client. */
+export function startParty({ createApp, defineAsyncComponent }, client, onError) {
   restoreRoomAfterSignIn();
-  const party = createApp(Party);
-  const loader = async () => (await roomPart()).RoomPage;
-  party.component('RoomPage', defineAsyncComponent({ loader, onError }));
+  const party = createApp(Party, { client });
+  party.component('RoomPage', defineAsyncComponent({ loader: roomPart, onError }));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
   party.directive('grow', growing);
