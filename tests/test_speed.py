@@ -227,6 +227,30 @@ def sign_in(page, name="farida"):
     page.get_by_role("button", name="Sign in").click()
 
 
+IDLE_SECONDS = 2
+
+
+@pytest.mark.alone
+def test_a_room_in_which_nothing_happens_costs_a_phone_next_to_nothing(server, phone):
+    """Its clock moves, for half an hour, on a battery."""
+    page = phone(reduced_motion="no-preference")
+    page.goto("./")
+    page.get_by_role("link", name=TOPICS[0], exact=True).click()
+    page.get_by_role("button", name="Ask to speak").wait_for()
+    line = page.context.new_cdp_session(page)
+    line.send("Performance.enable")
+
+    def busy():
+        return {metric["name"]: metric["value"] for metric in line.send("Performance.getMetrics")["metrics"]}
+
+    page.wait_for_load_state("networkidle")
+    before = busy()
+    page.wait_for_timeout(IDLE_SECONDS * 1000)
+    after = busy()
+    share = (after["TaskDuration"] - before["TaskDuration"]) / (after["Timestamp"] - before["Timestamp"])
+    assert share < 0.1, f"{share:.0%} of a processor"
+
+
 def without_a_version(route):
     """The page as a party of another version made it."""
     answer = route.fetch()
