@@ -18,7 +18,7 @@ runtime/. From top to bottom: state, set-up, the way in, announcements, time, pa
     deny       room, user                   host                out of the queue
     remove     room, user                   host                a speaker becomes a watcher again
     hand_over  room, user                   host                a speaker becomes the host, the host a speaker
-    writing    room                         host, speakers      noted for six seconds
+    writing    room                         speakers inside     noted for six seconds; the host too
     message    room, text, key, reply?      host, speakers      adds to the feed
     take_back  room, seq                    its author          the words go, a trace of them stays
     like       room, seq, liked             inside, not author  one quiet mark each, or none

@@ -164,7 +164,7 @@ def of_a_room(state: Party, command: Command) -> None:
     find_room(state, command["room"])
 
 
-def while_there_is_room(state: Party, command: Command) -> None:
+def while_the_party_has_space(state: Party, command: Command) -> None:
     while_nobody_was_faster(state, command)
     if len(live_rooms(state)) >= LIVE_ROOMS:
         raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
@@ -528,7 +528,7 @@ ROOM_RULES: dict[str, tuple[RoomRule, RoomRule]] = {
     "end": (when_due, close),  # by the party itself
 }
 PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
-    "host": (while_there_is_room, open_room),
+    "host": (while_the_party_has_space, open_room),
     "hand_over": (the_host_or_the_party, hand_over),
     # By the party itself, and by its pages.
     "forget": (of_a_room, forget),

@@ -16,7 +16,7 @@ FEED_PAGE = 200  # messages given at once: a few screens
 CATCH_UP = 1_000  # messages given at once to who comes back: minutes of the liveliest room
 LAST_WORDS = 200  # characters on a card: two or three lines of a phone
 LISTENING = 50  # names: a small party whole, and of a crowd no more than somebody looks through
-WRITING = 3  # names: each who writes sees two others
+WRITERS = 3  # names: each who writes sees two others
 CROWD = 100  # people inside, above which nobody is told who is writing: it would be news for all of them all the time
 
 # --- Of a room. `here` are the names of those inside, `named` of those who are so by name, in order -------------------
@@ -76,7 +76,7 @@ def writing(room: Room, here: Set[str], since: Mapping[str, int]) -> list[str]:
     if not room.is_live or len(here) > CROWD:
         return []
     names = (name for name in sorted(since, key=since.__getitem__) if name in here and may_speak(room, name))
-    return [name for name in names if since[name] > said_at(room, name)][:WRITING]
+    return [name for name in names if since[name] > said_at(room, name)][:WRITERS]
 
 
 def queue(room: Room) -> list[View]:
@@ -108,10 +108,11 @@ def readable(rooms: Iterable[Room], user: str) -> list[View]:
 
 
 def on_entering(room: Room, user: str, after: int | None) -> View:
-    """What a tab of the user lacks that goes in: messages, what is liked, and the host the queue."""
-    waiting = {"waiting": queue(room)} if user == room.host else {}
-    liked = {"likes": likes(room, room.likes), "liked": sorted(room.liked.get(user, ()))}
-    return {"room": room.id} | feed_after(room, after) | liked | waiting
+    """What a tab of the user lacks that goes in: messages, with the last of them what is liked; the host the queue."""
+    entry: View = {"room": room.id} | feed_after(room, after)
+    if after is None or after + CATCH_UP >= len(room.messages):
+        entry |= {"likes": likes(room, room.likes), "liked": sorted(room.liked.get(user, ()))}
+    return entry | ({"waiting": queue(room)} if user == room.host else {})
 
 
 def feed_after(room: Room, after: int | None) -> View:

@@ -10,7 +10,7 @@ import { keep, kept, listensUnnamed, unsentName } from './kept.js';
 const GAP_MS = 500;
 
 /** Both lists as one, in the order of `seq`, each `seq` once. Messages are frozen: Vue need not watch them. */
-export function merge(feed, arriving) {
+function merge(feed, arriving) {
   const fresh = arriving.map(Object.freeze);
   if (fresh.length === 1 && fresh[0].seq > (feed.at(-1)?.seq ?? 0)) return Object.freeze([...feed, ...fresh]);
   const bySeq = new Map([...feed, ...fresh].map((message) => [message.seq, message]));
@@ -18,7 +18,7 @@ export function merge(feed, arriving) {
 }
 
 /** The last `seq` before which nothing is missing; null when there is none. */
-export function heldUpTo(feed) {
+function heldUpTo(feed) {
   const gap = feed.findIndex((message, index) => message.seq !== feed[0].seq + index);
   return feed.at(gap === -1 ? -1 : gap - 1)?.seq ?? null;
 }
@@ -30,7 +30,7 @@ export function messageAt(feed, seq) {
 }
 
 /** The feed after the messages `seqs` were taken back. */
-export function withoutWords(feed, seqs) {
+function withoutWords(feed, seqs) {
   const gone = new Set(seqs);
   if (!feed.some(({ seq }) => gone.has(seq))) return feed;
   const without = (message) => Object.freeze({ ...message, text: '', taken_back: true });
@@ -44,11 +44,16 @@ export class Discussion {
   liked = []; // the seqs of those that are one's own
   writers = []; // names of the others who are writing
   absence = null; // the refusal, when the room cannot be entered
+  closedBy = ''; // the name of the host who closed it
   isOnline = false;
+  isEntering = false;
   isCurrent = false; // inside, with nothing of the feed missing
-  closedBy = '';
+  isFlushing = false; // sending what is not sent
+  hasEnded = false; // one has left
+  cameAfter = null; // the last seq that was there when one came
+  listensUnnamed = null; // as the server was told
 
-  /** `heard` has what to call: `tell(sentence)`, `news(messages)`, `place(place)`, `queue(waiting)`, `spoke()`. */
+  /** `heard` has what to call: `news(messages)`, `place(place)`, `queue(waiting)`, `spoke()`. */
   constructor(id, user, heard) {
     this.id = id;
     this.user = user;
@@ -99,7 +104,8 @@ export class Discussion {
       if (event.room === this.id) place = event.place;
     });
     const after = heldUpTo(this.messages) ?? undefined;
-    const answer = await ask('watch', { room: this.id, after, unnamed: listensUnnamed() });
+    this.listensUnnamed = listensUnnamed();
+    const answer = await ask('watch', { room: this.id, after, unnamed: this.listensUnnamed });
     stop();
     this.isEntering = false;
     if (this.hasEnded) return;
@@ -117,8 +123,7 @@ export class Discussion {
 
   onEntered({ messages, waiting, likes, liked, taken_back: takenBack = [] }) {
     this.absence = null;
-    this.likes = likes;
-    this.liked = liked;
+    if (likes) Object.assign(this, { likes, liked });
     this.forgetWords(takenBack);
     this.receive(messages);
     // A long absence is caught up with in several steps.
@@ -127,11 +132,14 @@ export class Discussion {
     this.cameAfter ??= this.messages.at(-1)?.seq ?? 0;
     if (waiting) this.heard.queue(waiting);
     this.flush();
+    this.changeName();
   }
 
-  /** Lets the server know under which name one listens from now on. */
-  async changeName() {
-    if (this.isCurrent) await insist('watch', { room: this.id, after: this.messages.at(-1)?.seq ?? 0, unnamed: listensUnnamed() });
+  /** Goes in anew where one chose meanwhile, maybe in another tab, to listen with or without one's name. */
+  changeName() {
+    if (!this.isCurrent || this.listensUnnamed === listensUnnamed()) return;
+    this.isCurrent = false;
+    this.enter();
   }
 
   onRoom(view) {
@@ -154,7 +162,8 @@ export class Discussion {
     if (messages.some(({ user, seq }) => user === this.user && seq > this.cameAfter)) this.heard.spoke();
     this.messages = merge(this.messages, messages);
     const own = new Set(messages.filter(({ user }) => user === this.user).map(({ key }) => key));
-    if (this.unsent.some(({ key }) => own.has(key))) this.setUnsent(this.unsent.filter(({ key }) => !own.has(key)));
+    const unsent = this.unsentNow();
+    if (unsent.some(({ key }) => own.has(key))) this.setUnsent(unsent.filter(({ key }) => !own.has(key)));
   }
 
   forgetWords(seqs) {
@@ -200,6 +209,11 @@ export class Discussion {
     keep(unsentName(this.user, this.id), messages);
   }
 
+  /** What is not sent now. An answer that comes after one has left, and come back, finds what was written since. */
+  unsentNow() {
+    return this.hasEnded ? kept(unsentName(this.user, this.id), []) : this.unsent;
+  }
+
   say({ text, reply, at }) {
     this.setUnsent([...this.unsent, { user: this.user, text, reply, at, key: newKey() }]);
     this.flush();
@@ -227,7 +241,7 @@ export class Discussion {
   }
 
   change(key, message) {
-    this.setUnsent(this.unsent.map((unsent) => (unsent.key === key ? message : unsent)));
+    this.setUnsent(this.unsentNow().map((unsent) => (unsent.key === key ? message : unsent)));
   }
 
   discard({ key }) {
@@ -248,8 +262,7 @@ export class Discussion {
     const liked = !this.liked.includes(seq);
     this.markLiked(seq, liked);
     const answer = await command('like', { room: this.id, seq, liked });
-    if (answer.ok) this.likes[seq] = answer.likes;
-    else this.markLiked(seq, !liked);
+    if (!answer.ok) this.markLiked(seq, !liked);
     return answer;
   }
 

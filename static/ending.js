@@ -6,7 +6,7 @@
 
 import { messageAt } from './discussion.js';
 import { partsOf } from './feed.js';
-import { draftName, kept } from './kept.js';
+import { draftName, kept, pitchDraftName } from './kept.js';
 import { MINUTE, SECOND, dateOf, fill, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // A thousand pages see the same end; they should not all ask in the same instant.
@@ -131,16 +131,24 @@ export const RoomEnding = {
   name: 'RoomEnding',
   template: /* html */ `
     <section class="ending">
-      <p ref="reason" class="ending__reason" role="status" tabindex="-1">{{ reason }} <span v-if="facts" class="muted">{{ facts }}</span></p>
+      <p ref="reason" class="ending__reason" role="status" tabindex="-1">
+        {{ reason }} <span v-if="facts" class="muted">{{ facts }}</span>
+      </p>
       <label v-if="draft" class="field">
         <span class="field__name">{{ words.ending.youWereWriting }}</span>
         <textarea v-grow :value="draft" readonly rows="1" dir="auto"></textarea>
       </label>
       <template v-if="view?.closed">
-        <button v-if="view.continued_in" class="button button--main button--wide" @click="$emit('go', view.continued_in)">{{ words.ending.goOn }}</button>
-        <button v-else-if="!isGone" class="button button--main button--wide" @click="$emit('carry-on')">{{ words.ending.carryOn }}</button>
+        <button v-if="view.continued_in" class="button button--main button--wide" @click="$emit('go', view.continued_in)">
+          {{ words.ending.goOn }}
+        </button>
+        <button v-else-if="!isGone" class="button button--main button--wide" @click="$emit('carry-on')">
+          {{ words.ending.carryOn }}
+        </button>
       </template>
-      <button v-else-if="!messages.length" class="button button--main button--wide" @click="$emit('leave')">{{ words.ending.toTheLobby }}</button>
+      <button v-else-if="!messages.length" class="button button--main button--wide" @click="$emit('leave')">
+        {{ words.ending.toTheLobby }}
+      </button>
       <p v-if="part && isGone" class="muted">{{ part }}</p>
       <div v-if="messages.length" class="ending__foot">
         <p v-if="isGone" class="muted" role="status">{{ words.ending.gone }}</p>
@@ -156,7 +164,7 @@ export const RoomEnding = {
 
   data() {
     const { user, id } = this.discussion;
-    return { draft: kept(draftName(user, id), ''), isPrinting: false };
+    return { draft: kept(draftName(user, id), kept(pitchDraftName(user, id), '')), isPrinting: false };
   },
 
   computed: {

@@ -22,9 +22,8 @@ const READ_OUT = 10;
 // When it has been read out, it would only be there twice.
 const READ_OUT_MS = 10 * SECOND;
 const WRITERS_SHOWN = 2;
-// A name that is still there then belongs to somebody whose "I stopped" got lost.
-const WRITERS_MS = 8 * SECOND;
-const LINK = /(https?:\/\/[^\s<>"]*[^\s<>"'.,:;!?)\]])/i;
+// A bracket belongs to an address that has its other half.
+const LINK = /(https?:\/\/(?:\([^\s<>"()]*\)|[^\s<>"()])*(?:\([^\s<>"()]*\)|[^\s<>"'.,:;!?()\]]))/i;
 // A backtick beside another one would run two pieces of code into one where Markdown is read.
 const CODE = /(?<!`)(`[^`\n]+`)(?!`)/;
 // Of a longer address the beginning and the end say most.
@@ -114,7 +113,7 @@ const FeedMessage = {
   // Between the parts of a text stands no space that nobody wrote.
   template: /* html */ `
     <li class="message" :class="{ 'message--mine': mine, 'message--follows': follows, 'message--marked': isMarked, 'message--new': isNew }"
-      :tabindex="isLast && hasActions ? 0 : -1" @pointerenter="onPointer" @pointerleave="onPointer" @focusin="onFocus" @focusout="onBlur">
+      :tabindex="isEntry ? 0 : -1" @pointerenter="onPointer" @pointerleave="onPointer" @focusin="onFocus" @focusout="onBlur">
       <p v-if="note" class="message__note">{{ note }}</p>
       <div class="message__row">
         <person-face v-if="!mine && !follows" :name="message.user"></person-face>
@@ -146,10 +145,10 @@ const FeedMessage = {
         </div>
         <button v-if="mayLike && (likes || isOpen)" class="like" :class="{ 'like--mine': isLiked }" :tabindex="isOpen ? 0 : -1"
           :aria-pressed="isLiked" :aria-label="likesInWords" :title="words.feed.like" @mousedown.prevent @click="$emit('like')">
-          <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path :d="thumb" /></svg><span v-if="likes">{{ likes }}</span>
+          <page-icon name="thumb"></page-icon><span v-if="likes">{{ likes }}</span>
         </button>
         <span v-else-if="likes" class="like" role="img" :aria-label="likesInWords">
-          <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path :d="thumb" /></svg>{{ likes }}
+          <page-icon name="thumb"></page-icon>{{ likes }}
         </span>
       </div>
     </li>`,
@@ -165,7 +164,7 @@ const FeedMessage = {
     reason: String,
     likes: Number,
     isHost: Boolean,
-    isLast: Boolean,
+    isEntry: Boolean, // where the keyboard gets into the feed
     isLiked: Boolean,
     isMarked: Boolean,
     isNew: Boolean,
@@ -198,13 +197,9 @@ const FeedMessage = {
     hue() {
       return hueOf(this.message.user);
     },
-    hasActions() {
-      return this.mayReply || this.mayTakeBack || this.mayLike;
-    },
     likesInWords() {
       return this.likes ? fill(words.feed.likes, { count: this.likes }) : words.feed.like;
     },
-    thumb: () => 'M7 11v9H4v-9zM7 11l4-8c1.7 0 3 1.3 3 3v3h5.3a2 2 0 0 1 2 2.3l-1.2 7a2 2 0 0 1-2 1.7H7',
   },
 
   methods: {
@@ -222,7 +217,7 @@ const FeedMessage = {
       if (!this.$el.contains(relatedTarget)) this.isOpen = false;
     },
 
-    async onTap({ target }) {
+    onTap({ target }) {
       const isForItself = target.closest('a, button') || !getSelection().isCollapsed;
       if (isForItself || matchMedia('(hover: hover)').matches) return;
       this.isOpen = !this.isOpen;
@@ -295,7 +290,11 @@ export const RoomFeed = {
     rows() {
       const rendered = between(this.messages, this.from, this.to);
       const shown = this.to === Infinity ? [...rendered, ...this.discussion.unsent] : rendered;
-      return shown.map((message, index) => this.rowOf(message, shown[index - 1], index === shown.length - 1));
+      const rows = shown.map((message, index) => this.rowOf(message, shown[index - 1]));
+      // Where the keyboard gets in; from there the arrows lead on.
+      const entry = rows.findLast(({ mayLike, mayReply, mayTakeBack }) => mayLike || mayReply || mayTakeBack);
+      if (entry) entry.isEntry = true;
+      return rows;
     },
     last() {
       return this.messages.at(-1)?.seq ?? 0;
@@ -338,10 +337,6 @@ export const RoomFeed = {
     'discussion.unsent.length'(length, before) {
       if (length > before) this.showNewest();
     },
-    writing() {
-      clearTimeout(this.writersTimer);
-      this.writersTimer = setTimeout(() => (this.discussion.writers = []), WRITERS_MS);
-    },
   },
 
   mounted() {
@@ -367,12 +362,11 @@ export const RoomFeed = {
     this.sizes.disconnect();
     clearTimeout(this.markTimer);
     clearTimeout(this.readOutTimer);
-    clearTimeout(this.writersTimer);
   },
 
   methods: {
     /** What one message in the feed is given; `before` is the message above it. */
-    rowOf(message, before, isLast) {
+    rowOf(message, before) {
       const state = stateOf(message);
       const isSaid = state === 'sent' && !message.taken_back;
       const note = this.noteAbove(message, before);
@@ -388,7 +382,6 @@ export const RoomFeed = {
         likes: this.discussion.likes[message.seq] ?? 0,
         isLiked: this.discussion.liked.includes(message.seq),
         isHost: message.user === this.people[0],
-        isLast,
         isNew: this.oldUpTo !== null && !(message.seq <= this.oldUpTo),
         mayLike: this.mayLike && isSaid && message.user !== this.discussion.user,
         mayReply: this.mayReply && isSaid,
@@ -431,6 +424,7 @@ export const RoomFeed = {
     async jumpTo(seq) {
       this.isPinned = false;
       while (this.messages[0].seq > seq && (await this.fetchEarlier()));
+      if (!this.$refs.list) return; // left meanwhile
       if (!messageAt(this.messages, seq)) return this.onScroll();
       this.isPinned = false; // again: what was fetched has moved the end meanwhile
       if (seq < this.from || seq > this.to) this.showAround(seq);

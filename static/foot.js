@@ -9,7 +9,7 @@ import { ask, command } from './connection.js';
 import { messageAt } from './discussion.js';
 import { QuotedMessage, completions, unfinishedMention } from './feed.js';
 import { draftName, keep, kept, pitchDraftName, showsWriting } from './kept.js';
-import { PersonFace, canGetMore, closingRoundSince } from './parts.js';
+import { PersonFace, canGetMore, closingRoundSince, isInComposition } from './parts.js';
 import { MINUTE, SECOND, fill, limits, placeInWords, reasonOf, words } from './words.js';
 
 const WARNINGS = [1, 5]; // minutes before the end
@@ -17,8 +17,6 @@ const WARNINGS = [1, 5]; // minutes before the end
 const MORE_TIME_MS = 10 * MINUTE;
 const SIGNS = { agree: '👏', say_more: '👂', off_topic: '🧭' };
 const COUNT_FROM = 0.9 * limits.maxText;
-// What a key event says while an input method is at work; Safari says nothing else for the Enter that ends it.
-const IN_COMPOSITION = 229;
 // Often enough that others see it goes on, seldom enough to cost nothing.
 const SAY_WRITING_EVERY = 3 * SECOND;
 
@@ -110,7 +108,7 @@ const RoomPulse = {
   template: /* html */ `
     <div class="pulse" role="group" :aria-label="words.pulse.title">
       <button v-for="{ mood, sign, name, label, count } in moods" :key="mood" class="chip" :class="{ 'chip--on': given === mood }"
-        :aria-label="label" :title="name" :aria-disabled="given ? true : undefined" @click="give(mood)">
+        :aria-label="label" :title="name" :aria-disabled="isResting ? true : undefined" @click="give(mood)">
         <span aria-hidden="true">{{ sign }}</span>
         <span v-if="given === mood">{{ name }}</span>
         <span v-if="count">{{ count }}</span>
@@ -122,7 +120,10 @@ const RoomPulse = {
   },
   emits: ['tell'],
 
-  data: () => ({ given: null }), // the mood that this person gave just now
+  data: () => ({
+    given: null, // the mood that this person gave just now
+    isResting: false, // it is too soon for another
+  }),
 
   computed: {
     moods() {
@@ -135,24 +136,25 @@ const RoomPulse = {
   },
 
   beforeUnmount() {
-    clearTimeout(this.rest);
+    clearTimeout(this.timer);
   },
 
   methods: {
     async give(mood) {
-      if (this.given) return;
-      this.restAfter(mood, limits.pulseEvery);
+      if (this.isResting) return;
+      this.given = mood;
+      this.restFor(limits.pulseEvery);
       const answer = await ask('pulse', { room: this.room, mood });
       if (answer.ok) return;
-      if (answer.retry_after) this.restAfter(mood, answer.retry_after * SECOND);
-      else this.restAfter(null, 0);
+      this.given = null;
+      this.restFor((answer.retry_after ?? 0) * SECOND);
       this.$emit('tell', reasonOf(answer));
     },
 
-    restAfter(mood, milliseconds) {
-      clearTimeout(this.rest);
-      this.given = mood;
-      this.rest = setTimeout(() => (this.given = null), milliseconds);
+    restFor(milliseconds) {
+      clearTimeout(this.timer);
+      this.isResting = true;
+      this.timer = setTimeout(() => Object.assign(this, { given: null, isResting: false }), milliseconds);
     },
   },
 };
@@ -160,31 +162,35 @@ const RoomPulse = {
 export const AskToSpeak = {
   name: 'AskToSpeak',
   template: /* html */ `
-    <div v-if="place" class="waiting">
-      <blockquote v-if="pitch" class="waiting__pitch" dir="auto">{{ pitch }}</blockquote>
-      <p role="status"><b>{{ placeInWords(place) }}</b> <span class="muted">{{ allSeatsTaken || words.asking.keepsPlace }}</span></p>
-      <div class="listening">
+    <div class="asking">
+      <template v-if="place">
+        <blockquote v-if="pitch" class="asking__pitch" dir="auto">{{ pitch }}</blockquote>
+        <p role="status">
+          <b>{{ placeInWords(place) }}</b> <span class="muted">{{ allSeatsTaken || words.asking.keepsPlace }}</span>
+        </p>
+      </template>
+      <form v-else-if="isAsking" class="asking__form" @submit.prevent="request" @keydown.escape="onEscape">
+        <label class="field">
+          <span class="field__name">{{ words.asking.pitch }}</span>
+          <span id="pitch-hint" class="field__hint">{{ allSeatsTaken || fill(words.asking.hint, { user: view.host }) }}</span>
+          <textarea v-grow ref="pitch" v-model="draft" rows="1" autocomplete="off" dir="auto" enterkeyhint="send"
+            :aria-label="words.asking.pitch" aria-describedby="pitch-hint pitch-count"
+            @keydown.enter.exact.prevent="onEnter"></textarea>
+        </label>
+        <div class="asking__foot">
+          <p id="pitch-count" class="field__count" :class="{ refusal: isTooLong }">{{ count }}</p>
+          <button type="button" class="button button--quiet" @click="stop">{{ words.asking.cancel }}</button>
+          <button class="button button--main" :disabled="isTooLong">{{ words.asking.ask }}</button>
+        </div>
+      </form>
+      <div v-show="place || !isAsking" class="listening">
         <room-pulse :room="view.id" :pulse="view.pulse" @tell="(sentence) => $emit('tell', sentence)"></room-pulse>
-        <button class="button" @click="withdraw">{{ words.asking.neverMind }}</button>
+        <button v-if="place" class="button" @click="withdraw">{{ words.asking.neverMind }}</button>
+        <template v-else>
+          <p class="listening__how">{{ fill(words.asking.how, { user: view.host }) }}</p>
+          <button ref="ask" class="button button--main" @click="begin">{{ words.asking.ask }}</button>
+        </template>
       </div>
-    </div>
-    <form v-else-if="isAsking" class="asking" @submit.prevent="request" @keydown.escape.prevent="stop">
-      <label class="field">
-        <span class="field__name">{{ words.asking.pitch }}</span>
-        <span id="pitch-hint" class="field__hint">{{ allSeatsTaken || fill(words.asking.hint, { user: view.host }) }}</span>
-        <textarea v-grow ref="pitch" v-model="draft" rows="1" autocomplete="off" dir="auto" enterkeyhint="send"
-          :aria-label="words.asking.pitch" aria-describedby="pitch-hint pitch-count" @keydown.enter.exact.prevent="onEnter"></textarea>
-      </label>
-      <div class="asking__foot">
-        <p id="pitch-count" class="field__count" :class="{ refusal: isTooLong }">{{ count }}</p>
-        <button type="button" class="button button--quiet" @click="stop">{{ words.asking.cancel }}</button>
-        <button class="button button--main" :disabled="isTooLong">{{ words.asking.ask }}</button>
-      </div>
-    </form>
-    <div v-else class="listening">
-      <room-pulse :room="view.id" :pulse="view.pulse" @tell="(sentence) => $emit('tell', sentence)"></room-pulse>
-      <p class="listening__how">{{ fill(words.asking.how, { user: view.host }) }}</p>
-      <button ref="ask" class="button button--main" @click="begin">{{ words.asking.ask }}</button>
     </div>`,
   components: { RoomPulse },
   props: {
@@ -197,7 +203,8 @@ export const AskToSpeak = {
   emits: ['tell', 'place', 'pitch'],
 
   data() {
-    const draft = kept(pitchDraftName(this.user, this.view.id), '');
+    // Words that were not let in while one was elsewhere are there for another time.
+    const draft = kept(pitchDraftName(this.user, this.view.id), this.place ? '' : this.pitch);
     return { isAsking: this.asks || draft !== '', draft };
   },
 
@@ -250,6 +257,12 @@ export const AskToSpeak = {
       this.$refs.ask.focus();
     },
 
+    onEscape(event) {
+      if (isInComposition(event)) return;
+      event.preventDefault();
+      this.stop();
+    },
+
     onEnter(event) {
       if (!isInComposition(event)) this.request();
     },
@@ -280,9 +293,6 @@ const replyName = (user, room) => `reply ${user} ${room}`;
 /** Whether the keyboard is on the screen: it covers the feed, and its Enter makes a new line. */
 export const hasTouchKeyboard = () => matchMedia('(pointer: coarse)').matches;
 
-/** Whether the key was for an input method: it chose, or dropped, the letters that it offers. */
-export const isInComposition = (event) => event.isComposing || event.keyCode === IN_COMPOSITION;
-
 export const MessageForm = {
   name: 'MessageForm',
   template: /* html */ `
@@ -292,7 +302,7 @@ export const MessageForm = {
         <span class="visually-hidden">{{ words.feed.inReplyTo }}</span>
         <quoted-message :message="quoted"></quoted-message>
         <button type="button" class="button button--icon" :aria-label="words.writing.dropReply" @click="dropReply">
-          <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 6l12 12M18 6L6 18" /></svg>
+          <page-icon name="close"></page-icon>
         </button>
       </div>
       <ul v-if="offered.length" id="offered" class="composer__offered" role="listbox" :aria-label="words.writing.mention">
@@ -305,7 +315,7 @@ export const MessageForm = {
         :placeholder="placeholder" rows="1" dir="auto" enterkeyhint="enter"
         @input="onInput" @keydown="onKey" @click="findMention" @blur="mention = null"></textarea>
       <button class="button button--main button--icon composer__send" :aria-label="words.writing.send" :title="words.writing.send" :disabled="isTooLong">
-        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 19V5M6 11l6-6 6 6" /></svg>
+        <page-icon name="send"></page-icon>
       </button>
       <p id="count" class="field__count" :class="{ refusal: isTooLong }">{{ count }}</p>
       <p class="visually-hidden" role="status">{{ offeredInWords }}</p>

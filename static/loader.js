@@ -4,7 +4,7 @@
 
 import { on } from './connection.js';
 import { keep, kept, roomInAddress } from './kept.js';
-import { roomPart, startParty } from './party.js';
+import { loadRoom, startParty } from './party.js';
 import { words } from './words.js';
 
 // Somebody waits for this: long enough for a slow phone, short enough not to look dead.
@@ -35,7 +35,7 @@ async function load(library) {
 }
 
 async function start() {
-  if (roomInAddress()) roomPart().catch(() => {}); // the page says so itself
+  if (roomInAddress()) loadRoom().catch(() => {}); // the page says so itself
   const [vue, client] = JSON.parse(document.getElementById('libraries').textContent).map(load);
   startParty(await vue, client, sayThatItIsNotLoaded);
   await client;
@@ -43,7 +43,7 @@ async function start() {
   // Only now, so that nobody waits for them. (Without TLS browsers know no service workers.)
   const stop = on('lobby', () => {
     stop();
-    roomPart().catch(() => {}); // asked for again when one is opened
+    loadRoom().catch(() => {}); // asked for again when one is opened
     navigator.serviceWorker?.register(`service-worker.js?${document.body.dataset.version}`).catch(() => {});
   });
 }

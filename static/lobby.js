@@ -2,7 +2,8 @@
 
 import { command } from './connection.js';
 import { PageChoices } from './noticing.js';
-import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog, closingRoundSince, hueOf, isJustOpened } from './parts.js';
+import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog } from './parts.js';
+import { closingRoundSince, hueOf, isInComposition, isJustOpened, sign } from './parts.js';
 import { countInWords, fill, limits, listOf, placeInWords, reasonOf, timeOfDay, words } from './words.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
@@ -15,7 +16,7 @@ export const LobbyCard = {
   template: /* html */ `
     <article class="card" :class="hue" :aria-labelledby="'topic-' + card.id">
       <burning-line :room="card" :now="now"></burning-line>
-      <p class="card__facts">
+      <p class="facts card__facts">
         <span class="dot" aria-hidden="true"></span>
         <span><bdi>{{ card.host }}</bdi> {{ words.card.hosts }}</span>
         <span v-if="isNew">{{ words.card.justOpened }}</span>
@@ -23,7 +24,8 @@ export const LobbyCard = {
         <span v-if="card.watching">{{ fill(words.card.listening, { count: card.watching }) }}</span>
       </p>
       <h2 :id="'topic-' + card.id" class="topic" dir="auto">
-        <a :id="'open-' + card.id" class="card__open" :href="'#room=' + card.id" @click.exact.prevent="$emit('open')">{{ card.topic }}</a>
+        <a :id="'open-' + card.id" class="card__open" :href="'#room=' + card.id"
+          @click.exact.prevent="$emit('open')">{{ card.topic }}</a>
       </h2>
       <p v-if="card.last" class="card__last" dir="auto">
         <b :class="authorHue"><bdi>{{ card.last.user }}</bdi></b> {{ card.last.text }}
@@ -79,7 +81,7 @@ export const HostSheet = {
         <label class="field">
           <span class="visually-hidden">{{ words.hosting.topic }}</span>
           <textarea v-grow v-model="topic" class="topic" required rows="1" :maxlength="limits.maxTopic" autocomplete="off" dir="auto"
-            enterkeyhint="go" aria-describedby="topic-count" @keydown.enter.prevent="$event.isComposing || open()"></textarea>
+            enterkeyhint="go" aria-describedby="topic-count" @keydown.enter.prevent="onEnter"></textarea>
         </label>
         <p id="topic-count" class="field__count">{{ count }}</p>
         <fieldset v-if="choices.length > 1" class="chips">
@@ -107,12 +109,18 @@ export const HostSheet = {
   methods: {
     /** With a closed room (`{ id, topic }`) to carry on its discussion. */
     async show(continued) {
-      Object.assign(this, { refusal: '', continues: continued?.id });
-      if (continued) this.topic = continued.topic;
       await this.$refs.sheet.show();
+      const isOther = this.continues !== continued?.id;
+      Object.assign(this, { refusal: '', continues: continued?.id });
+      if (isOther) this.topic = continued?.topic ?? '';
+      await this.$nextTick();
       const field = this.$el.querySelector('textarea');
       field.focus();
       field.select();
+    },
+
+    onEnter(event) {
+      if (!isInComposition(event)) this.open();
     },
 
     async open() {
@@ -139,7 +147,8 @@ const ClosedRooms = {
       <h2 id="closed-title">{{ words.lobby.closed }}</h2>
       <ul>
         <li v-for="room in readable" :key="room.id">
-          <a :id="'open-' + room.id" class="closed__topic topic" :href="'#room=' + room.id" dir="auto" @click.exact.prevent="$emit('read', room.id)">{{ room.topic }}</a>
+          <a :id="'open-' + room.id" class="closed__topic topic" :href="'#room=' + room.id" dir="auto"
+            @click.exact.prevent="$emit('read', room.id)">{{ room.topic }}</a>
           <span class="closed__until">{{ until(room) }}</span>
         </li>
       </ul>
@@ -166,9 +175,9 @@ export const LobbyPage = {
   template: /* html */ `
     <div class="lobby">
       <header class="top">
-        <p class="brand"><img :src="icon" alt="" width="28" height="28">{{ words.party.name }}</p>
+        <p class="brand"><img :src="sign" alt="" width="28" height="28">{{ words.party.name }}</p>
         <button class="button button--main top__host" @click="$emit('host')">
-          <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 5v14M5 12h14" /></svg>{{ words.lobby.host }}
+          <page-icon name="plus"></page-icon>{{ words.lobby.host }}
         </button>
         <button class="button button--icon top__me" :aria-label="fill(words.lobby.me, { user })" @click="$refs.me.show()">
           <person-face :name="user"></person-face>
@@ -176,13 +185,12 @@ export const LobbyPage = {
       </header>
       <main>
         <h1 ref="heading" tabindex="-1">{{ heading }}</h1>
-        <slot></slot>
         <div v-if="cards.length" class="cards">
           <lobby-card v-for="card in cards" :key="card.id" :card="card" :user="user" :now="now" :place="places[card.id]"
             :requests="queues[card.id]?.length" @open="$emit('open', card.id)" @ask="$emit('open', card.id, true)"></lobby-card>
         </div>
         <section v-else class="quiet">
-          <img :src="icon" alt="" width="96" height="96">
+          <img :src="sign" alt="" width="96" height="96">
           <p>{{ words.lobby.quietHint }}</p>
         </section>
         <closed-rooms :rooms="closedRooms" :now="now" @read="(id) => $emit('open', id)"></closed-rooms>
@@ -206,7 +214,7 @@ export const LobbyPage = {
     heading() {
       return this.cards.length ? countInWords(words.lobby.heading, this.cards.length) : words.lobby.quiet;
     },
-    icon: () => document.querySelector('link[rel=icon]').dataset.seen,
+    sign: () => sign,
   },
   methods: {
     /** After a room: to where it was opened, or where that is gone to the heading. */

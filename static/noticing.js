@@ -89,10 +89,10 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 // The sound
 
-export const isSoundOn = () => remembered('sound', true);
+const isSoundOn = () => remembered('sound', true);
 
 /** Switching it on lets it be heard. */
-export function setSound(isOn) {
+function setSound(isOn) {
   remember('sound', isOn);
   if (isOn && audio) ring();
 }
@@ -129,7 +129,7 @@ function play({ hertz, after }) {
 // Notifications
 
 /** "missing" here, "denied" by the browser, "on", "off", or "unasked": off, and the browser would have to be asked. */
-export function notifications() {
+function notifications() {
   if (!globalThis.isSecureContext || !globalThis.Notification) return 'missing';
   if (Notification.permission === 'denied') return 'denied';
   if (Notification.permission !== 'granted') return 'unasked';
@@ -137,7 +137,7 @@ export function notifications() {
 }
 
 /** Call it only for a click on something that says what the notifications are for. */
-export async function setNotifications(isOn) {
+async function setNotifications(isOn) {
   if (isOn && notifications() === 'unasked') await Notification.requestPermission();
   remember('notifications', isOn);
 }
@@ -178,6 +178,22 @@ async function closeNotifications() {
 
 // The choices
 
+/** The choices as they are now: not all of them are made on this page. */
+function switchesNow() {
+  const state = notifications();
+  return [
+    { name: 'sound', isOn: isSoundOn(), note: words.choices.soundWhen },
+    {
+      name: 'notifications',
+      isOn: state === 'on',
+      isFixed: ['denied', 'missing'].includes(state),
+      note: words.choices[state] ?? words.choices.notificationsWhen,
+    },
+    { name: 'writing', isOn: showsWriting(), note: words.choices.writingWhen },
+    { name: 'unnamed', isOn: listensUnnamed(), note: words.choices.unnamedWhen },
+  ];
+}
+
 export const PageChoices = {
   name: 'PageChoices',
   template: /* html */ `
@@ -193,23 +209,7 @@ export const PageChoices = {
     </ul>`,
   emits: ['chosen'],
 
-  data: () => ({ seen: 0 }), // how often the choices were looked at: not all of them are made here
-
-  computed: {
-    switches() {
-      return this.seen >= 0 && [
-        { name: 'sound', isOn: isSoundOn(), note: words.choices.soundWhen },
-        {
-          name: 'notifications',
-          isOn: notifications() === 'on',
-          isFixed: ['denied', 'missing'].includes(notifications()),
-          note: words.choices[notifications()] ?? words.choices.notificationsWhen,
-        },
-        { name: 'writing', isOn: showsWriting(), note: words.choices.writingWhen },
-        { name: 'unnamed', isOn: listensUnnamed(), note: words.choices.unnamedWhen },
-      ];
-    },
-  },
+  data: () => ({ switches: switchesNow() }),
 
   methods: {
     async choose(name, target) {
@@ -217,7 +217,7 @@ export const PageChoices = {
       if (name === 'sound') setSound(checked);
       else if (name === 'notifications') await setNotifications(checked);
       else remember(name, checked);
-      this.seen += 1;
+      this.switches = switchesNow();
       // Vue sees no change where the browser said no.
       if (name === 'notifications') target.checked = notifications() === 'on';
       this.$emit('chosen', name);

@@ -69,6 +69,33 @@ export const FacePile = {
   },
 };
 
+// Icons
+
+const ICONS = {
+  back: 'M15 5l-7 7 7 7',
+  close: 'M6 6l12 12M18 6L6 18',
+  more: 'M5 12h.01M12 12h.01M19 12h.01',
+  next: 'M9 5l7 7-7 7',
+  plus: 'M12 5v14M5 12h14',
+  send: 'M12 19V5M6 11l6-6 6 6',
+  thumb: 'M7 11v9H4v-9zM7 11l4-8c1.7 0 3 1.3 3 3v3h5.3a2 2 0 0 1 2 2.3l-1.2 7a2 2 0 0 1-2 1.7H7',
+};
+
+/** The party's own sign, as the browser's tab shows it. */
+export const sign = document.querySelector('link[rel=icon]').dataset.seen;
+
+export const PageIcon = {
+  name: 'PageIcon',
+  template: /* html */ `
+    <svg class="icon" :class="'icon--' + name" viewBox="0 0 24 24" aria-hidden="true"><path :d="path" /></svg>`,
+  props: { name: String },
+  computed: {
+    path() {
+      return ICONS[this.name];
+    },
+  },
+};
+
 // The candle
 
 export const canGetMore = ({ opened_at: openedAt, closes_at: closesAt }) => closesAt - openedAt < limits.longestRoom;
@@ -127,7 +154,7 @@ export const SheetDialog = {
           <h2 :id="titleId" :class="{ topic: isTopic }" dir="auto">{{ title }}</h2>
           <button type="button" class="button button--icon" :aria-label="words.sheet.close" :title="words.sheet.close"
             @click="close">
-            <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 6l12 12M18 6L6 18" /></svg>
+            <page-icon name="close"></page-icon>
           </button>
         </header>
         <slot></slot>
@@ -166,6 +193,12 @@ export const SheetDialog = {
 };
 
 // Fields
+
+// What a key event says while an input method is at work; Safari says nothing else for the Enter that ends it.
+const IN_COMPOSITION = 229;
+
+/** Whether the key was for an input method, as an Enter that takes what it offers. */
+export const isInComposition = ({ isComposing, keyCode }) => isComposing || keyCode === IN_COMPOSITION;
 
 function fit(field) {
   field.style.blockSize = 'auto';

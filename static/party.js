@@ -7,7 +7,7 @@ import { ask, connect, isPassing, on, wait } from './connection.js';
 import { asksInAddress, keep, kept, linkTo, pitchName, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { growing } from './parts.js';
+import { PageIcon, growing } from './parts.js';
 import { SECOND, fill, limits, listOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
@@ -45,8 +45,7 @@ const ConnectionNotice = {
 const Party = {
   template: /* html */ `
     <lobby-page v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
-      :places="places" :queues="queues" @open="open" @host="$refs.hosting.show()">
-    </lobby-page>
+      :places="places" :queues="queues" @open="open" @host="$refs.hosting.show()"></lobby-page>
     <room-page v-if="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
       :place="places[room]" :queue="queues[room]" :asks="asks"
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
@@ -54,7 +53,9 @@ const Party = {
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice :state="connection"></connection-notice>
       <div role="status" aria-atomic="false">
-        <p v-for="notice in notices" :key="notice.id" class="notice" :class="{ 'visually-hidden': notice.requests.length }">{{ notice.text }}</p>
+        <p v-for="notice in notices" :key="notice.id" class="notice" :class="{ 'visually-hidden': notice.requests.length }">
+          {{ notice.text }}
+        </p>
       </div>
     </div>
     <host-sheet ref="hosting" @opened="open"></host-sheet>`,
@@ -270,17 +271,27 @@ const Party = {
 
   mounted() {
     this.greetInvited();
-    connect(this.user, this.onConnection, this.client);
+    connect(this.user, this.onConnection, this.client).catch(() => {}); // the loader says so
   },
 };
 
-/** The page's part for a room, with its styles. The lobby is there sooner without it. */
-export async function roomPart() {
-  const styles = Array.from(document.querySelectorAll('link[media=none]'), (link) => {
-    link.media = 'all';
-    return link.sheet || new Promise((resolve) => Object.assign(link, { onload: resolve, onerror: resolve }));
-  });
-  const [{ RoomPage }] = await Promise.all([import('./room.js'), ...styles]);
+let roomStyles; // a promise of them
+
+/** Resolves when the styles of a room, for which nobody waited, can be used. */
+function loadRoomStyles() {
+  const links = Array.from(document.querySelectorAll('link[media=none]'));
+  return Promise.all(
+    links.map((link) => {
+      link.media = 'all';
+      return link.sheet || new Promise((resolve) => Object.assign(link, { onload: resolve, onerror: resolve }));
+    }),
+  );
+}
+
+/** What a room needs. The lobby is there sooner without it. */
+export async function loadRoom() {
+  roomStyles ??= loadRoomStyles();
+  const [{ RoomPage }] = await Promise.all([import('./room.js'), roomStyles]);
   return RoomPage;
 }
 
@@ -288,9 +299,9 @@ export async function roomPart() {
 export function startParty({ createApp, defineAsyncComponent }, client, onError) {
   restoreRoomAfterSignIn();
   const party = createApp(Party, { client });
-  party.component('RoomPage', defineAsyncComponent({ loader: roomPart, onError }));
+  party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
-  party.directive('grow', growing);
+  party.component('PageIcon', PageIcon).directive('grow', growing);
   party.mount('#party');
 }

@@ -29,10 +29,10 @@ export const RoomPeople = {
             <person-face :name="person.name"></person-face>
             <bdi class="person__name">{{ person.name }}</bdi>
             <span v-if="person.roles" class="person__role">{{ person.roles }}</span>
-            <template v-if="hosting && !person.isHost">
+            <template v-if="isHost && !person.isHost">
               <button class="button button--icon person__more" :aria-expanded="chosen === person.name"
                 :aria-label="fill(words.people.moreAbout, { user: person.name })" @click="choose(person.name)">
-                <svg class="icon icon--dots" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h.01M12 12h.01M19 12h.01" /></svg>
+                <page-icon name="more"></page-icon>
               </button>
               <span v-if="chosen === person.name" class="person__actions">
                 <button class="button button--small" :aria-label="fill(words.people.makeHostUser, { user: person.name })"
@@ -63,9 +63,9 @@ export const RoomPeople = {
   props: {
     view: Object,
     user: String,
-    hosting: Boolean, // the person at this page may still decide here
+    isHost: Boolean, // the person at this page may decide here
     lastWords: Array, // names of those who have had their last word in the closing round
-    before: Function, // what must be done before the host gives somebody another role
+    decideFirst: Function, // about the queue, which is another's once the room is handed over
   },
   emits: ['tell'],
 
@@ -96,7 +96,7 @@ export const RoomPeople = {
 
   methods: {
     async order(event, user) {
-      await this.before();
+      if (event === 'hand_over') await this.decideFirst();
       const answer = await command(event, { room: this.view.id, user });
       if (answer.ok) this.choose(null);
       else this.$emit('tell', reasonOf(answer));
@@ -129,7 +129,7 @@ export const RoomQueue = {
           </p>
           <button v-if="!isList && requests.length > 1" class="button button--quiet request__next" :aria-label="words.queue.next" @click="step">
             {{ fill(words.queue.of, { number: at + 1, all: requests.length }) }}
-            <svg class="icon icon--turns" viewBox="0 0 24 24" aria-hidden="true"><path d="M9 5l7 7-7 7" /></svg>
+            <page-icon name="next"></page-icon>
           </button>
           <p v-if="request.pitch" class="request__pitch" dir="auto" tabindex="0">{{ request.pitch }}</p>
           <div class="request__answers">

@@ -4,10 +4,11 @@ import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomEnding } from './ending.js';
 import { RoomFeed, mentions } from './feed.js';
-import { AskToSpeak, LastMinutes, MessageForm, hasTouchKeyboard, isInComposition } from './foot.js';
+import { AskToSpeak, LastMinutes, MessageForm, hasTouchKeyboard } from './foot.js';
 import { keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
-import { BurningLine, FacePile, RoomTime, SheetDialog, canGetMore, closingRoundSince, hueOf } from './parts.js';
+import { BurningLine, FacePile, RoomTime, SheetDialog } from './parts.js';
+import { canGetMore, closingRoundSince, hueOf, isInComposition, sign } from './parts.js';
 import { RoomPeople, RoomQueue } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
@@ -26,7 +27,7 @@ const RoomInvitation = {
       <button v-if="canSend" class="button button--wide" @click="send">{{ words.invitation.send }}</button>
     </div>`,
   props: { room: String, topic: String },
-  emits: ['copied'],
+  emits: ['copied', 'tell'],
   computed: {
     link() {
       return linkTo(this.room);
@@ -37,11 +38,12 @@ const RoomInvitation = {
     async copy() {
       try {
         await navigator.clipboard.writeText(this.link);
-        this.$emit('copied', words.invitation.copied);
+        this.$emit('tell', words.invitation.copied);
+        this.$emit('copied');
       } catch {
         // No clipboard: a page that is served without TLS. The person copies what is selected.
         this.$refs.link.focus();
-        this.$emit('copied', words.invitation.copyIt);
+        this.$emit('tell', words.invitation.copyIt);
       }
     },
 
@@ -57,14 +59,22 @@ const RoomMenu = {
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.menu.title">
       <ul class="menu">
-        <li><button class="menu__item" @click="choose('invite')">{{ words.menu.invite }}<small>{{ words.menu.inviteHint }}</small></button></li>
+        <li>
+          <button class="menu__item" @click="choose('invite')">
+            {{ words.menu.invite }} <small>{{ words.menu.inviteHint }}</small>
+          </button>
+        </li>
         <li v-if="isHost">
-          <button class="menu__item" :disabled="!canExtend" @click="choose('extend')">{{ words.menu.extend }}<small>{{ wish }}</small></button>
+          <button class="menu__item" :disabled="!canExtend" @click="choose('extend')">
+            {{ words.menu.extend }} <small>{{ wish }}</small>
+          </button>
         </li>
       </ul>
       <page-choices @chosen="$emit('chosen', $event)"></page-choices>
       <div v-if="isHost" class="menu__close">
-        <button v-if="!isConfirming" class="menu__item menu__item--danger" @click="confirm">{{ words.menu.close }}<small>{{ words.menu.closeHint }}</small></button>
+        <button v-if="!isConfirming" class="menu__item menu__item--danger" @click="confirm">
+          {{ words.menu.close }} <small>{{ words.menu.closeHint }}</small>
+        </button>
         <template v-else>
           <p>{{ words.menu.confirmClose }}</p>
           <button class="button" @click="isConfirming = false">{{ words.menu.keepOpen }}</button>
@@ -113,11 +123,11 @@ export const RoomPage = {
     <main class="room" :class="[hue, { 'room--asked': isHost && queue.length, 'room--over': isOver }]" aria-labelledby="room-topic">
       <header class="room__head">
         <button class="button button--icon" :aria-label="words.room.leave" :title="words.room.leave" @click="leave">
-          <svg class="icon icon--turns" viewBox="0 0 24 24" aria-hidden="true"><path d="M15 5l-7 7 7 7" /></svg>
+          <page-icon name="back"></page-icon>
         </button>
         <div class="room__about">
           <h1 ref="heading" id="room-topic" class="topic" tabindex="-1" dir="auto" :title="topic">{{ topic }}</h1>
-          <p v-if="view" class="room__facts">
+          <p v-if="view" class="facts room__facts">
             <face-pile :names="people" :most="4"></face-pile>
             <span v-if="isOver">{{ ended }}</span>
             <room-time v-else :room="view" :now="now"></room-time>
@@ -128,19 +138,19 @@ export const RoomPage = {
         <template v-if="isLive">
           <button v-if="isWide" class="button button--quiet" @click="$refs.invitation.show()">{{ words.menu.invite }}</button>
           <button class="button button--icon" :aria-label="words.menu.title" :title="words.menu.title" @click="$refs.menu.show()">
-            <svg class="icon icon--dots" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h.01M12 12h.01M19 12h.01" /></svg>
+            <page-icon name="more"></page-icon>
           </button>
         </template>
         <burning-line v-if="view" :room="view" :now="now"></burning-line>
       </header>
 
-      <room-feed v-if="!isNowhere" :discussion="discussion" :people="people" :closing-round="closingRound" :may-reply="maySpeak && !isOver"
-        :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
+      <room-feed v-if="!isNowhere" :discussion="discussion" :people="people" :closing-round="closingRound"
+        :may-reply="maySpeak && !isOver" :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
         @reply="$refs.writing.replyTo($event)" @take-back="takeBack" @tell="tell">
         <section v-if="isAlone" class="alone">
-          <img :src="candle" alt="" width="72" height="72">
+          <img :src="sign" alt="" width="72" height="72">
           <h2>{{ words.invitation.title }}</h2>
-          <room-invitation :room="id" :topic="topic" @copied="tell"></room-invitation>
+          <room-invitation :room="id" :topic="topic" @tell="tell"></room-invitation>
         </section>
       </room-feed>
 
@@ -148,7 +158,8 @@ export const RoomPage = {
         @queue="(queue) => $emit('queue', queue)" @tell="tell"></room-queue>
 
       <aside v-if="isWide && isLive" class="room__side" :aria-label="words.people.title">
-        <room-people :view="view" :user="user" :hosting="isHost" :last-words="lastWords" :before="decideFirst" @tell="tell"></room-people>
+        <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
+          @tell="tell"></room-people>
       </aside>
 
       <footer class="foot" :class="{ 'foot--alone': isNowhere }">
@@ -158,7 +169,7 @@ export const RoomPage = {
           <room-ending v-if="isOver" :discussion="discussion" :now="now" @tell="tell" @go="(room) => $emit('go', room)"
             @carry-on="$emit('carry-on', { id, topic })" @leave="$emit('leave')"></room-ending>
           <message-form v-else-if="maySpeak" ref="writing" :discussion="discussion" :people="people" :pitch="pitch"
-            :owes-last-word="owesLastWord" :is-alone="isAlone" @say="say" @tell="tell"></message-form>
+            :owes-last-word="owesLastWord" :is-alone="isAlone" @say="say"></message-form>
           <ask-to-speak v-else-if="view" :view="view" :user="user" :place="place" :pitch="pitch" :asks="asks"
             @place="(place) => $emit('place', place)" @pitch="setPitch" @tell="tell"></ask-to-speak>
         </div>
@@ -166,11 +177,12 @@ export const RoomPage = {
 
       <template v-if="isLive">
         <sheet-dialog v-if="!isWide" ref="who" :title="topic" is-topic>
-          <room-people :view="view" :user="user" :hosting="isHost" :last-words="lastWords" :before="decideFirst" @tell="tell"></room-people>
+          <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
+          @tell="tell"></room-people>
           <button class="button button--wide" @click="invite">{{ words.menu.invite }}</button>
         </sheet-dialog>
         <sheet-dialog ref="invitation" :title="words.menu.invite">
-          <room-invitation :room="id" :topic="topic" @copied="onCopied"></room-invitation>
+          <room-invitation :room="id" :topic="topic" @tell="tell" @copied="$refs.invitation.close()"></room-invitation>
         </sheet-dialog>
         <room-menu ref="menu" :view="view" :is-host="isHost" @invite="$refs.invitation.show()" @extend="extend"
           @close="order('close')" @chosen="onChosen"></room-menu>
@@ -217,7 +229,7 @@ export const RoomPage = {
   },
 
   computed: {
-    candle: () => document.querySelector('link[rel=icon]').dataset.seen,
+    sign: () => sign,
     view() {
       return this.discussion.view;
     },
@@ -313,6 +325,7 @@ export const RoomPage = {
 
   mounted() {
     WIDE.addEventListener('change', this.onWidth);
+    addEventListener('storage', this.onChosenElsewhere);
     document.addEventListener('keydown', this.onKey);
     this.$refs.heading.focus();
     this.onConnection();
@@ -322,6 +335,7 @@ export const RoomPage = {
     this.discussion.end();
     this.stops.forEach((stop) => stop());
     WIDE.removeEventListener('change', this.onWidth);
+    removeEventListener('storage', this.onChosenElsewhere);
     document.removeEventListener('keydown', this.onKey);
   },
 
@@ -407,6 +421,11 @@ export const RoomPage = {
       this.$emit('leave');
     },
 
+    /** In another tab of this browser. */
+    onChosenElsewhere() {
+      this.discussion.changeName();
+    },
+
     onChosen(name) {
       if (name === 'unnamed') this.discussion.changeName();
       if (name === 'writing') this.discussion.writers = [];
@@ -421,11 +440,6 @@ export const RoomPage = {
     invite() {
       this.$refs.who.close();
       this.$refs.invitation.show();
-    },
-
-    onCopied(sentence) {
-      if (sentence === words.invitation.copied) this.$refs.invitation.close();
-      this.tell(sentence);
     },
 
     tell(sentence, requests) {
