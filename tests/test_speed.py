@@ -199,14 +199,13 @@ def test_what_a_room_needs_is_fetched_while_somebody_signs_in(clean_party):
 
 
 def test_every_style_is_linked_and_nobody_waits_for_those_of_a_room(clean_party):
-    page = browser_of("asha").get("/").text
-    linked = dict(re.findall(rf'rel="stylesheet" href="{assets.ADDRESS}/([^"]+)"(?: media="(none)")?', page))
-    assert sorted(linked) == sorted(path.name for path in assets.STATIC.glob("*.css"))
-    at_once = {name for name, media in linked.items() if not media}
-    assert at_once == {"party.css", "lobby.css"}
-    form = clean_party.app.test_client().get("/sign-in").text
-    assert set(re.findall(rf'rel="stylesheet" href="{assets.ADDRESS}/([^"]+)"', form)) == at_once
-    assert linked.keys() - at_once <= set(re.findall(rf'rel="prefetch" href="{assets.ADDRESS}/([^"]+)"', form))
+    page, form = browser_of("asha").get("/").text, clean_party.app.test_client().get("/sign-in").text
+    style = rf'rel="(\w+)" href="{assets.ADDRESS}/([^"]+\.css)"(?: media="(none)")?'
+    linked = {name: media for rel, name, media in re.findall(style, page)}
+    on_form = {rel: {name for found, name, _ in re.findall(style, form) if found == rel} for rel in ("stylesheet", "prefetch")}
+    assert linked.keys() | on_form["stylesheet"] == {path.name for path in assets.STATIC.glob("*.css")}
+    assert {name for name, media in linked.items() if not media} == {"party.css", "lobby.css"}
+    assert on_form == {"stylesheet": {"party.css", "sign-in.css"}, "prefetch": linked.keys() - {"party.css"}}
 
 
 def test_what_the_lobby_needs_comes_while_somebody_signs_in(phone):
