@@ -105,6 +105,7 @@ LIMITS = {
     "roomMinutes": settings.ROOM_MINUTES,
     "mostMinutes": reading.MOST_MINUTES,
     "longestRoom": rules.LONGEST_ROOM,
+    "closedLife": rules.CLOSED_LIFE,
     "takeBackWithin": rules.TAKE_BACK_WITHIN,
     "moods": rules.MOODS,
     "pulseEvery": rules.PULSE_EVERY,

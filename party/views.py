@@ -45,11 +45,12 @@ def card(room: Room, here: Set[str]) -> View:
 
 
 def last_words(room: Room) -> View | None:
-    """Who said what last, in one line; None where nobody said anything, or those words were taken back."""
-    if not room.messages or "taken_back" in room.messages[-1]:
-        return None
-    said = room.messages[-1]
-    return {"user": said["user"], "text": " ".join(said["text"].split())[:LAST_WORDS]}
+    """Who said what last, in one line, of what was not taken back; None where nobody said anything.
+
+    As each can take back only their last message, few of them stand at the end.
+    """
+    said = next((message for message in reversed(room.messages) if "taken_back" not in message), None)
+    return said and {"user": said["user"], "text": " ".join(said["text"].split())[:LAST_WORDS]}
 
 
 def outline(room: Room, here: Set[str]) -> View:

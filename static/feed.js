@@ -5,7 +5,7 @@
 
 import { messageAt } from './discussion.js';
 import { showsWriting } from './kept.js';
-import { PersonFace, hueOf } from './parts.js';
+import { PersonFace, besideOthers, hueOf } from './parts.js';
 import { MINUTE, SECOND, dayOf, fill, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // Thousands of rendered messages make a phone slow; others come on demand.
@@ -100,10 +100,11 @@ export const QuotedMessage = {
       </template>
       <span v-else class="quote__text">{{ words.feed.earlierMessage }}</span>
     </span>`,
+  inject: besideOthers,
   props: { message: Object },
   computed: {
     hue() {
-      return this.message && hueOf(this.message.user);
+      return this.message && hueOf(this.message.user, this.neighbours());
     },
   },
 };
@@ -113,7 +114,8 @@ const FeedMessage = {
   // Between the parts of a text stands no space that nobody wrote.
   template: /* html */ `
     <li class="message" :class="{ 'message--mine': mine, 'message--follows': follows, 'message--marked': isMarked, 'message--new': isNew }"
-      :tabindex="isEntry ? 0 : -1" @pointerenter="onPointer" @pointerleave="onPointer" @focusin="onFocus" @focusout="onBlur">
+      :tabindex="isEntry ? 0 : -1" @pointerenter="onPointer" @pointerleave="onPointer" @focusin="onFocus" @focusout="onBlur"
+      @keydown.escape="onEscape">
       <p v-if="note" class="message__note">{{ note }}</p>
       <div class="message__row">
         <person-face v-if="!mine && !follows" :name="message.user"></person-face>
@@ -153,6 +155,7 @@ const FeedMessage = {
       </div>
     </li>`,
   components: { PersonFace, QuotedMessage },
+  inject: besideOthers,
   props: {
     message: Object,
     quoted: Object,
@@ -195,7 +198,7 @@ const FeedMessage = {
       return new Date(this.message.at).toISOString();
     },
     hue() {
-      return hueOf(this.message.user);
+      return hueOf(this.message.user, this.neighbours());
     },
     likesInWords() {
       return this.likes ? fill(words.feed.likes, { count: this.likes }) : words.feed.like;
@@ -215,6 +218,12 @@ const FeedMessage = {
 
     onBlur({ relatedTarget }) {
       if (!this.$el.contains(relatedTarget)) this.isOpen = false;
+    },
+
+    onEscape(event) {
+      if (!this.isOpen) return;
+      event.preventDefault();
+      this.isOpen = false;
     },
 
     onTap({ target }) {

@@ -15,7 +15,7 @@ import { MINUTE, SECOND, fill, limits, placeInWords, reasonOf, words } from './w
 const WARNINGS = [1, 5]; // minutes before the end
 // Nobody knows earlier whether the time will do.
 const MORE_TIME_MS = 10 * MINUTE;
-const SIGNS = { agree: '👏', say_more: '👂', off_topic: '🧭' };
+export const SIGNS = { agree: '👏', say_more: '👂', off_topic: '🧭' };
 const COUNT_FROM = 0.9 * limits.maxText;
 // Often enough that others see it goes on, seldom enough to cost nothing.
 const SAY_WRITING_EVERY = 3 * SECOND;
@@ -50,8 +50,10 @@ export const LastMinutes = {
     isClosingRound() {
       return closingRoundSince(this.view, this.now) !== null;
     },
+    /** In the last ten minutes; in a short room in its second half. */
     canGetMore() {
-      return this.left <= MORE_TIME_MS && canGetMore(this.view);
+      const whole = this.view.closes_at - this.view.opened_at;
+      return this.left <= Math.min(MORE_TIME_MS, whole / 2) && canGetMore(this.view);
     },
     isSeen() {
       return this.isClosingRound || this.canGetMore || Boolean(this.view.more_time);
@@ -165,7 +167,7 @@ export const AskToSpeak = {
     <div class="asking">
       <template v-if="place">
         <blockquote v-if="pitch" class="asking__pitch" dir="auto">{{ pitch }}</blockquote>
-        <p role="status">
+        <p class="asking__place" role="status" tabindex="-1">
           <b>{{ placeInWords(place) }}</b> <span class="muted">{{ allSeatsTaken || words.asking.keepsPlace }}</span>
         </p>
       </template>
@@ -455,6 +457,8 @@ export const MessageForm = {
     onKeyOfForm({ key, shiftKey }) {
       if (key === 'Enter' && !shiftKey && !hasTouchKeyboard()) this.say();
       else if (key === 'Escape' && this.reply) this.dropReply();
+      // Who was writing does not mean to leave.
+      else if (key === 'Escape' && this.draft.trim()) this.$refs.writing.blur();
       else return false;
       return true;
     },

@@ -32,10 +32,11 @@ export const LobbyCard = {
       </p>
       <p v-else class="card__last card__last--none">{{ nothingSaid }}</p>
       <div class="card__foot">
-        <face-pile :names="[card.host, ...card.speakers]"></face-pile>
+        <face-pile :names="people"></face-pile>
         <span class="card__names"><bdi v-if="card.speakers.length">{{ speakers }}</bdi></span>
         <span v-if="requests" class="badge">{{ fill(words.card.asking, { count: requests }) }}</span>
         <span v-else-if="place" class="badge">{{ placeInWords(place) }}</span>
+        <span v-else-if="mine" class="badge badge--quiet">{{ mine }}</span>
         <a v-else-if="mayAsk" class="button button--small card__ask" :href="'#room=' + card.id + '&ask'"
           :aria-label="fill(words.card.askIn, { topic: card.topic })" @click.exact.prevent="$emit('ask')">{{ words.card.ask }}</a>
       </div>
@@ -49,12 +50,18 @@ export const LobbyCard = {
     requests: Number, // where I am the host
   },
   emits: ['ask', 'open'],
+  provide() {
+    return { neighbours: () => this.people };
+  },
   computed: {
+    people() {
+      return [this.card.host, ...this.card.speakers];
+    },
     hue() {
       return hueOf(this.card.host);
     },
     authorHue() {
-      return hueOf(this.card.last.user);
+      return hueOf(this.card.last.user, this.people);
     },
     speakers() {
       return listOf(this.card.speakers);
@@ -63,11 +70,14 @@ export const LobbyCard = {
       return !this.card.last && isJustOpened(this.card, this.now);
     },
     nothingSaid() {
-      return fill(words.card.nothingSaid, { user: this.card.host });
+      return this.card.speakers.length ? words.feed.empty : fill(words.card.nothingSaid, { user: this.card.host });
+    },
+    mine() {
+      if (this.card.host === this.user) return words.card.youHost;
+      return this.card.speakers.includes(this.user) ? words.card.youSpeak : '';
     },
     mayAsk() {
-      const isSeated = [this.card.host, ...this.card.speakers].includes(this.user);
-      return !isSeated && closingRoundSince(this.card, this.now) === null;
+      return !this.people.includes(this.user) && closingRoundSince(this.card, this.now) === null;
     },
   },
   methods: { placeInWords },

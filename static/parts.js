@@ -13,37 +13,43 @@ const JUST_OPENED_MS = MINUTE;
 // Firefox knows it since 2024 only.
 const graphemes = Intl.Segmenter && new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-const hues = new Map(); // name → the number of its colour, for as long as this page lives
-
 /** The first letter as a person sees it, be it made of several code points. */
 function initial(name) {
   const [first] = graphemes ? Array.from(graphemes.segment(name), ({ segment }) => segment) : name;
   return first.toUpperCase();
 }
 
-/** A class that gives the same name the same colour everywhere, and the first nine names nine colours. */
-export function hueOf(name) {
-  if (!hues.has(name)) {
-    const taken = new Set(hues.values());
-    const wished = hashOf(name) % HUES;
-    const free = Array.from({ length: HUES }, (_, step) => (wished + step) % HUES).find((hue) => !taken.has(hue));
-    hues.set(name, free ?? wished);
-  }
-  return `hue-${hues.get(name)}`;
+/**
+ * A class for the colour of a name: the same on every screen. Of `neighbours`, those who have a seat in the same room, nine
+ * have nine colours: who comes later takes the next one that is free.
+ */
+export function hueOf(name, neighbours = []) {
+  const taken = new Set();
+  const hueBeside = (other) => {
+    const wished = hashOf(other) % HUES;
+    return Array.from({ length: HUES }, (_, step) => (wished + step) % HUES).find((hue) => !taken.has(hue)) ?? wished;
+  };
+  const place = neighbours.indexOf(name);
+  for (const other of neighbours.slice(0, Math.max(place, 0))) taken.add(hueBeside(other));
+  return `hue-${hueBeside(name)}`;
 }
 
-/** A plain polynomial hash, so that most names have the same colour on every screen: the hard-coded ones have six. */
+/** A plain polynomial hash; the hard-coded names have six colours by it. */
 function hashOf(name) {
   return Array.from(name).reduce((total, letter) => (total * 40 + letter.codePointAt(0)) % 65521, 0);
 }
 
+/** What a part needs to give people their colours: a card and a room provide `neighbours`, a function. */
+export const besideOthers = { neighbours: { default: () => () => [] } };
+
 export const PersonFace = {
   name: 'PersonFace',
   template: /* html */ `<span class="face" :class="hue" aria-hidden="true">{{ letter }}</span>`,
+  inject: besideOthers,
   props: { name: String },
   computed: {
     hue() {
-      return hueOf(this.name);
+      return hueOf(this.name, this.neighbours());
     },
     letter() {
       return initial(this.name);

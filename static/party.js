@@ -152,7 +152,8 @@ const Party = {
         if (card.host !== this.user) delete this.queues[card.id];
       }
       for (const room of gone) {
-        if (this.visited.has(room)) this.listClosed(room);
+        const { host, speakers = [] } = this.cards[room] ?? {};
+        if (this.visited.has(room) || [host, ...speakers].includes(this.user)) this.listClosed(room);
         delete cards[room];
       }
       this.cards = cards;
@@ -168,10 +169,11 @@ const Party = {
       this.listClosed(room, goneAt);
     },
 
-    /** Lists a room that was visited and can still be read. (Until when is told only to who was inside at its end.) */
-    listClosed(room, goneAt) {
+    /** Lists a room that one was inside of, and can still read. */
+    listClosed(room, goneAt = this.now + limits.closedLife) {
       if (this.closedRooms.some(({ id }) => id === room)) return;
-      this.closedRooms = [{ id: room, topic: this.topicOf(room), gone_at: goneAt }, ...this.closedRooms];
+      const closed = { id: room, topic: this.topicOf(room), closed_at: goneAt - limits.closedLife, gone_at: goneAt };
+      this.closedRooms = [closed, ...this.closedRooms];
     },
 
     setPlace(room, place) {

@@ -27,8 +27,9 @@ export const RoomPeople = {
         <ul class="people__list">
           <li v-for="person in seated" :key="person.name" class="person" :class="{ 'person--away': person.isAway }">
             <person-face :name="person.name"></person-face>
-            <bdi class="person__name">{{ person.name }}</bdi>
-            <span v-if="person.roles" class="person__role">{{ person.roles }}</span>
+            <span class="person__name">
+              <bdi>{{ person.name }}</bdi> <span v-if="person.roles" class="person__role">{{ person.roles }}</span>
+            </span>
             <template v-if="isHost && !person.isHost">
               <button class="button button--icon person__more" :aria-expanded="chosen === person.name"
                 :aria-label="fill(words.people.moreAbout, { user: person.name })" @click="choose(person.name)">
@@ -52,8 +53,9 @@ export const RoomPeople = {
         <ul class="people__list">
           <li v-for="name in view.listening" :key="name" class="person">
             <person-face :name="name"></person-face>
-            <bdi class="person__name">{{ name }}</bdi>
-            <span v-if="name === user" class="person__role">{{ words.people.you }}</span>
+            <span class="person__name">
+              <bdi>{{ name }}</bdi> <span v-if="name === user" class="person__role">{{ words.people.you }}</span>
+            </span>
           </li>
         </ul>
         <p v-if="unnamed" class="people__more">{{ more }}</p>
@@ -191,7 +193,8 @@ export const RoomQueue = {
     queue(queue, before) {
       const seen = before[this.at] && idOf(before[this.at]);
       const index = queue.findIndex((request) => idOf(request) === seen);
-      this.at = index >= 0 ? index : Math.max(0, Math.min(this.at, queue.length - 1));
+      // After an answer, whoever has waited longest is next.
+      this.at = Math.max(index, 0);
     },
   },
 

@@ -4,7 +4,7 @@ import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomEnding } from './ending.js';
 import { RoomFeed, mentions } from './feed.js';
-import { AskToSpeak, LastMinutes, MessageForm, hasTouchKeyboard } from './foot.js';
+import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
 import { keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import { BurningLine, FacePile, RoomTime, SheetDialog } from './parts.js';
@@ -132,6 +132,7 @@ export const RoomPage = {
             <span v-if="isOver">{{ ended }}</span>
             <room-time v-else :room="view" :now="now"></room-time>
             <span v-if="isLive && listening">{{ listening }}</span>
+            <span v-if="signals" role="img" :aria-label="words.pulse.title + ': ' + signals.said">{{ signals.drawn }}</span>
           </p>
           <button v-if="isLive && !isWide" class="room__who" :aria-label="words.people.title" @click="$refs.who.show()"></button>
         </div>
@@ -215,6 +216,10 @@ export const RoomPage = {
   },
   emits: ['carry-on', 'go', 'leave', 'news', 'place', 'queue', 'tell', 'topic'],
 
+  provide() {
+    return { neighbours: () => this.people };
+  },
+
   data() {
     return {
       discussion: new Discussion(this.id, this.user, {
@@ -259,6 +264,14 @@ export const RoomPage = {
     },
     listening() {
       return this.view.watching ? fill(words.card.listening, { count: this.view.watching }) : '';
+    },
+    /** How it feels to listen, for those who speak: they have no chips. */
+    signals() {
+      const given = this.isLive && this.maySpeak ? limits.moods.filter((mood) => this.view.pulse[mood]) : [];
+      return given.length && {
+        drawn: given.map((mood) => `${SIGNS[mood]} ${this.view.pulse[mood]}`).join(' '),
+        said: listOf(given.map((mood) => fill(words.pulse.count, { name: words.pulse[mood], count: this.view.pulse[mood] }))),
+      };
     },
     ended() {
       return this.view.closed_at ? fill(words.lobby.endedAt, { time: timeOfDay(this.view.closed_at) }) : '';
@@ -451,8 +464,8 @@ export const RoomPage = {
       const { part } = this.$refs;
       const hadFocus = part.contains(document.activeElement);
       await this.$nextTick();
-      // Never to a signal, which Enter would give.
-      if (hadFocus) (part.querySelector('textarea') ?? part.querySelector('.button'))?.focus();
+      // Never to a signal, which Enter would give, nor to what takes a request back.
+      if (hadFocus) part.querySelector('textarea, .asking__place, .button')?.focus();
       else this.focusOnWriting();
     },
 

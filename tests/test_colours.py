@@ -20,7 +20,7 @@ SEEN = {
 }
 # In OKLab, where 1 is from black to white. Two colours beside each other are told apart from about 0.02 on; these are
 # small, and apart.
-LEAST = {"by most": 0.13, "without red": 0.05, "without green": 0.05, "without blue": 0.045}
+LEAST = {"by most": 0.115, "without red": 0.04, "without green": 0.04, "without blue": 0.035}
 
 
 def encoded(name, theme):

@@ -18,6 +18,7 @@ OTHERS = {
     "roomMinutes": 45,
     "mostMinutes": 19,
     "longestRoom": 30 * 60_000,
+    "closedLife": 60_000,
     "takeBackWithin": 0,
     "moods": ["say_more"],
     "pulseEvery": 1_000,
@@ -66,6 +67,12 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         bilal.pitch.fill("Honey, please")
         expect(bilal.room.get_by_text("13 of 8")).to_be_visible()
         expect(bilal.room.get_by_role("button", name="Ask to speak")).to_be_disabled()
+        bilal.leave()
+        asha.close_room()
+        closed = bilal.page.get_by_role("region", name="Closed lately")
+        expect(closed).to_contain_text("Readable until")
+        ended, gone = (60 * int(hour) + int(minute) for hour, minute in re.findall(r"(\d+):(\d+)", closed.inner_text()))
+        assert (gone - ended) % (24 * 60) == 1
 
 
 CONSTANT = re.compile(r"^const (\w+) = ([\d_.]+)(?: \* (SECOND|MINUTE))?;", re.MULTILINE)

@@ -98,7 +98,7 @@ def test_names_on_offer_keep_nobody_from_sending_or_closing_them(discussion, ash
     expect(names).to_have_count(0)
 
 
-def test_escape_drops_the_reply_before_it_leaves_the_room(discussion, asha):
+def test_escape_drops_the_reply_and_stops_writing_before_it_leaves_the_room(discussion, asha):
     discussion.says(discussion.chen, "Who comes along?")
     asha.message("Who comes along?").hover()
     asha.feed.get_by_role("button", name="Reply", exact=True).click()
@@ -112,6 +112,11 @@ def test_escape_drops_the_reply_before_it_leaves_the_room(discussion, asha):
     press_while_composing(asha, "Escape", {"isComposing": True})
     expect(asha.writing).to_be_visible()
     asha.writing.press("Escape")
+    expect(asha.writing).not_to_be_focused()
+    expect(asha.writing).to_have_value("I d")
+    asha.message("Who comes along?").hover()
+    expect(asha.feed.get_by_role("button", name="Reply", exact=True)).to_be_visible()
+    asha.page.keyboard.press("Escape")
     expect(asha.room).to_have_count(0)
 
 
