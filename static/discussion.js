@@ -50,7 +50,7 @@ export class Discussion {
   isCurrent = false; // inside, with nothing of the feed missing
   isFlushing = false; // sending what is not sent
   hasEnded = false; // one has left
-  cameAfter = null; // the last seq that was there when one came
+  cameAfter = Infinity; // the last seq that was there when one came, once one has come
   listensUnnamed = null; // as the server was told
 
   /** `heard` has what to call: `news(messages)`, `place(place)`, `queue(waiting)`, `spoke()`. */
@@ -129,7 +129,7 @@ export class Discussion {
     // A long absence is caught up with in several steps.
     if (this.isBehind && messages.length) return this.enter();
     this.isCurrent = true;
-    this.cameAfter ??= this.messages.at(-1)?.seq ?? 0;
+    if (this.cameAfter === Infinity) this.cameAfter = this.messages.at(-1)?.seq ?? 0;
     if (waiting) this.heard.queue(waiting);
     this.flush();
     this.changeName();

@@ -50,10 +50,8 @@ export const LastMinutes = {
     isClosingRound() {
       return closingRoundSince(this.view, this.now) !== null;
     },
-    /** In the last ten minutes; in a short room in its second half. */
     canGetMore() {
-      const whole = this.view.closes_at - this.view.opened_at;
-      return this.left <= Math.min(MORE_TIME_MS, whole / 2) && canGetMore(this.view);
+      return this.left <= MORE_TIME_MS && canGetMore(this.view);
     },
     isSeen() {
       return this.isClosingRound || this.canGetMore || Boolean(this.view.more_time);

@@ -138,7 +138,7 @@ export const RoomQueue = {
             <template v-if="request.isDenied">
               <span>{{ words.queue.denied }}</span>
               <button class="button" :aria-disabled="!request.mayUndo" :aria-label="fill(words.queue.undoUser, { user: request.user })"
-                @click="undo(request)">{{ words.queue.undo }}</button>
+                @click="undo(request, $event)">{{ words.queue.undo }}</button>
             </template>
             <template v-else>
               <button class="button" :aria-label="fill(words.queue.notNowUser, { user: request.user })"
@@ -193,8 +193,9 @@ export const RoomQueue = {
     queue(queue, before) {
       const seen = before[this.at] && idOf(before[this.at]);
       const index = queue.findIndex((request) => idOf(request) === seen);
-      // After an answer, whoever has waited longest is next.
-      this.at = Math.max(index, 0);
+      // After an answer, whoever has waited longest for one is next.
+      const next = queue.findIndex((request) => !this.denials[idOf(request)]);
+      this.at = Math.max(index >= 0 ? index : next, 0);
     },
   },
 
@@ -231,8 +232,9 @@ export const RoomQueue = {
       this.keepFocus(request.id);
     },
 
-    undo({ id }) {
-      if (this.denials[id].mayUndo) this.forget(id);
+    undo({ id }, { detail: taps }) {
+      // The second tap of two on another's button falls here, too.
+      if (this.denials[id].mayUndo && taps < 2) this.forget(id);
     },
 
     forget(id) {

@@ -153,6 +153,8 @@ def test_offline_a_calm_page_stands_in_and_the_lobby_comes_back_by_itself(page, 
         expect(page.get_by_role("heading", name="No connection")).to_be_visible()
         expect(page.get_by_text("You are offline")).to_be_visible()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 239, 228)", "styled"
+        form = "['.top', '.lobby', '.quiet'].map((part) => getComputedStyle(document.querySelector(part)).marginInline)"
+        assert page.evaluate(form) != ["0px"] * 3 and page.locator(".quiet").bounding_box()["x"] > 8, "in its form"
         assert page.get_by_role("banner").get_by_role("presentation").evaluate("image => image.naturalWidth") > 0
     page.goto(address + "#room=nowhere")
     page.context.set_offline(False)

@@ -121,7 +121,7 @@ def visits(browser, server):
 
 
 @pytest.mark.parametrize("language", words.IN)
-def test_the_page_takes_at_most_120_kb_until_the_lobby_is_live_and_136_with_a_room(phone, language):
+def test_the_page_takes_at_most_120_kb_until_the_lobby_is_live_and_138_with_a_room(phone, language):
     """Headers included, its own copies of the libraries too."""
     page = phone(locale=language)
     line = page.context.new_cdp_session(page)
@@ -138,7 +138,7 @@ def test_the_page_takes_at_most_120_kb_until_the_lobby_is_live_and_136_with_a_ro
     of_room = needed_by("room.js") - needed_by("loader.js")
     assert {"socket.io.min.js", "lobby.css", "room.css"} | of_room <= weights.keys(), "all must be among them"
     assert sum(size for name, size in weights.items() if name not in of_room) <= 120_000, weights
-    assert weights.total() <= 136_000, weights
+    assert weights.total() <= 138_000, weights
 
 
 @pytest.mark.alone

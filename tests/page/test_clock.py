@@ -146,6 +146,7 @@ def test_a_signal_beats_in_every_listeners_pulse_without_a_name(asha, bilal, che
     expect(asha.room.get_by_role("group", name="How it feels to listen")).to_have_count(0)  # the host is listened to
     chen.room.get_by_role("button", name="Say more").click()
     expect(bilal.room.get_by_role("button", name="Say more: 2")).to_be_visible()
+    expect(asha.room.get_by_role("img", name="in the last minute: Say more: 2")).to_be_visible()
     # Whoever has just given one rests.
     agree = chen.room.get_by_role("button", name="Agree")
     expect(agree).to_be_disabled()

@@ -1,8 +1,10 @@
 """Reloads, tabs, tunnels and restarts: nothing is lost, nothing comes twice."""
 
+import re
 import signal
 
 import pytest
+from person import seat as take_a_seat
 from playwright.sync_api import expect
 from servers import Server, free_port
 from visitor import Cable, seat
@@ -85,6 +87,38 @@ def test_what_is_unsent_survives_a_reload(asha, visit, cable):
     expect(asha.message("Written in the dark")).to_have_count(1)
     expect(bilal.message("Written in the dark")).to_have_count(1)
     asha.close_room()
+
+
+def test_an_answer_that_comes_after_one_has_left_takes_no_words_away(discussion):
+    """Left and come back: what was written since is kept, though the answer of before knows nothing of it."""
+    with_a_seat = discussion.server.person("asha")
+    take_a_seat(discussion.bilal, with_a_seat, discussion.room)
+    with_a_seat.line.hang_up()
+    asha = discussion.signed_in("asha")
+    late = []
+
+    def between(page):
+        server = page.connect_to_server()
+        page.on_message(lambda frame: server.send(frame) if "Second" not in frame else None)
+        server.on_message(
+            lambda frame: late.append(frame) if frame.startswith("43") and '"message":' in frame else page.send(frame)
+        )
+        late.append(page)
+
+    asha.page.route_web_socket(re.compile("socket.io"), between)
+    asha.page.goto(f"./#room={discussion.room}")
+    asha.say("First")
+    expect(asha.message("First")).to_be_visible()
+    while len(late) < 2:
+        asha.page.evaluate("1")  # lets frames come in
+    asha.leave()
+    asha.card(discussion.topic).get_by_role("link", name=discussion.topic, exact=True).click()
+    expect(asha.sent("First")).to_be_visible()
+    asha.say("Second")
+    expect(asha.message("Second")).to_contain_text("sending")
+    late[0].send(late[1])
+    asha.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert "Second" in asha.page.evaluate("JSON.stringify(sessionStorage)")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["told to stop", "killed"])

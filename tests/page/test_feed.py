@@ -653,3 +653,13 @@ def test_the_end_of_a_long_feed_is_there_at_once(discussion):
         )
         asha.leave()
     assert statistics.median(took) < 300, took
+
+
+def test_the_keyboard_gets_into_a_feed_whose_last_words_are_gone(discussion):
+    discussion.says(discussion.chen, "First")
+    slip = discussion.says(discussion.chen, "A slip")
+    dana = discussion.enter("dana", speaks=False)
+    entry = dana.feed.locator("li[tabindex='0']")
+    expect(entry).to_contain_text("A slip")
+    discussion.chen.take_back(discussion.room, slip["seq"])
+    expect(entry).to_contain_text("First")

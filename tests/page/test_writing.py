@@ -179,6 +179,18 @@ def test_the_others_see_who_is_writing_until_it_is_said(discussion, asha):
     assert dana.reads() == ["Done", "Done", "Half a th"]
 
 
+def test_who_goes_on_writing_is_seen_to_go_on(discussion):
+    dana = discussion.signed_in("dana")
+    dana.page.clock.install()
+    dana.page.goto(f"./#room={discussion.room}")
+    dana.room.get_by_role("button", name="Ask to speak").wait_for()
+    assert_ok(discussion.chen.writing(discussion.room))
+    line = dana.feed.locator(".feed__writing")
+    expect(line).to_have_text("chen is writing…")
+    dana.page.clock.run_for(10_000)  # the page's time alone: to the server, chen writes
+    expect(line).to_have_text("chen is writing…")
+
+
 def switch_writing(visitor):
     visitor.open_menu().get_by_role("switch", name="Show who is writing").click()
     visitor.page.keyboard.press("Escape")
