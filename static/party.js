@@ -279,13 +279,13 @@ const Party = {
 
 let roomStyles; // a promise of them
 
-/** Resolves when the styles of a room, for which nobody waited, can be used. */
+/** Resolves when the styles of a room, which were not fetched before, can be used. */
 function loadRoomStyles() {
-  const links = Array.from(document.querySelectorAll('link[media=none]'));
+  const links = Array.from(document.querySelectorAll('link[disabled]'));
   return Promise.all(
     links.map((link) => {
-      link.media = 'all';
-      return link.sheet || new Promise((resolve) => Object.assign(link, { onload: resolve, onerror: resolve }));
+      link.disabled = false;
+      return new Promise((resolve) => Object.assign(link, { onload: resolve, onerror: resolve }));
     }),
   );
 }
