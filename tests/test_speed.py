@@ -105,6 +105,7 @@ class Visit:
         self.first = open_lobby(page)
         page.wait_for_load_state("networkidle")  # a room's part comes after the lobby
         self.second = open_lobby(page)
+        page.close()  # a page that is open slows the next one
 
 
 def open_lobby(page):
@@ -220,7 +221,7 @@ def test_what_the_lobby_needs_comes_while_somebody_signs_in(phone):
     sizes = page.evaluate(
         "performance.getEntriesByType('resource').filter((e) => /[.](js|css)$/.test(e.name)).map((e) => e.transferSize)"
     )
-    assert len(sizes) > 12 and not any(sizes), sizes
+    assert len(sizes) >= 12 and not any(sizes), sizes
 
 
 def sign_in(page, name="farida"):
