@@ -65,9 +65,10 @@ def asking(asha, bilal, chen):
         emeka.host("What should we cook for forty people?", minutes=9)
         expect(chen.page.get_by_role("article")).to_have_count(3)
         yield "lobby", chen
-        dana.host("Donaudampfschifffahrtsgesellschaftskapitänsmütze" + "x" * 60)
+        long = dana.host("Donaudampfschifffahrtsgesellschaftskapitänsmütze" + "x" * 60)
         expect(chen.page.get_by_role("article")).to_have_count(4)
         yield "lobby, with a long word", chen
+        dana.close(long)
     chen.watch(TOPIC)
     yield "listening", chen
     chen.room.get_by_role("button", name="Ask to speak").click()
