@@ -30,8 +30,8 @@ def draw(browser, size):
     visitors = []
     with running_server(PARTY_PACE="5", PARTY_GUESTS="10") as server:
 
-        def visit(name, address=server.address):
-            visitors.append(Visitor(browser, address, name, reduced_motion="reduce", **SIZES[size]))
+        def visit(name, address=server.address, **how):
+            visitors.append(Visitor(browser, address, name, **SIZES[size] | how))
             return visitors[-1]
 
         for number, (state, visitor) in enumerate(states(visit), start=1):

@@ -18,7 +18,7 @@ PITCHES = {
 def states(visit):
     """Yields (name of the state, the Visitor whose page is in it).
 
-    `visit(name, address=…)` opens a browser on a server with ten guests.
+    `visit(name, address=…, locale=…)` opens a browser on a server with ten guests.
     """
     asha, bilal, chen = (visit(name) for name in ("asha", "bilal", "chen"))
     yield from signing_in(asha)
@@ -260,6 +260,13 @@ def busy(visit):
         yield "lobby, with a busy room", chen
         chen.watch(BUSY)
         yield "busy, as a listener", chen
+        chen.page.evaluate("document.dir = 'rtl'")
+        yield "busy, from right to left", chen
+        chen.page.evaluate("document.dir = 'ltr'")
+        bilal = visit("bilal", locale="es-ES").sign_in()
+        bilal.page.goto(f"./#room={room}")
+        expect(bilal.room.get_by_role("button", name="Pedir la palabra")).to_be_visible()
+        yield "busy, in Spanish", bilal
         asha.page.goto(f"./#room={room}")
         expect(asha.room.get_by_role("button", name="Let in guest5")).to_be_visible()
         yield "busy, as the host", asha

@@ -83,7 +83,7 @@ def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, widths):
     with running_server(PARTY_PACE="5", PARTY_GUESTS="10") as server:
         # Colours that are on their way to others have no contrast to measure.
         how = {"reduced_motion": "reduce", "color_scheme": "light", **how}
-        for name, visitor in states(lambda name, address=server.address: visit(name, address, **how)):
+        for name, visitor in states(lambda name, address=server.address, **more: visit(name, address, **how | more)):
             page, size = visitor.page, visitor.page.viewport_size
             trouble[name, "light"] = violations(page)
             page.emulate_media(color_scheme="dark")
