@@ -102,6 +102,30 @@ def test_a_card_with_eight_speakers_stays_a_card(discussion):
         assert box_of(card)["height"] > alone["height"]
 
 
+COLOURS = "faces => faces.map((face) => getComputedStyle(face).backgroundColor)"
+
+
+def test_nine_who_speak_have_nine_colours_and_the_same_on_every_screen(discussion):
+    # Of their names alone, four would have the colour of another.
+    names = ["asha", "dana", "emeka", "farida", "guest4", "guest6", "guest8", "guest9", "guest1"]
+    with people_without_a_page(discussion.server.address, *names) as (asha, *others):
+        room = asha.host("Who is who")
+        for person in others:
+            seat_without_a_page(asha, person, room)
+        seen = []
+        for name in ("guest2", "guest3"):
+            visitor = discussion.signed_in(name)
+            visitor.page.goto(f"./#room={room}")
+            faces = visitor.room.get_by_role("region", name="Speaking").locator(".face")
+            expect(faces).to_have_count(9)
+            seen.append(faces.evaluate_all(COLOURS))
+            visitor.leave()
+            pile = visitor.card("Who is who").locator(".face:not(.face--more)")
+            assert pile.evaluate_all(COLOURS) == seen[-1][:5], "on the card as well"
+        assert len(set(seen[0])) == 9 and seen[0] == seen[1]
+        asha.close(room)
+
+
 def test_a_card_shows_the_last_words_of_its_room_and_the_whole_of_it_leads_in(discussion):
     said = discussion.says(discussion.chen, "Twice as much tea as water.\nNo less.")
     with people_without_a_page(discussion.server.address, "emeka") as [emeka]:
