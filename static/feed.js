@@ -305,6 +305,10 @@ export const RoomFeed = {
       if (entry) entry.isEntry = true;
       return rows;
     },
+    /** Looked up for each row with each new message, and there may be hundreds of both. */
+    liked() {
+      return new Set(this.discussion.liked);
+    },
     last() {
       return this.messages.at(-1)?.seq ?? 0;
     },
@@ -389,7 +393,7 @@ export const RoomFeed = {
         state,
         reason: message.refusal && reasonOf(message.refusal),
         likes: this.discussion.likes[message.seq] ?? 0,
-        isLiked: this.discussion.liked.includes(message.seq),
+        isLiked: this.liked.has(message.seq),
         isHost: message.user === this.people[0],
         isNew: this.oldUpTo !== null && !(message.seq <= this.oldUpTo),
         mayLike: this.mayLike && isSaid && message.user !== this.discussion.user,

@@ -9,7 +9,7 @@ import { ask, command } from './connection.js';
 import { messageAt } from './discussion.js';
 import { QuotedMessage, completions, unfinishedMention } from './feed.js';
 import { draftName, keep, kept, pitchDraftName, showsWriting } from './kept.js';
-import { PersonFace, canGetMore, closingRoundSince, isInComposition } from './parts.js';
+import { PersonFace, canGetMore, isClosingRound, isInComposition, seated } from './parts.js';
 import { MINUTE, SECOND, fill, limits, placeInWords, reasonOf, words } from './words.js';
 
 const WARNINGS = [1, 5]; // minutes before the end
@@ -48,7 +48,7 @@ export const LastMinutes = {
       return this.view.closes_at - this.now;
     },
     isClosingRound() {
-      return closingRoundSince(this.view, this.now) !== null;
+      return isClosingRound(this.view, this.now);
     },
     canGetMore() {
       return this.left <= MORE_TIME_MS && canGetMore(this.view);
@@ -57,7 +57,7 @@ export const LastMinutes = {
       return this.isClosingRound || this.canGetMore || Boolean(this.view.more_time);
     },
     saidTheirs() {
-      const people = [this.view.host, ...this.view.speakers];
+      const people = seated(this.view);
       const count = people.filter((name) => this.lastWords.includes(name)).length;
       return fill(words.clock.saidTheirs, { count, all: people.length });
     },

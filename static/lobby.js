@@ -3,7 +3,7 @@
 import { command } from './connection.js';
 import { PageChoices } from './noticing.js';
 import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog } from './parts.js';
-import { closingRoundSince, hueOf, isInComposition, isJustOpened, sign } from './parts.js';
+import { hueOf, isClosingRound, isInComposition, isJustOpened, seated, sign } from './parts.js';
 import { countInWords, fill, limits, listOf, placeInWords, reasonOf, timeOfDay, words } from './words.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
@@ -55,7 +55,7 @@ export const LobbyCard = {
   },
   computed: {
     people() {
-      return [this.card.host, ...this.card.speakers];
+      return seated(this.card);
     },
     hue() {
       return hueOf(this.card.host);
@@ -77,7 +77,7 @@ export const LobbyCard = {
       return this.card.speakers.includes(this.user) ? words.card.youSpeak : '';
     },
     mayAsk() {
-      return !this.people.includes(this.user) && closingRoundSince(this.card, this.now) === null;
+      return !this.people.includes(this.user) && !isClosingRound(this.card, this.now);
     },
   },
   methods: { placeInWords },

@@ -8,6 +8,9 @@ const CLOSING_ROUND_MS = 3 * MINUTE;
 // What is said of a room before there is anything to say.
 const JUST_OPENED_MS = MINUTE;
 
+/** Who may speak in a room, as its card or its view says: the host, then the speakers. */
+export const seated = ({ host, speakers }) => [host, ...speakers];
+
 // Faces
 
 // Firefox knows it since 2024 only.
@@ -112,6 +115,8 @@ export function closingRoundSince({ opened_at: openedAt, closes_at: closesAt }, 
   return since > openedAt && now >= since ? since : null;
 }
 
+export const isClosingRound = (room, now) => closingRoundSince(room, now) !== null;
+
 export const isJustOpened = ({ opened_at: openedAt }, now) => now - openedAt < JUST_OPENED_MS;
 
 /** The time of a live room, as a card or a header says it. */
@@ -121,7 +126,7 @@ export const RoomTime = {
   props: { room: Object, now: Number },
   computed: {
     isClosingRound() {
-      return closingRoundSince(this.room, this.now) !== null;
+      return isClosingRound(this.room, this.now);
     },
     said() {
       const left = timeLeft(this.room.closes_at - this.now);
@@ -138,7 +143,7 @@ export const BurningLine = {
   props: { room: Object, now: Number },
   computed: {
     isClosingRound() {
-      return closingRoundSince(this.room, this.now) !== null;
+      return isClosingRound(this.room, this.now);
     },
     share() {
       const { opened_at: openedAt, closes_at: closesAt, closed } = this.room;

@@ -7,7 +7,7 @@ import { ask, connect, isPassing, on, wait } from './connection.js';
 import { asksInAddress, keep, kept, linkTo, pitchName, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { PageIcon, growing } from './parts.js';
+import { PageIcon, growing, seated } from './parts.js';
 import { SECOND, fill, limits, listOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
@@ -134,6 +134,11 @@ const Party = {
     setInterval(() => (this.localNow = Date.now()), SECOND);
   },
 
+  mounted() {
+    this.greetInvited();
+    connect(this.user, this.onConnection, this.client).catch(() => {}); // the loader says so
+  },
+
   methods: {
     onConnection(state) {
       this.connection = state;
@@ -152,8 +157,8 @@ const Party = {
         if (card.host !== this.user) delete this.queues[card.id];
       }
       for (const room of gone) {
-        const { host, speakers = [] } = this.cards[room] ?? {};
-        if (this.visited.has(room) || [host, ...speakers].includes(this.user)) this.listClosed(room);
+        const card = this.cards[room];
+        if (this.visited.has(room) || (card && seated(card).includes(this.user))) this.listClosed(room);
         delete cards[room];
       }
       this.cards = cards;
@@ -269,11 +274,6 @@ const Party = {
       this.notices = notices.filter((notice) => !tooMany.includes(notice));
       setTimeout(() => (this.notices = this.notices.filter((notice) => notice.id !== id)), NOTICE_MS);
     },
-  },
-
-  mounted() {
-    this.greetInvited();
-    connect(this.user, this.onConnection, this.client).catch(() => {}); // the loader says so
   },
 };
 

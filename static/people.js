@@ -4,7 +4,7 @@
  */
 
 import { command } from './connection.js';
-import { PersonFace, hueOf } from './parts.js';
+import { PersonFace, hueOf, seated } from './parts.js';
 import { SECOND, fill, reasonOf, words } from './words.js';
 
 // A denial is told to nobody until then: long enough to notice a slip, short enough not to keep anybody waiting.
@@ -75,8 +75,8 @@ export const RoomPeople = {
 
   computed: {
     seated() {
-      const { host, speakers, away } = this.view;
-      return [host, ...speakers].map((name) => {
+      const { host, away } = this.view;
+      return seated(this.view).map((name) => {
         const isHost = name === host;
         const isAway = away.includes(name);
         const roles = { you: name === this.user, host: isHost, away: isAway, hadLastWord: this.lastWords.includes(name) };

@@ -8,7 +8,7 @@ import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from '.
 import { keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import { BurningLine, FacePile, RoomTime, SheetDialog } from './parts.js';
-import { canGetMore, closingRoundSince, hueOf, isInComposition, sign } from './parts.js';
+import { canGetMore, closingRoundSince, hueOf, isInComposition, seated, sign } from './parts.js';
 import { RoomPeople, RoomQueue } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
@@ -179,7 +179,7 @@ export const RoomPage = {
       <template v-if="isLive">
         <sheet-dialog v-if="!isWide" ref="who" :title="topic" is-topic>
           <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
-          @tell="tell"></room-people>
+            @tell="tell"></room-people>
           <button class="button button--wide" @click="invite">{{ words.menu.invite }}</button>
         </sheet-dialog>
         <sheet-dialog ref="invitation" :title="words.menu.invite">
@@ -260,7 +260,7 @@ export const RoomPage = {
       return this.place ? 'waiting' : 'watcher';
     },
     people() {
-      return this.view ? [this.view.host, ...this.view.speakers] : [];
+      return this.view ? seated(this.view) : [];
     },
     listening() {
       return this.view.watching ? fill(words.card.listening, { count: this.view.watching }) : '';
@@ -313,7 +313,7 @@ export const RoomPage = {
   },
 
   watch: {
-    connection: { handler: 'onConnection' },
+    connection: 'onConnection',
     topic(topic) {
       this.$emit('topic', topic);
     },
