@@ -492,7 +492,10 @@ def _notice_signals():
 
     def wait():
         reader.recv(1)
-        signal.set_wakeup_fd(-1)  # who asks once more changes nothing
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Who asks once more changes nothing, also while the interpreter ends: it gives up handlers, not this.
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
         writer.close()
 
     return wait

@@ -172,6 +172,7 @@ const Party = {
     onClosed({ room, gone_at: goneAt }) {
       this.forget(room);
       this.listClosed(room, goneAt);
+      delete this.cards[room]; // the lobby says so a moment later; until then it would stand there twice
     },
 
     /** Lists a room that one was inside of, and can still read. */
