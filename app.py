@@ -165,6 +165,8 @@ def receive(position, command):
     with lock:
         is_new = state.remembered(command) is None
         outcome = apply_and_answer(command)
+        if command["kind"] in rules.ENDING_SIGN_INS:
+            presence.doubted.add(command["user"])
         if is_new:
             announce(command, outcome)
 
@@ -358,7 +360,7 @@ def tick():
     with lock:
         presence.forget_departed()
         presence.forget_writing(now())
-        for tab in list(presence.tabs.values()):
+        for tab in presence.doubtful_tabs(now()):
             if not sign_in_holds(tab.user, tab.sign_in_id):
                 transport.hang_up(socketio, tab.sid)
     try:
@@ -530,7 +532,7 @@ def refusal_of_visitor(environ):
         return "401 Unauthorized", "Please sign in first."
     with lock:
         presence.forget_departed()
-    if presence.tabs_of(who[0]) >= TABS_EACH:
+    if len(presence.tabs_of(who[0])) >= TABS_EACH:
         return "429 Too Many Requests", f"You have {TABS_EACH} tabs open already."
     return None
 
@@ -556,7 +558,8 @@ def on_connect(auth=None):
         user, sign_in_id = visitor() or (None, None)
         with lock:
             expected = auth.get("user", user) if isinstance(auth, dict) else user
-            if user is None or user != expected or presence.tabs_of(user) >= TABS_EACH:
+            # Asked again: what ended it meanwhile found no tab here.
+            if user != expected or not sign_in_holds(user, sign_in_id) or len(presence.tabs_of(user)) >= TABS_EACH:
                 return False
             presence.arrive(Tab(request.sid, user, sign_in_id))
             for audience in (EVERYONE, person(user)):

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 Note = Mapping[str, Mapping[str, int]]
 UNNAMED, WRITING = "unnamed:", "writing:"
 
+# A sign-in ends with age as well, which nothing announces. Its tabs can do nothing meanwhile: each command asks anew.
+LOOK_AT_ALL_EVERY = 60_000
+
 # A page says every few seconds that somebody still writes. Long enough to think of a word, short enough that nobody
 # waits for what was given up.
 WRITING_LIFE = 6_000
@@ -48,6 +51,8 @@ class Presence:
         self.tabs: dict[str, Tab] = {}  # by sid
         self.people: dict[str, People] = defaultdict(People)  # by room id
         self.changed: set[str] = set()  # ids of rooms where somebody went in or out
+        self.doubted: set[str] = set()  # names of people of whom a sign-in may have ended
+        self._all_looked_at = 0  # when all tabs were last looked at for that
         self._sids: dict[str, set[str]] = defaultdict(set)  # by name
         self._departed: deque[str] = deque()
         self._others: dict[str, Note] = {}  # by process
@@ -72,9 +77,18 @@ class Presence:
                 if not self._sids[tab.user]:
                     del self._sids[tab.user]
 
-    def tabs_of(self, user: str) -> int:
-        """How many tabs they have in this process."""
-        return len(self._sids.get(user, ()))
+    def tabs_of(self, user: str) -> list[Tab]:
+        """Those that they have in this process."""
+        return [self.tabs[sid] for sid in self._sids.get(user, ())]
+
+    def doubtful_tabs(self, at: int) -> list[Tab]:
+        """Those whose sign-in may have ended since this was asked last: the doubted people's, and once a minute all."""
+        if at >= self._all_looked_at + LOOK_AT_ALL_EVERY:
+            self._all_looked_at = at
+            self.doubted.update(self._sids)
+        tabs = [tab for user in self.doubted for tab in self.tabs_of(user)]
+        self.doubted.clear()
+        return tabs
 
     def enter(self, tab: Tab, room_id: str, unnamed: bool = False) -> bool:
         """The tab is inside from now on, by name or unnamed; gives whether it was not inside."""

@@ -544,6 +544,9 @@ AT_THE_DOOR: dict[str, PartyRule] = {"host": who_may_carry_on}
 # After these, there may be more closed rooms than are kept: `forget_surplus`.
 CLOSING = {"close", "end"}
 
+# After these, a sign-in of their user may have ended; also after a new one, where there are more than are kept.
+ENDING_SIGN_INS = {"sign_in", "sign_out", "renumber"}
+
 # --- What time decides ------------------------------------------------------------------------------------------------
 
 

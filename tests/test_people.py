@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import secrets
 import statistics
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from person import SocketLine, form_token, sign_in_over_http
 from servers import ROOT, SECRET, password_of, running_redis, running_server
 
 import users
-from runtime import settings
+from party import rules
+from runtime import settings, transport
 
 
 def try_to_sign_in(browser, name="asha", password=None, address="127.0.0.1", **fields):
@@ -212,6 +214,94 @@ def test_a_raised_number_ends_a_persons_sign_ins_everywhere(join, clean_party, m
     assert try_to_sign_in(browser, password=users.password(SECRET, "asha", 1)).status_code == 401
     assert try_to_sign_in(browser, password=users.password(SECRET, "asha", 2)).status_code == 303
     assert other.ask("host", {"topic": "Tea"})["ok"]
+
+
+@pytest.fixture
+def hung_up(clean_party, monkeypatch):
+    """The sids of the tabs that were hung up on, as the wire was asked."""
+    sids = []
+    monkeypatch.setattr(transport, "hang_up", lambda _, sid, *how: sids.append(sid))
+    return sids
+
+
+def sid_of(person):
+    manager = person.line.party.socketio.server.manager
+    return manager.sid_from_eio_sid(person.line.client.eio_sid, "/")
+
+
+def said_elsewhere(party, kind, user, **body):
+    """A command comes out of the log that another process put into it."""
+    party.receive(1, {"id": secrets.token_hex(8), "at": party.now(), "kind": kind, "user": user, "key": None} | body)
+
+
+def test_a_sign_out_ends_the_tabs_of_its_browser_at_the_next_tick_through_whichever_process(join, clean_party, hung_up):
+    browser = browser_of("asha")
+    one, two, other_browser, _ = join("asha", browser), join("asha", browser), join("asha"), join("bilal")
+    clean_party.tick()
+    assert hung_up == [], "the premise"
+    said_elsewhere(clean_party, "sign_out", "asha", sign_in=clean_party.presence.tabs[sid_of(one)].sign_in_id)
+    clean_party.tick()
+    assert set(hung_up) == {sid_of(one), sid_of(two)}
+    assert other_browser.host("Tea")
+
+
+def test_a_raised_number_ends_a_persons_tabs_at_the_next_tick_through_whichever_process(join, clean_party, hung_up):
+    tabs, _ = [join("asha"), join("asha")], join("bilal")
+    clean_party.tick()
+    said_elsewhere(clean_party, "renumber", "asha", number=2)
+    clean_party.tick()
+    assert set(hung_up) == {sid_of(tab) for tab in tabs}
+
+
+def test_of_more_sign_ins_than_are_kept_the_oldest_ends_with_its_tabs(join, clean_party, hung_up):
+    oldest = join("asha")
+    for _ in range(rules.SIGN_INS_EACH - 1):
+        browser_of("asha")
+    clean_party.tick()
+    assert hung_up == [], "the premise"
+    browser_of("asha")
+    clean_party.tick()
+    assert hung_up == [sid_of(oldest)]
+
+
+def test_what_a_rebuilt_log_no_longer_says_keeps_no_tab(join, clean_party, hung_up):
+    tabs = [join("asha"), join("bilal")]
+    clean_party.rebuild([])
+    assert hung_up == [sid_of(tab) for tab in tabs]
+
+
+def test_a_sign_in_that_ends_while_its_tab_is_coming_in_lets_it_in_no_more(join, clean_party, monkeypatch):
+    browser, visitor = browser_of("asha"), clean_party.visitor
+
+    def signed_out_meanwhile():
+        user, sign_in = visitor()
+        said_elsewhere(clean_party, "sign_out", user, sign_in=sign_in)
+        return user, sign_in
+
+    monkeypatch.setattr(clean_party, "visitor", signed_out_meanwhile)
+    assert not join("asha", browser).line.client.is_connected()
+    assert not clean_party.presence.tabs
+
+
+def test_a_tab_that_only_listens_ends_within_a_minute_of_its_sign_ins_twelve_hours(join, clock, clean_party, hung_up):
+    room, bilal = join("asha").host(), join("bilal")
+    bilal.watch(room)
+    clock.passes(minutes=12 * 60 - 1)
+    clean_party.tick()
+    assert hung_up == []
+    clock.passes(minutes=1)
+    clean_party.tick()
+    assert sid_of(bilal) in hung_up
+
+
+def test_a_tick_asks_for_no_sign_in_where_nothing_happened(join, clock, clean_party, monkeypatch):
+    for name in ("asha", "bilal"):
+        join(name)
+    clean_party.tick()
+    monkeypatch.setattr(clean_party, "sign_in_holds", lambda *_: pytest.fail("a sign-in was asked for"))
+    for _ in range(59):
+        clock.passes(seconds=1)
+        clean_party.tick()
 
 
 def test_a_sign_in_ends_after_twelve_hours(join, clock):
