@@ -56,6 +56,7 @@ class Presence:
         self._sids: dict[str, set[str]] = defaultdict(set)  # by name
         self._departed: deque[str] = deque()
         self._others: dict[str, Note] = {}  # by process
+        self._note: Note | None = None  # what `note` gave, until something changes here
         # By room id: name → (since when, until when) somebody writes through this process.
         self._writing: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
 
@@ -96,7 +97,7 @@ class Presence:
         if room_id in tab.room_ids:
             return False
         tab.room_ids.add(room_id)
-        self.add(room_id, {tab.user: 1})
+        self._count(tab, room_id, 1)
         return True
 
     def leave(self, tab: Tab, room_id: str) -> bool:
@@ -104,17 +105,21 @@ class Presence:
         if room_id not in tab.room_ids:
             return False
         tab.room_ids.remove(room_id)
-        self.add(room_id, {tab.user: -1})
+        self._count(tab, room_id, -1)
         self._set_unnamed(tab, room_id, False)
         return True
 
     def _set_unnamed(self, tab: Tab, room_id: str, unnamed: bool) -> None:
         if unnamed and room_id not in tab.unnamed_in:
             tab.unnamed_in.add(room_id)
-            self.add(room_id, {tab.user: 1}, unnamed=True)
+            self._count(tab, room_id, 1, unnamed=True)
         elif not unnamed and room_id in tab.unnamed_in:
             tab.unnamed_in.remove(room_id)
-            self.add(room_id, {tab.user: -1}, unnamed=True)
+            self._count(tab, room_id, -1, unnamed=True)
+
+    def _count(self, tab: Tab, room_id: str, more: int, unnamed: bool = False) -> None:
+        self._note = None
+        self.add(room_id, {tab.user: more}, unnamed)
 
     def tabs_inside(self, room_id: str) -> list[Tab]:
         """Those of this process."""
@@ -148,12 +153,14 @@ class Presence:
         """They are writing there for the next seconds: since before, unless they said that at `said_at`."""
         since, _ = self._writing[room_id].get(user, (at, at))
         self._writing[room_id][user] = (since if since > said_at else at, at + WRITING_LIFE)
+        self._note = None
 
     def forget_writing(self, at: int) -> None:
         """Forget who said for some seconds no more that they are writing."""
         for room_id, writing in list(self._writing.items()):
             for user in [user for user, (_, until) in writing.items() if at >= until]:
                 del writing[user]
+                self._note = None
             if not writing:
                 del self._writing[room_id]
 
@@ -171,7 +178,12 @@ class Presence:
     # --- Several processes ---
 
     def note(self) -> Note:
-        """Who is inside where, and how, through this process alone."""
+        """Who is inside where, and how, through this process alone. The very same again while nothing changes here."""
+        if self._note is None:
+            self._note = self._new_note()
+        return self._note
+
+    def _new_note(self) -> Note:
         note: dict[str, Counter[str]] = defaultdict(Counter)
         for tab in self.tabs.values():
             for room_id in tab.room_ids:

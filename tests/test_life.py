@@ -453,6 +453,36 @@ def test_who_listens_and_who_writes_through_another_process_is_told_here(asha, b
     assert (asha.sees(room)["listening"], asha.sees(room)["watching"]) == ([], 0)
 
 
+def test_what_the_other_processes_are_told_is_made_anew_only_after_a_change_here(asha, bilal, clock, clean_party):
+    room, presence = asha.host(), clean_party.presence
+    seat(asha, bilal, room)
+
+    def happens(what):
+        before = presence.note()
+        what()
+        clean_party.tick()
+        return before, presence.note()
+
+    def elsewhere():
+        presence.hear({"another process": {room: {"chen": 1}}})
+        asha.message(room)
+
+    before, after = happens(elsewhere)
+    assert after is before == {room: {"asha": 1, "bilal": 1}}
+    unnamed, writing = f"unnamed:{room}", f"writing:{room}"
+    since = clock.at
+    for what, said in (
+        (lambda: bilal.watch(room, unnamed=True), {room: {"asha": 1, "bilal": 1}, unnamed: {"bilal": 1}}),
+        (lambda: bilal.watch(room), {room: {"asha": 1, "bilal": 1}}),
+        (lambda: bilal.writing(room), {room: {"asha": 1, "bilal": 1}, writing: {"bilal": since}}),
+        (lambda: clock.passes(seconds=6), {room: {"asha": 1, "bilal": 1}}),
+        (lambda: bilal.leave(room), {room: {"asha": 1}}),
+        (lambda: asha.line.hang_up(), {}),
+    ):
+        before, after = happens(what)
+        assert after == said and after is not before
+
+
 def test_who_goes_in_while_the_log_is_away_can_read_and_is_a_visitor_afterwards(
     asha, bilal, clock, clean_party, monkeypatch
 ):
