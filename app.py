@@ -251,6 +251,8 @@ def announce(command, outcome):
     kind, room = command["kind"], state.rooms.get(outcome.get("room", command.get("room")))
     if not outcome["ok"] or not room:
         return
+    if kind == "take_back":
+        news.lively_cards_at = 0  # a card may show these words
     if kind == "message":  # those inside hear the message itself
         news.lively_cards.add(room.id)
     elif kind == "like":
@@ -302,12 +304,13 @@ def announce_room(room):
 
 
 def announce_cards():
-    """Tell everyone which cards changed and which are gone."""
-    if news.lively_cards and now() >= news.lively_cards_at + LIVELY_CARDS_EVERY:
+    """Tell everyone which cards changed and which are gone. Words wait for their time, whatever else was done there."""
+    with_words = now() >= news.lively_cards_at + LIVELY_CARDS_EVERY
+    if news.lively_cards and with_words:
         news.stale_cards |= news.lively_cards
         news.lively_cards, news.lively_cards_at = set(), now()
     live = {room.id: card(room) for room in rules.live_rooms(state) if room.id in news.stale_cards}
-    changed = {id: new for id, new in live.items() if news.told_cards.get(id) != new}
+    changed = {id: new for id, new in live.items() if views.is_news(new, news.told_cards.get(id), with_words)}
     gone = [id for id in news.stale_cards if id in news.told_cards and id not in live]
     news.stale_cards.clear()
     news.told_cards.update(changed)

@@ -44,6 +44,12 @@ def card(room: Room, here: Set[str]) -> View:
     return outline(room, here) | {"active_at": room.active_at, "last": last_words(room)}
 
 
+def is_news(card: View, told: View | None, with_words: bool) -> bool:
+    """Whether the card differs from the one that was told last; with or without what messages alone change."""
+    parts = card.keys() if with_words else card.keys() - {"active_at", "last"}
+    return told is None or any(card[part] != told[part] for part in parts)
+
+
 def last_words(room: Room) -> View | None:
     """Who said what last, in one line, of what was not taken back; None where nobody said anything.
 

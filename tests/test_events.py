@@ -29,6 +29,34 @@ def test_the_whole_story(asha, bilal, chen):
     chen.hears("lobby", lambda lobby: room in lobby["gone"])
 
 
+def test_one_change_of_a_room_reaches_everybody_in_the_lobby_as_one_frame(join_anywhere, asha, bilal, chen):
+    in_the_lobby = [join_anywhere("dana"), join_anywhere("emeka")]  # of two processes, one at each
+
+    def frames_about(room):
+        for person in (*in_the_lobby, in_the_lobby[0]):  # so that what is told through a process is told at the other
+            person.line.settle()
+        told = [[room in (*lobby["gone"], *(card["id"] for card in lobby["rooms"])) for lobby in person.heard("lobby")]
+                for person in in_the_lobby]  # fmt: skip
+        return [sum(about) for about in told]
+
+    room, frames = asha.host(), 1
+    assert frames_about(room) == [1, 1], "a room is opened"
+    for what, change, more in (
+        ("a newcomer", lambda: bilal.watch(room), 1),
+        ("once more", lambda: bilal.watch(room), 0),
+        ("a request", lambda: bilal.request(room), 0),
+        ("a speaker", lambda: asha.approve(room, "bilal"), 1),
+        ("another newcomer", lambda: chen.watch(room), 1),
+        ("who listened leaves", lambda: chen.leave(room), 1),
+        ("who keeps a seat leaves", lambda: bilal.leave(room), 0),
+        ("another host", lambda: asha.hand_over(room, "bilal"), 1),
+        ("the end", lambda: bilal.close(room), 1),
+    ):
+        assert_ok(change())
+        frames += more
+        assert frames_about(room) == [frames, frames], what
+
+
 def test_a_tab_that_goes_in_hears_the_room_first(asha, bilal):
     room = asha.host("Tea")
     assert_ok(bilal.watch(room))

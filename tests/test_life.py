@@ -369,6 +369,41 @@ def test_a_message_changes_the_card_but_not_every_time(asha, bilal, clock, clean
     assert cards()[-1]["last"]["text"] == "After a while", "what is taken back goes at once"
 
 
+def test_a_change_is_told_once_also_where_a_tick_comes_in_between(asha, bilal, chen, clock, clean_party, monkeypatch):
+    """As where the log is on another machine: what a command said is told, and then the tab goes in."""
+    append_and_wait = clean_party.append_and_wait
+
+    def slowly(command):
+        outcome = append_and_wait(command)
+        clean_party.tick()
+        return outcome
+
+    monkeypatch.setattr(clean_party, "append_and_wait", slowly)
+    frames = len(chen.heard("lobby"))
+    room = asha.host()
+    for change, more in (
+        (lambda: None, 1),
+        (lambda: bilal.watch(room), 1),
+        (lambda: bilal.request(room), 0),
+        (lambda: asha.approve(room, "bilal"), 1),
+        (lambda: asha.message(room, "The first word"), 1),
+        (lambda: clock.passes(seconds=10), 0),
+        (lambda: asha.message(room, "The second"), 1),
+        (lambda: asha.message(room, "The third"), 0),
+        (lambda: bilal.pulse(room), 0),  # the words wait, though something else is new there
+        (lambda: chen.request(room), 0),
+        (lambda: bilal.line.hang_up(), 0),
+        (lambda: asha.remove(room, "bilal"), 1),
+        (lambda: clock.passes(seconds=10), 0),
+        (lambda: asha.close(room), 1),
+    ):
+        change()
+        for _ in range(3):
+            clean_party.tick()
+        frames += more
+        assert len(chen.heard("lobby")) == frames
+
+
 def test_a_card_shows_the_last_words_in_one_line(asha, bilal, clean_party):
     room = asha.host()
     assert bilal.hears("lobby", lambda lobby: lobby["rooms"])["rooms"][0]["last"] is None
