@@ -818,20 +818,13 @@ def begin():
     """Take up the log where it ends, and do what came due since. Stops the start with a sentence if it cannot."""
     try:
         journal.follow(rebuild, receive)
-        for name in filter(was_renumbered, list(state.users)):
+        for name in [name for name in state.users if state.has_other_number(name, users.number_of(name))]:
             submit("renumber", name, number=users.number_of(name))
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
     except Unavailable as error:
         raise SystemExit(f"PARTY_JOURNAL cannot be written: {str(error).rstrip('.')}.") from None
     tick()  # overdue rooms are closed before the first visitor comes
-
-
-def was_renumbered(name):
-    """Whether the log has another number for somebody than the people have now."""
-    user, number = state.users[name], users.number_of(name)
-    held = {known.number for known in user.sign_ins.values() if not known.ended}
-    return user.number not in (None, number) or not held <= {number}
 
 
 def main():

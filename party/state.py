@@ -92,6 +92,12 @@ class State:
         known = self.sign_in_of(user, sign_in_id)
         return bool(known and not known.ended and at < known.since + rules.SIGN_IN_LIFE)
 
+    def has_other_number(self, name: str, number: int | None) -> bool:
+        """Whether the log has another number for somebody than this, which the people have now."""
+        user = self.users[name]
+        held = {known.number for known in user.sign_ins.values() if not known.ended}
+        return user.number not in (None, number) or not held <= {number}
+
     # --- Keys: what is sent again happens once ---
 
     def first_outcome(self, command: Command) -> Outcome | None:
