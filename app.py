@@ -445,11 +445,17 @@ def visitor():
     return (mine["user"], mine["id"]) if sign_in_holds(mine["user"], mine["id"]) else None
 
 
-def take_up(mine):
-    """Enter a sign-in from before this log began into it, as after a restart with `memory:`.
+def visitor_of(environ):
+    """The visitor who sent this handshake: found once, and noted in it for the connection that it begins."""
+    if "party.visitor" not in environ:
+        with app.request_context(environ):
+            environ["party.visitor"] = visitor()
+    return environ["party.visitor"]
 
-    Its signed cookie says as much as the log would, but for a sign-out.
-    """
+
+def take_up(mine):
+    """Enter a sign-in from before this log began into it, as after a restart with `memory:`: its signed cookie says as
+    much as the log would, but for a sign-out."""
     if not state.sign_in_of(mine["user"], mine["id"]):
         log_sign_in(mine)
 
@@ -529,9 +535,7 @@ def sorry(error):
 
 def refusal_of_visitor(environ):
     """For the gate: None to let a handshake through, else the status and a sentence."""
-    with app.request_context(environ):
-        who = visitor()
-    if not who:
+    if not (who := visitor_of(environ)):
         return "401 Unauthorized", "Please sign in first."
     with lock:
         presence.forget_departed()
@@ -550,54 +554,58 @@ if settings.PROXIES:
 paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
 
 
-@socketio.on("connect")
-def on_connect(auth=None):
+# `socketio.on` would build a request for each event, and read its cookie again: several times what most of them cost.
+@socketio.server.on("connect")
+def on_connect(sid, environ, auth=None):
     """A tab of somebody signed in: tell it what is live. Catches everything, or it would be called twice.
 
     A page says for whom it was made (`{"user": name}`): another tab may have signed in somebody else since, and
     what the one wrote must not go out under the other's name.
     """
     try:
-        user, sign_in_id = visitor() or (None, None)
+        user, sign_in_id = visitor_of(environ) or (None, None)
         with lock:
             expected = auth.get("user", user) if isinstance(auth, dict) else user
             # Asked again: what ended it meanwhile found no tab here.
             if user != expected or not sign_in_holds(user, sign_in_id) or len(presence.tabs_of(user)) >= TABS_EACH:
                 return False
-            presence.arrive(Tab(request.sid, user, sign_in_id))
+            presence.arrive(Tab(sid, user, sign_in_id))
             for audience in (EVERYONE, person(user)):
-                socketio.server.enter_room(request.sid, audience)
-            welcome(request.sid, user)
+                socketio.server.enter_room(sid, audience)
+            welcome(sid, user)
     except Exception:
         log.exception("A connection could not be taken.")
         return False
 
 
-@socketio.on("disconnect")
-def on_disconnect(reason=None):
+@socketio.server.on("disconnect")
+def on_disconnect(sid, reason):
     """Only takes note: this may run in the middle of an announcement."""
-    presence.note_departure(request.sid)
+    presence.note_departure(sid)
 
 
 def event(handler):
     """Make `on_<event>` answer that event."""
-    socketio.on(handler.__name__.removeprefix("on_"))(lambda *payload: acknowledge(handler, payload))
+    socketio.server.on(handler.__name__.removeprefix("on_"), lambda sid, *payload: acknowledge(handler, sid, payload))
     return handler
 
 
-def acknowledge(handler, payload):
+def acknowledge(handler, sid, payload):
     """The acknowledgement of an event, whatever was sent: the sign-in, the pace and the payload's form are checked
-    first, then it is up to the handler."""
+    first, then it is up to the handler, which is given the tab that the event came from."""
     try:
         with lock:
-            keep_pace(this_tab())
+            keep_pace(tab := tab_of(sid))
         if len(payload) != 1 or not isinstance(payload[0], dict):
             raise Refused("bad_input", "Please send one object.")
-        return {"ok": True, **handler(payload[0])}
+        return {"ok": True, **handler(tab, payload[0])}
     except Refused as refusal:
         return refusal.ack
     except Unavailable:
         return Refused("unavailable", NOT_KEPT).ack
+    except Exception:  # our own mistake: in the log for us, a sentence for them
+        log.exception("An event failed.")
+        return Refused("unavailable", "Something went wrong here. Please try again.").ack
 
 
 def keep_pace(tab):
@@ -608,32 +616,31 @@ def keep_pace(tab):
         raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
 
 
-def this_tab():
-    """The tab that this event came from. Refuses one that has gone, or whose sign-in has ended."""
-    tab = presence.tabs.get(request.sid)
+def tab_of(sid):
+    """The tab of this connection. Refuses one that has gone, or whose sign-in has ended."""
+    tab = presence.tabs.get(sid)
     if not tab or not sign_in_holds(tab.user, tab.sign_in_id):
         raise Refused("signed_out", "You are signed out. Please sign in again.")
     return tab
 
 
-def room_inside(data):
+def room_inside(tab, data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
     with lock:
         room = rules.find_room(state, reading.room(data))
-        if room.id not in this_tab().room_ids:
+        if room.id not in tab.room_ids:
             raise Refused("forbidden", "You are not in that room.")
         return room
 
 
-def ask(kind, data, **body):
+def ask(tab, kind, data, **body):
     """Submit what the tab's person asks for."""
-    key, tab = reading.optional_key(data), this_tab()
-    return submit(kind, tab.user, key=key, through=tab.sign_in_id, **body)
+    return submit(kind, tab.user, key=reading.optional_key(data), through=tab.sign_in_id, **body)
 
 
 def go_in(tab, room, unnamed=False):
-    """Let the tab hear the room."""
-    if presence.enter(tab, room.id, unnamed):
+    """Let the tab hear the room. Refuses one that has gone while the log was asked."""
+    if presence.enter(tab_of(tab.sid), room.id, unnamed):
         socketio.server.enter_room(tab.sid, inside(room.id))
     tell(tab.sid, "room", room_view(room))
     if writing := news.told.get(room.id, {}).get("writing"):
@@ -648,143 +655,135 @@ def go_out(tab, room_id):
 
 
 @event
-def on_host(data):
+def on_host(tab, data):
     minutes, old = reading.minutes(data) or settings.ROOM_MINUTES, reading.continues(data)
     with lock:
         more = rules.carrying_on(state, old, presence.names_in(old), settings.SEATS) if old else {}
-    outcome = ask("host", data, topic=reading.topic(data), lasts=int(minutes * MINUTE), **more)
+    outcome = ask(tab, "host", data, topic=reading.topic(data), lasts=int(minutes * MINUTE), **more)
     with lock:
-        go_in(this_tab(), rules.find_room(state, outcome["room"]))
+        go_in(tab, rules.find_room(state, outcome["room"]))
     return outcome
 
 
 @event
-def on_watch(data):
+def on_watch(tab, data):
     id, after, unnamed = reading.room(data), reading.after(data, settings.ROOM_MESSAGES), reading.unnamed(data)
-    visit(data, id)
+    visit(tab, data, id)
     with lock:
-        room, tab = rules.find_room(state, id), this_tab()
-        go_in(tab, room, unnamed)
+        go_in(tab, room := rules.find_room(state, id), unnamed)
         return views.on_entering(room, tab.user, after)
 
 
-def visit(data, id):
+def visit(tab, data, id):
     """Put a first visit into the log. While that is away, reading goes on, and the visit is `due` later."""
     catch_up()
-    user, room = this_tab().user, state.rooms.get(id)
-    if room and user in room.visitors:
+    room = state.rooms.get(id)
+    if room and tab.user in room.visitors:
         return
     try:
-        ask("watch", data, room=id)
+        ask(tab, "watch", data, room=id)
     except Unavailable:
-        rules.ensure_may_read(rules.find_room(state, id), user)
+        rules.ensure_may_read(rules.find_room(state, id), tab.user)
 
 
 @event
-def on_history(data):
-    return views.feed_before(room_inside(data), reading.before(data, settings.ROOM_MESSAGES))
+def on_history(tab, data):
+    return views.feed_before(room_inside(tab, data), reading.before(data, settings.ROOM_MESSAGES))
 
 
 @event
-def on_leave(data):
+def on_leave(tab, data):
     with lock:
-        go_out(this_tab(), room_inside(data).id)
+        go_out(tab, room_inside(tab, data).id)
     return {}
 
 
 @event
-def on_request(data):
-    return ask("request", data, room=reading.room(data), pitch=reading.pitch(data))
+def on_request(tab, data):
+    return ask(tab, "request", data, room=reading.room(data), pitch=reading.pitch(data))
 
 
 @event
-def on_withdraw(data):
-    return ask("withdraw", data, room=reading.room(data))
+def on_withdraw(tab, data):
+    return ask(tab, "withdraw", data, room=reading.room(data))
 
 
 @event
-def on_approve(data):
-    return ask("approve", data, room=reading.room(data), who=reading.user(data), most=settings.SEATS)
+def on_approve(tab, data):
+    return ask(tab, "approve", data, room=reading.room(data), who=reading.user(data), most=settings.SEATS)
 
 
 @event
-def on_deny(data):
-    return ask("deny", data, room=reading.room(data), who=reading.user(data))
+def on_deny(tab, data):
+    return ask(tab, "deny", data, room=reading.room(data), who=reading.user(data))
 
 
 @event
-def on_remove(data):
-    return ask("remove", data, room=reading.room(data), who=reading.user(data))
+def on_remove(tab, data):
+    return ask(tab, "remove", data, room=reading.room(data), who=reading.user(data))
 
 
 @event
-def on_hand_over(data):
-    return ask("hand_over", data, room=reading.room(data), who=reading.user(data))
+def on_hand_over(tab, data):
+    return ask(tab, "hand_over", data, room=reading.room(data), who=reading.user(data))
 
 
 @event
-def on_writing(data):
+def on_writing(tab, data):
     with lock:
-        room, user = room_inside(data), this_tab().user
-        rules.host_and_speakers(room, {"user": user, "at": now()})
-        presence.note_writing(room.id, user, now(), rules.said_at(room, user))
+        room = room_inside(tab, data)
+        rules.host_and_speakers(room, {"user": tab.user, "at": now()})
+        presence.note_writing(room.id, tab.user, now(), rules.said_at(room, tab.user))
     return {}
 
 
 @event
-def on_message(data):
+def on_message(tab, data):
     reading.key(data)  # here it is a must: a message that may be sent again must not appear twice
     room, text, reply = reading.room(data), reading.text(data), reading.reply(data, settings.ROOM_MESSAGES)
     answers = {"reply": reply} if reply else {}
-    return ask("message", data, room=room, text=text, most=settings.ROOM_MESSAGES, **answers)
+    return ask(tab, "message", data, room=room, text=text, most=settings.ROOM_MESSAGES, **answers)
 
 
 @event
-def on_take_back(data):
-    return ask("take_back", data, room=reading.room(data), seq=reading.seq(data, settings.ROOM_MESSAGES))
+def on_take_back(tab, data):
+    return ask(tab, "take_back", data, room=reading.room(data), seq=reading.seq(data, settings.ROOM_MESSAGES))
 
 
 @event
-def on_like(data):
+def on_like(tab, data):
     seq, liked = reading.seq(data, settings.ROOM_MESSAGES), reading.liked(data)
-    return ask("like", data, room=room_inside(data).id, seq=seq, liked=liked)
+    return ask(tab, "like", data, room=room_inside(tab, data).id, seq=seq, liked=liked)
 
 
 @event
-def on_pulse(data):
-    return ask("pulse", data, room=room_inside(data).id, mood=reading.mood(data))
+def on_pulse(tab, data):
+    return ask(tab, "pulse", data, room=room_inside(tab, data).id, mood=reading.mood(data))
 
 
 @event
-def on_more_time(data):
-    return ask("more_time", data, room=room_inside(data).id)
+def on_more_time(tab, data):
+    return ask(tab, "more_time", data, room=room_inside(tab, data).id)
 
 
 @event
-def on_extend(data):
-    return ask("extend", data, room=reading.room(data))
+def on_extend(tab, data):
+    return ask(tab, "extend", data, room=reading.room(data))
 
 
 @event
-def on_close(data):
-    return ask("close", data, room=reading.room(data), reason="host")
+def on_close(tab, data):
+    return ask(tab, "close", data, room=reading.room(data), reason="host")
 
 
-@socketio.on("*")
-def on_anything_else(_, *payload):
+@socketio.server.on("*")
+def on_anything_else(_, sid, *payload):
     """Every event answers, also one that there is not."""
-    return acknowledge(no_such_event, payload)
+    return acknowledge(no_such_event, sid, payload)
 
 
-def no_such_event(data):
+def no_such_event(tab, data):
     raise Refused("bad_input", "There is no such event.")
-
-
-@socketio.on_error_default
-def on_error(error):
-    """Our own mistake: in the log for us, a sentence for them."""
-    log.error("An event failed.", exc_info=error)
-    return Refused("unavailable", "Something went wrong here. Please try again.").ack
 
 
 # --- Trace ------------------------------------------------------------------------------------------------------------

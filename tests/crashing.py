@@ -53,8 +53,8 @@ def put_in_the_steps(fuse):
             come_to("after apply")
         announce(command, outcome)
 
-    def dying_acknowledge(handler, payload):
-        ack = acknowledge(handler, payload)
+    def dying_acknowledge(handler, sid, payload):
+        ack = acknowledge(handler, sid, payload)
         if handler is app.on_message and ack["ok"]:
             come_to("before ack")
         return ack

@@ -537,6 +537,26 @@ def test_who_goes_in_while_the_log_is_away_can_read_and_is_a_visitor_afterwards(
     assert_ok(bilal.watch(room))
 
 
+def test_a_tab_that_goes_while_its_command_is_put_into_the_log_is_inside_nowhere(asha, bilal, clean_party, monkeypatch):
+    room, append_and_wait = asha.host(), clean_party.append_and_wait
+
+    def hung_up_meanwhile(command):
+        bilal.line.hang_up()
+        clean_party.tick()
+        return append_and_wait(command)
+
+    monkeypatch.setattr(clean_party, "append_and_wait", hung_up_meanwhile)
+    bilal.watch(room)
+    assert clean_party.presence.names_in(room) == {"asha"}
+
+
+def test_an_event_that_fails_here_is_answered_with_a_sentence_and_the_line_goes_on(asha, clean_party, monkeypatch):
+    with monkeypatch.context() as mistake:
+        mistake.setattr(clean_party, "submit", lambda *_, **__: 1 / 0)
+        assert_refused(asha.ask("host", {"topic": "Tea"}), "unavailable")
+    assert asha.host()
+
+
 def test_who_may_not_read_a_closed_room_may_not_while_the_log_is_away(asha, bilal, clock, clean_party, monkeypatch):
     room = asha.host()
     asha.close(room)

@@ -12,7 +12,7 @@ import time
 import pytest
 import requests
 from conftest import browser_of
-from person import SocketLine, form_token, sign_in_over_http
+from person import InProcessLine, Person, SocketLine, form_token, sign_in_over_http
 from servers import ROOT, SECRET, password_of, running_redis, running_server
 
 import users
@@ -262,6 +262,28 @@ def test_of_more_sign_ins_than_are_kept_the_oldest_ends_with_its_tabs(join, clea
     browser_of("asha")
     clean_party.tick()
     assert hung_up == [sid_of(oldest)]
+
+
+def test_a_connection_reads_its_cookie_once_at_its_handshake(clean_party, monkeypatch):
+    browser, read = browser_of("asha"), []
+    open_session = clean_party.app.session_interface.open_session
+    monkeypatch.setattr(
+        clean_party.app.session_interface,
+        "open_session",
+        lambda app, request: read.append(request) or open_session(app, request),
+    )
+    handed_on = {}  # by the gate to the connection
+    browser.environ_base = handed_on
+    handshake = browser.get("/socket.io/").request.environ
+    read.clear()
+    assert clean_party.refusal_of_visitor(handshake) is None
+    handed_on["party.visitor"] = handshake["party.visitor"]
+    asha = Person("asha", InProcessLine(clean_party, browser))
+    room = asha.host()
+    assert asha.message(room)["ok"] and asha.leave(room)["ok"]
+    asha.line.hang_up()
+    clean_party.tick()
+    assert len(read) == 1
 
 
 def test_what_a_rebuilt_log_no_longer_says_keeps_no_tab(join, clean_party, hung_up):
