@@ -15,7 +15,8 @@ All offer the same:
                               order; changes nothing, and needs no `follow` before it
     catch_up()                returns when `receive` has had all that is in the log now. Raises Unavailable.
     exchange(note)            leaves what note() gives for the processes that share this log, and gives what they
-                              left: {process: note}, without those that are gone. Raises Unavailable.
+                              left: {process: note}, without those that are gone. Raises Unavailable. Costs next to
+                              nothing where note() gives the same object again, and nobody else left anything new.
     trim(before)              forgets what is older than `before`, in milliseconds UTC
     close()                   ends
     began                     sign-ins from before this time, in milliseconds UTC, are not in this log
@@ -25,8 +26,8 @@ processes share it, and a kind of `address` in tests/test_journal.py, which asks
 """
 
 import contextlib
+import gc
 import itertools
-import json
 import logging
 import os
 import re
@@ -39,6 +40,8 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import orjson
 
 log = logging.getLogger("party.journal")
 
@@ -67,20 +70,91 @@ def is_redis(address):
 
 
 def as_text(command):
-    return json.dumps(command, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(command).decode()
+
+
+class Batch:
+    """Commands that are written in one go."""
+
+    def __init__(self):
+        self.commands, self.texts = [], []
+        self.outcomes = []  # for each its position, or what its `receive` raised; none where they were not written
+        self.why = "whoever was writing was stopped"
+        self.is_done = threading.Event()
+
+    def outcome(self, place):
+        if not self.outcomes:
+            raise Unavailable(self.why)
+        if isinstance(self.outcomes[place], Exception):
+            raise self.outcomes[place]
+        return self.outcomes[place]
+
+
+class Together:
+    """Commands that wait together are written in one go: who lays in the first of a batch writes it for all.
+
+    While one batch is written, the next one gathers. Who waits for nobody is not made to wait for company.
+    """
+
+    MOST_TOGETHER = 64
+    PATIENCE_SECONDS = 2  # for everything that somebody waits for
+    TURN_SECONDS = 1  # of these, until one's turn comes
+
+    def __init__(self):
+        self._turn = threading.Lock()  # the order of writing is the order of receiving
+        self._laying_in = threading.Lock()
+        self._batch = Batch()  # into which commands are laid now
+
+    def append(self, command):
+        batch, place = self._lay_in(command, as_text(command))
+        if place == 0:
+            self._lead(batch)
+        else:
+            batch.is_done.wait()
+        return batch.outcome(place)
+
+    def _lay_in(self, command, text):
+        with self._laying_in:
+            if len(self._batch.commands) == self.MOST_TOGETHER:
+                self._batch = Batch()
+            batch = self._batch
+            batch.commands.append(command)
+            batch.texts.append(text)
+            return batch, len(batch.commands) - 1
+
+    def _lead(self, batch):
+        """Write the batch, with all that is laid in until its turn comes."""
+        deadline = time.monotonic() + self.PATIENCE_SECONDS
+        try:
+            # Every other greenlet that is ready lays its command in now: while SQLite waits for the disk, none can.
+            time.sleep(0)
+            if not self._turn.acquire(timeout=self.TURN_SECONDS):
+                raise Unavailable("too many wait for the log")
+            try:
+                self._seal(batch)
+                outcomes = self._write(batch)
+            finally:
+                self._turn.release()
+            self._wait_for(outcomes, deadline)
+            batch.outcomes = outcomes
+        except Unavailable as error:
+            batch.why = str(error)
+        finally:
+            self._seal(batch)
+            batch.is_done.set()
+
+    def _wait_for(self, outcomes, deadline):
+        """Until `receive` has had what was written. Here it has, unless a kind of journal says otherwise."""
+
+    def _seal(self, batch):
+        """Let nothing more be laid in."""
+        with self._laying_in:
+            if self._batch is batch:
+                self._batch = Batch()
 
 
 class OneProcess:
     """What is simple for a log that one process has for itself: nobody else writes, nobody else is there."""
-
-    def __init__(self):
-        self._turn = threading.Lock()  # the order of writing is the order of receiving
-
-    def append(self, command):
-        with self._turn:
-            position = self._write(command)
-            self._receive(position, command)
-        return position
 
     def catch_up(self):
         pass
@@ -96,8 +170,8 @@ class MemoryJournal(OneProcess):
     KEPT_COMMANDS = 20_000
 
     def __init__(self):
-        super().__init__()
         self.began = time.time_ns() // 1_000_000
+        self._turn = threading.Lock()  # the order of writing is the order of receiving
         self._positions = itertools.count(1)
         self._log = deque(maxlen=self.KEPT_COMMANDS)
 
@@ -105,9 +179,12 @@ class MemoryJournal(OneProcess):
         self._receive = receive
         rebuild(self.replay())
 
-    def _write(self, command):
-        self._log.append((next(self._positions), command))
-        return self._log[-1][0]
+    def append(self, command):
+        with self._turn:
+            position = next(self._positions)
+            self._log.append((position, command))
+            self._receive(position, command)
+        return position
 
     def replay(self, after=None):
         return [entry for entry in list(self._log) if entry[0] > (after or 0)]
@@ -123,8 +200,11 @@ class MemoryJournal(OneProcess):
 # --- A file -----------------------------------------------------------------------------------------------------------
 
 
-class FileJournal(OneProcess):
-    """A log in a SQLite file, for one process: a command is in it, on the disk, before anybody hears of it."""
+class FileJournal(OneProcess, Together):
+    """A log in a SQLite file, for one process: a command is in it, on the disk, before anybody hears of it.
+
+    Commands that wait together share one transaction, and one wait for the disk.
+    """
 
     began = 0
     # FULL waits for the disk at every commit, so that a power cut loses nothing that was acknowledged. NORMAL is
@@ -145,8 +225,9 @@ class FileJournal(OneProcess):
             if_it_fails.callback(self.close)
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
             self._lock()
-            self._check()
-            rebuild(self.replay())
+            with nothing_collected():
+                self._check()
+                rebuild(self.replay())
             self._open()
             if_it_fails.pop_all()
         self._receive = receive
@@ -185,7 +266,7 @@ class FileJournal(OneProcess):
 
         A torn tail is no damage: SQLite drops the last transaction where it is not whole.
         """
-        said = last_said(self.wal)
+        said = first_said(self.wal)
         if not self._is_there():
             if said:
                 raise ValueError(f"{self.path} is missing or empty beside its {self.wal.name}, which was left as it is")
@@ -245,19 +326,40 @@ class FileJournal(OneProcess):
             "CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"
             " command TEXT NOT NULL, checksum INTEGER NOT NULL)"
         )
-        self._database.execute("DELETE FROM log WHERE 0")  # fails where it may only be read
+        self._database.execute(
+            "INSERT INTO sqlite_sequence SELECT 'new', 0"  # for `first_said`; fails where it may only be read
+            " WHERE NOT EXISTS (SELECT * FROM sqlite_sequence WHERE name = 'new')"
+        )
 
-    def _write(self, command):
-        at, text = command["at"], as_text(command)
+    def _write(self, batch):
+        """Write it in one transaction, and receive each; where that fails, none is received."""
         try:
-            written = self._database.execute(
-                "INSERT INTO log (at, command, checksum) VALUES (?, ?, ?)", (at, text, checksum_of(at, text))
-            )
+            positions = self._commit(batch)
         except sqlite3.Error as error:
             self._note(error)
             raise Unavailable(str(error)) from error
         self._note(None)
-        return written.lastrowid
+        return [self._receive_one(*entry) for entry in zip(positions, batch.commands, strict=True)]
+
+    def _receive_one(self, position, command):
+        """Gives the position, or what went wrong: that is for the one who appended this."""
+        try:
+            self._receive(position, command)
+            return position
+        except Exception as error:
+            return error
+
+    def _commit(self, batch):
+        """Gives the positions."""
+        with self._database as database:
+            database.execute("BEGIN IMMEDIATE")
+            positions = [self._insert(*row) for row in zip(batch.commands, batch.texts, strict=True)]
+            database.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'new'", positions[:1])
+        return positions
+
+    def _insert(self, command, text):
+        row = (command["at"], text, checksum_of(command["at"], text))
+        return self._database.execute("INSERT INTO log (at, command, checksum) VALUES (?, ?, ?)", row).lastrowid
 
     def _note(self, error):
         """Tell the owner when writing stops and when it goes on, once each."""
@@ -273,7 +375,7 @@ class FileJournal(OneProcess):
         with self._sentences(), self._reading() as database:
             if has_table(database):
                 for position, text in self._commands(database, after or 0):
-                    yield position, json.loads(text)
+                    yield position, orjson.loads(text)
 
     def trim(self, before):
         with self._turn, contextlib.suppress(sqlite3.Error):  # another time, then
@@ -289,6 +391,18 @@ class FileJournal(OneProcess):
             self._open_files.close()
 
 
+@contextlib.contextmanager
+def nothing_collected():
+    """Nothing of a log that is taken up is garbage: looking for some again and again takes a tenth of a start."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def has_table(database):
     """Whether the file is more than begun: a kill may come before its table is made."""
     return database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] > 0
@@ -298,29 +412,30 @@ def checksum_of(at, text):
     return zlib.crc32(f"{at} {text}".encode())
 
 
-# The only row of SQLite's table of the positions that were given (sqlite.org/fileformat2.html, sections 2.1 and 2.6.2):
-# the length of its header, the type of a text of three bytes, that of a number, the name of our table, the number.
-# Nothing else looks like it: the text of a command holds no such control characters.
-LAST_GIVEN = re.compile(rb"\x03\x13([\x01-\x06])log(.{8})", re.DOTALL)
+# The row of SQLite's table of the positions that were given (sqlite.org/fileformat2.html, sections 2.1 and 2.6.2) in
+# which each transaction says the first of its own: the length of the row's header, the type of a text of three bytes,
+# that of a number, the name under which it stands, the number. Nothing else looks like it: the text of a command holds
+# no such control characters.
+FIRST_OF_NEW = re.compile(rb"\x03\x13([\x01-\x06])new(.{8})", re.DOTALL)
 BYTES_OF_TYPE = (0, 1, 2, 3, 4, 6, 8)
 
 
-def last_said(wal):
-    """The last position that any page in SQLite's write-ahead log says was given; 0 where none does.
+def first_said(wal):
+    """The first position of the last transaction that any page in SQLite's write-ahead log tells of; 0 where none does.
 
     SQLite reads that log up to the first page that is not whole, and drops the rest in silence: right for a torn
-    transaction at the end, wrong when more of them stand behind it. Every transaction that adds a command says its
-    position, and what stands there from before the log was started over says a lower one.
+    transaction at the end, wrong when more of them stand behind it. Every transaction that adds commands says where it
+    begins, and what stands there from before the log was started over says a lower position.
     """
     data = wal.read_bytes() if wal.exists() else b""
-    numbers = (number[: BYTES_OF_TYPE[kind[0]]] for kind, number in LAST_GIVEN.findall(data + bytes(8)))
+    numbers = (number[: BYTES_OF_TYPE[kind[0]]] for kind, number in FIRST_OF_NEW.findall(data + bytes(8)))
     return max((int.from_bytes(number) for number in numbers), default=0)
 
 
 # --- A Redis Stream ---------------------------------------------------------------------------------------------------
 
 ANSWER_SECONDS = 0.9  # for one answer of Redis, and before it for a free connection
-CONNECTIONS = 16  # at once for commands; one of them waits for the disk of Redis, not for its turn
+CONNECTIONS = 16  # at once, for questions; what is written has turns, and a connection of its own
 
 
 def redis_at(address):
@@ -361,7 +476,7 @@ def redis_options(address):
     return options
 
 
-class RedisJournal:
+class RedisJournal(Together):
     """A log in a Redis Stream, for as many processes as follow it: all apply what they read, in the stream's order.
 
     Redis must keep it: with `appendonly yes` and `appendfsync always` nothing acknowledged is lost, whatever is killed.
@@ -369,35 +484,47 @@ class RedisJournal:
 
     began = 0
     STREAM, HERE = "party:log", "party:here"
-    PATIENCE_SECONDS = 2  # for everything that somebody waits for
+    CHANGED = ""  # beside the names in HERE: another text after each change. A process without a note, for who is older
     READ_SECONDS = 0.5  # a reader that waits for news hears at least this often that there is none
     READ_AT_ONCE = 500
+    SLICE_SECONDS = 0.003  # of receiving, then who has something else to do goes first
+    # Behind what was new, more is awaited so long, and one reading serves for all of it; unless somebody here waits.
+    GATHER_SECONDS = 0.01
     REWRITE_SECONDS = 3_600
-    # Counted in exchanges, of which the party has four a second, and not in seconds: who was frozen must not take the
-    # others for gone.
+    # Counted in exchanges that were answered, of which the party has four a second, and not in seconds: who was frozen,
+    # or without Redis, must not take the others for gone.
     STILL_HERE_EVERY, GONE_AFTER = 20, 60
 
     def __init__(self, address):
         """Raises ValueError for an address that is none. Does not connect."""
         import redis  # only who uses it waits for its import
 
+        super().__init__()
         self._errors = redis.RedisError
         self._loading = redis.BusyLoadingError
         self._redis = redis_at(address)
-        self._reader = redis.Redis(connection_pool=redis.ConnectionPool(**redis_options(address)))
+        self._reader, self._writer = (
+            redis.Redis(connection_pool=redis.ConnectionPool(**redis_options(address))) for _ in range(2)
+        )
         self._name = secrets.token_urlsafe(9)
         self._position = "0-0"  # of the last command that `receive` has had
         self._received = threading.Condition()
+        self._is_awaited = threading.Event()  # that something is received
         self._away = None  # why Redis cannot be asked just now
         self._ended = False
         self._rewrite_due = 0
-        self._others, self._exchanges, self._left = {}, 0, None
+        self._others, self._exchanges, self._answered = {}, 0, 0
+        self._note_given, self._note_text = None, None  # what note() gave last
+        self._left, self._change = None, None  # our text in HERE, and what stood under CHANGED when all was fetched
 
     def follow(self, rebuild, receive):
         self._rebuild, self._receive = rebuild, receive
         deadline = time.monotonic() + 60
         while True:
             try:
+                # A line of its own, which never breaks in silence: the library mends those of a pool by itself, and
+                # behind another one the log may be another.
+                self._line = self._reader.client()
                 self._start_over()
                 break
             except self._loading:
@@ -416,15 +543,21 @@ class RedisJournal:
                 log.warning("This Redis may lose what was acknowledged: it needs appendonly yes, appendfsync always.")
 
     def append(self, command):
-        deadline = time.monotonic() + self.PATIENCE_SECONDS
-        position = self._ask(self._redis.xadd, self.STREAM, {"command": as_text(command)})
-        self._wait_for(position, deadline)
-        return position
+        if self._away:
+            raise Unavailable(self._away)
+        return super().append(command)
+
+    def _write(self, batch):
+        """Write it: one way there and back, one wait for the disk of Redis, and one answer for each who reads on."""
+        adding = self._writer.pipeline(transaction=len(batch.texts) > 1)
+        for text in batch.texts:
+            adding.xadd(self.STREAM, {"command": text})
+        return self._ask(adding.execute)
 
     def catch_up(self):
         deadline = time.monotonic() + self.PATIENCE_SECONDS
-        for position, _ in self._ask(self._redis.xrevrange, self.STREAM, count=1):
-            self._wait_for(position, deadline)
+        if entries := self._ask(self._redis.xrevrange, self.STREAM, count=1):
+            self._wait_for([entries[0][0]], deadline)
 
     def _ask(self, question, *what, **how):
         if self._away:
@@ -434,11 +567,13 @@ class RedisJournal:
         except self._errors as error:
             raise Unavailable(str(error)) from error
 
-    def _wait_for(self, position, deadline):
+    def _wait_for(self, positions, deadline):
+        wanted = in_order(positions[-1])
+        self._is_awaited.set()
+        if in_order(self._position) >= wanted:
+            return
         with self._received:
-            if not self._received.wait_for(
-                lambda: in_order(self._position) >= in_order(position), deadline - time.monotonic()
-            ):
+            if not self._received.wait_for(lambda: in_order(self._position) >= wanted, deadline - time.monotonic()):
                 raise Unavailable("the log could not be read in time")
 
     def _read_on(self):
@@ -448,11 +583,9 @@ class RedisJournal:
             try:
                 if not goes_on and not self._is_kept(self._position):
                     self._start_over()
-                for position, command in self._news():
-                    self._receive_one(position, command)
-                    self._position = position
-                    time.sleep(0)  # who has something else to do goes first: what is received may be told to thousands
-                self._wake()
+                if self._receive_all(self._news()):
+                    self._is_awaited.wait(self.GATHER_SECONDS)
+                self._is_awaited.clear()
                 self._note(None)
                 # After a silence that is no answer of Redis, as when this process was frozen, much may be trimmed.
                 before, heard = heard, time.monotonic()
@@ -466,6 +599,20 @@ class RedisJournal:
                 self._reader.connection_pool.disconnect()
                 time.sleep(0.1)
 
+    def _receive_all(self, news):
+        """Gives whether there was any. In slices: what is received may be told to thousands."""
+        before = self._position
+        slice_ends = time.monotonic() + self.SLICE_SECONDS
+        for position, command in news:
+            self._receive_one(position, command)
+            self._position = position
+            if time.monotonic() >= slice_ends:
+                self._wake()
+                time.sleep(0)
+                slice_ends = time.monotonic() + self.SLICE_SECONDS
+        self._wake()
+        return self._position != before
+
     def _receive_one(self, position, command):
         try:
             if command is not None:
@@ -476,7 +623,7 @@ class RedisJournal:
     def _news(self):
         # One that comes back is not waited for: commands are refused until this says that it answers.
         milliseconds = None if self._away else int(self.READ_SECONDS * 1000)
-        for _, entries in self._reader.xread({self.STREAM: self._position}, self.READ_AT_ONCE, milliseconds):
+        for _, entries in self._line.xread({self.STREAM: self._position}, self.READ_AT_ONCE, milliseconds):
             for position, fields in entries:
                 yield position, command_in(position, fields)
 
@@ -486,7 +633,7 @@ class RedisJournal:
 
     def _is_kept(self, position):
         """Whether the log still holds what was read last. If not, it was trimmed behind it, or Redis lost its end."""
-        return position == "0-0" or bool(self._reader.xrange(self.STREAM, position, position))
+        return position == "0-0" or bool(self._line.xrange(self.STREAM, position, position))
 
     def _start_over(self):
         """Rebuild from all that there is; nothing is served meanwhile."""
@@ -525,27 +672,41 @@ class RedisJournal:
     def exchange(self, note):
         if self._ended:
             return {}
-        mine = as_text(note())
         self._exchanges += 1
+        mine = self._text_of(note())
+        is_news = mine != self._left or self._exchanges % self.STILL_HERE_EVERY == 0
+        if is_news or self._change is None or self._ask(self._redis.hget, self.HERE, self.CHANGED) != self._change:
+            self._fetch_notes(mine if is_news else None)
+        self._answered += 1
+        for name in [name for name, other in self._others.items() if self._answered > other.last + self.GONE_AFTER]:
+            self._ask(self._redis.hdel, self.HERE, name, self.CHANGED)
+            del self._others[name]
+        return {name: other.note for name, other in self._others.items()}
+
+    def _text_of(self, note):
+        """Made anew for another note only: most of the time it is the same."""
+        if note is not self._note_given:
+            self._note_given, self._note_text = note, as_text(note)
+        return self._note_text
+
+    def _fetch_notes(self, mine):
+        """Leave `mine`, where it is news, and fetch what the others left."""
         talk = self._redis.pipeline(transaction=False)
-        if mine != self._left or self._exchanges % self.STILL_HERE_EVERY == 0:
-            talk.hset(self.HERE, self._name, f"{self._exchanges} {mine}")
+        if mine:
+            change = f"{self._name}{self._exchanges}"
+            talk.hset(self.HERE, mapping={self._name: f"{self._exchanges} {mine}", self.CHANGED: f"{change} {{}}"})
         talk.hgetall(self.HERE)
         said = self._ask(talk.execute)[-1]
+        self._change = said.pop(self.CHANGED, None)
         # A Redis that forgot ours is told again.
-        self._left = mine if self._name in said else None
-        self._others = {name: self._heard(name, words) for name, words in said.items() if name != self._name}
-        for name in [name for name, other in self._others.items() if other.missed > self.GONE_AFTER]:
-            del self._others[name]
-            self._ask(self._redis.hdel, self.HERE, name)
-        return {name: other.note for name, other in self._others.items()}
+        self._left = said.pop(self._name, "").partition(" ")[2]
+        self._others = {name: self._heard(name, words) for name, words in said.items()}
 
     def _heard(self, name, words):
         other = self._others.get(name)
         if other and other.words == words:
-            other.missed += 1
             return other
-        return Other(words, json.loads(words.partition(" ")[2]))
+        return Other(words, orjson.loads(words.partition(" ")[2]), self._answered)
 
     def trim(self, before):
         """By the times in the commands: the clock of Redis may be another."""
@@ -570,22 +731,22 @@ class RedisJournal:
         """Its people go at once, not only when the others notice."""
         self._ended = True
         with contextlib.suppress(Unavailable):
-            self._ask(self._redis.hdel, self.HERE, self._name)
+            self._ask(self._redis.hdel, self.HERE, self._name, self.CHANGED)
 
 
 @dataclass
 class Other:
-    """What another process said last, and in how many exchanges it has said nothing new."""
+    """What another process said last, and at which exchange that was answered here it was new."""
 
     words: str
     note: object
-    missed: int = 0
+    last: int
 
 
 def command_in(position, fields):
     """The command in an entry of the stream. None, with a word to the owner, for what somebody else put there."""
     with contextlib.suppress(KeyError, ValueError):
-        command = json.loads(fields["command"])
+        command = orjson.loads(fields["command"])
         if isinstance(command, dict) and type(command.get("at")) is int and "id" in command:
             return command
     log.error("What stands at %s in the log is no command, and is passed over.", position)

@@ -81,11 +81,16 @@ def messages_go_through(submit):
     app.submit = wrong_submit
 
 
+def append_later(command):
+    app.socketio.sleep(0.05)  # meanwhile what was told goes out, with the next turn of the loop
+    app.journal.append(command)
+
+
 def acknowledge_before_append():
     def submit(command):
         room = app.state.rooms[command["room"]]
         outcome = rules.say(dataclasses.replace(room, messages=list(room.messages)), command)
-        app.socketio.start_background_task(lambda: app.journal.append(command))
+        app.socketio.start_background_task(append_later, command)
         return {"ok": True} | outcome
 
     messages_go_through(submit)
@@ -96,7 +101,7 @@ def apply_before_append():
         with app.lock:
             outcome = app.apply_and_answer(command)
             app.announce(command, outcome)
-        app.journal.append(command)
+        append_later(command)
         return outcome
 
     messages_go_through(submit)
@@ -113,7 +118,7 @@ def read_position_lost():
 
     def news_from_now_on():
         nonlocal line
-        before, line = line, journal._reader.client_id()
+        before, line = line, journal._line.client_id()
         if before not in (None, line):
             journal._position = journal._reader.xrevrange(journal.STREAM, count=1)[0][0]
         yield from news()

@@ -18,9 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from servers import ROOT, free_port, running_redis
+from hypothesis import given, settings, strategies
+from person import assert_ok, seat
+from servers import ROOT, Server, free_port, running_redis
 
-from runtime.journal import RedisJournal, Unavailable, open_journal
+from runtime.journal import RedisJournal, Unavailable, as_text, open_journal
 
 PATIENCE = 5
 STREAM, HERE = RedisJournal.STREAM, RedisJournal.HERE
@@ -157,6 +159,221 @@ def test_a_path_that_cannot_be_is_refused_with_a_sentence(tmp_path, path):
         Follower(tmp_path / path)
 
 
+# --- Together ---------------------------------------------------------------------------------------------------------
+
+SHARED = pytest.mark.parametrize("address", ["file", pytest.param("redis", marks=pytest.mark.server)], indirect=True)
+
+
+@contextlib.contextmanager
+def append_together(reader, numbers):
+    """Lets them wait together while somebody else writes, laid in in this order, until the block ends.
+
+    Gives a list with a future for each.
+    """
+    journal, asked = reader.journal, []
+    with ThreadPoolExecutor(len(numbers)) as threads, journal._turn:
+        for laid_in, n in enumerate(numbers):
+            asked.append(threads.submit(journal.append, command(n)))
+            deadline = time.monotonic() + PATIENCE
+            while len(journal._batch.commands) != laid_in % journal.MOST_TOGETHER + 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.0001)
+        yield asked
+
+
+def batches_of(reader):
+    """The sizes of what is written in one go from now on, in a list that grows."""
+    sizes, write = [], reader.journal._write
+
+    def counted(batch):
+        sizes.append(len(batch.commands))
+        return write(batch)
+
+    reader.journal._write = counted
+    return sizes
+
+
+@SHARED
+def test_what_waits_together_is_written_in_one_go_in_its_order(follow, address):
+    reader = follow(address)
+    sizes = batches_of(reader)
+    with append_together(reader, range(20)) as asked:
+        pass
+    entries = [(each.result(), command(n)) for n, each in enumerate(asked)]
+    assert reader.received == list(reader.journal.replay()) == entries
+    assert sizes == [20]
+    reader.append(20)
+    assert sizes == [20, 1], "and who comes alone writes alone"
+
+
+def test_what_waits_together_is_one_transaction_of_the_file(follow, tmp_path):
+    reader, statements = follow(tmp_path / "party.db"), []
+    reader.journal._database.set_trace_callback(statements.append)
+    with append_together(reader, range(20)):
+        assert not statements
+    assert [said.split()[0] for said in statements] == ["BEGIN", *20 * ["INSERT"], "UPDATE", "COMMIT"]
+
+
+def test_what_waits_together_is_one_command_of_redis_and_one_reading_for_each(redis, follow):
+    one, other = follow(redis.address), follow(redis.address)
+    before = calls_of(redis, "xread")
+    with append_together(one, range(20)):
+        pass
+    other.waits_until(lambda: len(other.received) == 20)
+    assert (calls_of(redis, "exec"), calls_of(redis, "xadd")) == (1, 20)
+    assert calls_of(redis, "xread") - before <= 4, "one for each, and the one that waits for the next"
+
+
+def calls_of(redis, name):
+    """How often Redis was asked that; one that waits counts when it is answered."""
+    return redis.client().info("commandstats").get(f"cmdstat_{name}", {"calls": 0})["calls"]
+
+
+@SHARED
+def test_so_many_are_written_in_one_go_and_no_more(follow, address):
+    reader = follow(address)
+    sizes, most = batches_of(reader), reader.journal.MOST_TOGETHER
+    with append_together(reader, range(most + 10)) as asked:
+        pass
+    assert sorted(sizes) == [10, most]
+    assert {each.result() for each in asked} == {position for position, _ in reader.journal.replay()}
+
+
+@SHARED
+def test_who_comes_alone_waits_for_no_company(follow, address, monkeypatch):
+    reader, pauses = follow(address), []
+    monkeypatch.setattr("runtime.journal.time.sleep", pauses.append)
+    reader.append(1)
+    assert pauses and not any(pauses), "it lets others go first, once, and never waits"
+
+
+def read_only(reader):
+    reader.journal._database.execute("PRAGMA query_only = ON")
+    return lambda: reader.journal._database.execute("PRAGMA query_only = OFF")
+
+
+def full_disk(reader):
+    """There is room for the first pages of a transaction of twenty, and not for the last."""
+    room, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (reader.journal.wal.stat().st_size + FRAME + 100, most))
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+
+
+def odd_command(reader):
+    """One that does not fit into the table, among others that do."""
+    reader.journal._database.execute(
+        "CREATE TEMP TRIGGER odd BEFORE INSERT ON log WHEN new.at = 15 BEGIN SELECT RAISE(ABORT, 'odd'); END"
+    )
+    return lambda: reader.journal._database.execute("DROP TRIGGER odd")
+
+
+@pytest.mark.parametrize("fault", [read_only, full_disk, odd_command])
+def test_where_one_cannot_be_written_none_is_that_waits_with_it(follow, tmp_path, fault):
+    reader = follow(tmp_path / "party.db")
+    entries = reader.append(*range(10))
+    mend = fault(reader)
+    try:
+        with append_together(reader, range(10, 30)) as asked:
+            pass
+    finally:
+        mend()
+    for each in asked:
+        with pytest.raises(Unavailable):
+            each.result()
+    assert reader.received == list(reader.journal.replay()) == entries
+    entries += reader.append(30)
+    assert reader.received == list(reader.journal.replay()) == entries
+
+
+def test_what_goes_wrong_with_one_is_told_to_who_appended_it_and_hurts_no_other(follow, tmp_path):
+    reader = follow(tmp_path / "party.db")
+
+    def receive(position, command):
+        reader.receive(position, command)
+        if command["at"] == 3:
+            raise RuntimeError("our own mistake")
+
+    reader.journal._receive = receive
+    with append_together(reader, range(6)) as asked:
+        pass
+    with pytest.raises(RuntimeError, match="our own mistake"):
+        asked.pop(3).result()
+    assert [each.result() for each in asked] == [1, 2, 3, 5, 6]
+    assert reader.received == list(reader.journal.replay())
+
+
+@SHARED
+def test_who_is_stopped_while_writing_for_others_leaves_nobody_waiting(follow, address):
+    """As when the line of the one who writes is cut: the others hear that theirs may not be there."""
+    reader, write = follow(address), []
+    reader.journal._write, write = lambda batch: sys.exit(), reader.journal._write
+    with append_together(reader, range(3)) as asked:
+        pass
+    for each, error in zip(asked, (SystemExit, Unavailable, Unavailable), strict=True):
+        with pytest.raises(error):
+            each.result(PATIENCE)
+    reader.journal._write = write
+    assert reader.append(4) == list(reader.journal.replay())
+
+
+def test_who_is_stopped_before_its_turn_is_in_nobodys_way(follow, tmp_path, monkeypatch):
+    reader = follow(tmp_path / "party.db")
+    with monkeypatch.context() as stopped, pytest.raises(SystemExit):
+        stopped.setattr("runtime.journal.time.sleep", sys.exit)
+        reader.append(1)
+    assert reader.append(2) == list(reader.journal.replay())
+
+
+@SHARED
+def test_nobody_waits_longer_than_two_seconds_for_a_turn(follow, address):
+    reader = follow(address)
+    with reader.journal._turn:
+        assert seconds_until_unavailable(lambda: reader.append(1)) < 2
+    assert reader.append(2) == list(reader.journal.replay())
+
+
+AT_ONCE = 20
+COUNTING = """
+import sys
+import app
+commit = app.journal._commit
+def counted(batch):
+    print("commit of", len(batch.commands), file=sys.stderr, flush=True)
+    return commit(batch)
+app.journal._commit = counted
+app.main()
+"""
+
+
+@pytest.mark.server
+def test_messages_that_come_together_share_a_transaction_of_a_real_server(tmp_path):
+    settings = {"PARTY_JOURNAL": str(tmp_path / "party.db"), "PARTY_GUESTS": str(AT_ONCE), "PARTY_SEATS": str(AT_ONCE)}
+    server = Server(program=("-c", COUNTING), **settings)
+    try:
+        asha = server.person("asha")
+        room = asha.host("Together")
+        guests = [server.person(f"guest{n}") for n in range(1, AT_ONCE + 1)]
+        for guest in guests:
+            seat(asha, guest, room)
+        before = server.said().count("commit of")
+        with ThreadPoolExecutor(AT_ONCE) as at_once:
+            server.freeze()  # so that all have come when it looks
+            asked = [at_once.submit(guest.message, room, "Now") for guest in guests]
+            time.sleep(0.3)
+            server.thaw()
+            seqs = {assert_ok(each.result())["message"]["seq"] for each in asked}
+        assert seqs == set(range(1, AT_ONCE + 1))
+        assert server.said().count("commit of") - before <= AT_ONCE / 4, server.said()
+    finally:
+        server.stop()
+
+
+@settings(max_examples=300)
+@given(strategies.dictionaries(strategies.text(), strategies.text() | strategies.integers(-(2**63), 2**63 - 1)))
+def test_a_command_is_written_as_the_logs_before_have_it(command):
+    assert as_text(command) == json.dumps(command, ensure_ascii=False, separators=(",", ":"))
+
+
 # --- A file: what a kill leaves ---------------------------------------------------------------------------------------
 
 WRITER = """
@@ -192,6 +409,31 @@ def test_a_killed_process_leaves_all_that_it_acknowledged_and_the_next_starts_at
         assert there == list(range(1, len(there) + 1))
         assert acknowledged <= len(there) <= acknowledged + 1
         acknowledged = len(there)
+
+
+MANY_WRITERS = """
+import os, sys, threading
+from runtime.journal import open_journal
+journal = open_journal(sys.argv[1])
+journal.follow(list, lambda position, command: None)
+def write():
+    while True:
+        os.write(1, f"{journal.append({'id': 'c', 'at': 1, 'kind': 'message', 'text': 'Hello'})}\\n".encode())
+for _ in range(8):
+    threading.Thread(target=write).start()
+"""
+
+
+def test_what_was_acknowledged_to_many_at_once_is_left_by_a_kill_and_no_gap(tmp_path):
+    path = tmp_path / "party.db"
+    for kill in range(6):
+        with python(MANY_WRITERS, path) as writers:
+            acknowledged = [int(writers.stdout.readline()) for _ in range(20 * (kill + 1))]
+            writers.kill()
+            acknowledged += [int(line) for line in writers.stdout.read().splitlines(keepends=True)[:-1]]
+        there = positions(path)
+        assert there == list(range(1, len(there) + 1))
+        assert set(acknowledged) <= set(there)
 
 
 def test_a_first_start_that_is_killed_at_any_statement_does_not_stop_the_next(tmp_path, follow):
@@ -246,18 +488,25 @@ def test_what_a_file_says_is_for_its_owner_alone(tmp_path, follow):
 # --- A file: damage ---------------------------------------------------------------------------------------------------
 
 
+TOGETHER = 50
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """Files as a kill leaves them, {how many commands were acknowledged: folder}."""
+    """Files as a kill leaves them, {how many commands were acknowledged: folder}. Of one, so many came together."""
     return {count: left_by_a_kill(tmp_path_factory.mktemp("killed"), count, trimmed) for count, trimmed in (
-        (1, False), (2, False), (40, False), (300, False), (900, False), (901, True))}  # fmt: skip
+        (1, False), (2, False), (40, False), (300, False), (900, False), (901, True),
+        (7 * TOGETHER, False))}  # fmt: skip
 
 
 def left_by_a_kill(folder, count, trimmed):
     running = folder / "running"
     running.mkdir()
     reader, dice = Follower(running / "party.db"), random.Random(count)
-    for n in range(count):
+    for n in range(0, count, last_together(count)):
+        if last_together(count) > 1:
+            with append_together(reader, range(n, n + TOGETHER)):
+                continue
         reader.append(n, text="Hello" * dice.choice([1, 20, 20, 20, 1_000]))
         if trimmed and n % 200 == 150:
             reader.journal.trim(n - 50)
@@ -266,6 +515,11 @@ def left_by_a_kill(folder, count, trimmed):
     reader.close()
     shutil.rmtree(running)
     return folder
+
+
+def last_together(count):
+    """How many stand in the last transaction, and are dropped with it where it is torn."""
+    return TOGETHER if count == 7 * TOGETHER else 1
 
 
 @pytest.fixture
@@ -308,7 +562,7 @@ def test_what_is_whole_is_taken_up_whole(copy_of, killed):
 FRAME = 24 + 4096
 
 
-@pytest.mark.parametrize("count", [2, 40, 300])
+@pytest.mark.parametrize("count", [2, 40, 300, 7 * TOGETHER])
 @pytest.mark.parametrize("how", ["cut", "cut a little", "zeroed", "garbled"])
 def test_a_torn_tail_is_dropped(copy_of, count, how):
     path, part = copy_of(count), {"cut a little": 100, "garbled": 300}.get(how, FRAME)
@@ -319,7 +573,7 @@ def test_a_torn_tail_is_dropped(copy_of, count, how):
     else:
         noise = random.Random(1).randbytes(part) if how == "garbled" else bytes(part)
         garble(wal, lambda content: content.__setitem__(slice(end - part, end), noise))
-    assert start_on(path) == list(range(1, count))
+    assert start_on(path) == list(range(1, count - last_together(count) + 1))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -331,7 +585,7 @@ def test_wherever_the_write_ahead_log_is_hit_no_earlier_command_is_lost_in_silen
         garble(path.with_name("party.db-wal"), harm)
         found = start_on(path)
         refused += found is None
-        assert found is None or (found or [0])[-1] >= count - 1, (count, harm)
+        assert found is None or (found or [0])[-1] >= count - last_together(count), (count, harm)
         shutil.rmtree(path.parent)
     assert 10 < refused < 60, "some must be refused, some not"
 
@@ -837,7 +1091,7 @@ def test_what_a_process_says_is_with_the_others_at_their_next_exchange(three):
 
 
 def test_who_closes_is_gone_at_once(three):
-    for talker in three:
+    for talker in three * 2:
         talker.hears()
     three[2].journal.close()
     assert three[0].hears() == ["b"]
@@ -864,6 +1118,51 @@ def test_who_was_frozen_takes_nobody_for_gone(three):
         for other in others:
             other.hears()
     assert frozen.hears() == ["b", "c"], "it is its own exchanges that count"
+
+
+def test_who_was_without_redis_takes_nobody_for_gone(three, monkeypatch):
+    for _ in range(2):
+        for talker in three:
+            talker.hears()
+    for talker in three:
+        monkeypatch.setattr(talker.journal, "_away", "it is away")
+        for _ in range(2 * RedisJournal.GONE_AFTER):
+            with pytest.raises(Unavailable):
+                talker.hears()
+        monkeypatch.setattr(talker.journal, "_away", None)
+    assert [talker.hears() for talker in three] == [["b", "c"], ["a", "c"], ["a", "b"]]
+
+
+def test_where_nothing_happened_an_exchange_asks_one_short_question(redis, three, monkeypatch):
+    for _ in range(2):
+        for talker in three:
+            talker.hears()
+    made, asked = [], {name: calls_of(redis, name) for name in ("hget", "hgetall", "hset")}
+    monkeypatch.setattr("runtime.journal.as_text", made.append)
+    for _ in range(10):
+        assert [talker.hears() for talker in three] == [["b", "c"], ["a", "c"], ["a", "b"]]
+    assert {name: calls_of(redis, name) - before for name, before in asked.items()} == {
+        "hget": 30, "hgetall": 0, "hset": 0}  # fmt: skip
+    assert not made, "the note is the same"
+
+
+def test_a_version_that_knows_no_sign_of_change_takes_it_for_somebody_with_nothing_to_say(redis, three):
+    for talker in three:
+        talker.hears()
+    sign = redis.client().hget(HERE, RedisJournal.CHANGED)
+    assert json.loads(sign.partition(" ")[2]) == {}
+
+
+def test_what_is_forgotten_and_said_by_others_again_between_two_exchanges_is_noticed(redis, three):
+    for _ in range(2):
+        for talker in three:
+            talker.hears()
+    redis.client().delete(HERE)
+    for talker in three[1:] * 2:
+        talker.hears()
+    three[0].hears()
+    three[0].hears()
+    assert three[1].hears() == ["a", "c"]
 
 
 def test_a_redis_that_forgot_is_told_again(redis, three):
@@ -914,7 +1213,8 @@ waiting += [eventlet.spawn(timed, "catch_up", journal.catch_up)]
 waiting += [eventlet.spawn(timed, "exchange", lambda: journal.exchange(dict))]
 for one in waiting:
     one.wait()
-timed("by the second failure", lambda: append(98))
+for _ in range(2):
+    timed("by the second failure", lambda: append(98))
 timed("known", lambda: append(99))
 os.kill(int(sys.argv[2]), signal.SIGCONT)
 while received[-1] != 100:
@@ -974,6 +1274,39 @@ def test_a_process_that_is_behind_lets_others_go_first(redis):
     with python(BEHIND, redis.address, env=LIKE_THE_PRODUCT) as process:
         said, errors = process.communicate(timeout=20)
     assert float(said or errors) < 0.25
+
+
+def test_one_reading_serves_for_many_that_come_one_after_the_other(redis, follow):
+    reader = follow(redis.address)
+    reader.journal.GATHER_SECONDS = 0.3
+    before = calls_of(redis, "xread")
+    for n in range(50):
+        redis.client().xadd(STREAM, {"command": json.dumps(command(n))})
+    reader.waits_until(lambda: len(reader.received) == 50)
+    assert calls_of(redis, "xread") - before <= 6
+
+
+@pytest.mark.server
+def test_a_redis_that_lost_its_end_is_noticed_by_who_was_not_reading_meanwhile(follow):
+    with running_redis("--appendonly", "no") as redis:
+        reader = follow(redis.address)
+        reader.journal.GATHER_SECONDS = 0.5  # Redis is back before this is over
+        redis.client().xadd(STREAM, {"command": json.dumps(command(1))})
+        reader.waits_until(lambda: reader.received)
+        redis.kill()
+        redis.start()
+        reader.waits_until(lambda: len(reader.rebuilt) == 2)
+        assert reader.rebuilt[1] == []
+
+
+@pytest.mark.alone
+def test_who_waits_here_does_not_wait_until_more_has_come(redis, follow):
+    reader = follow(redis.address)
+    reader.journal.GATHER_SECONDS = 60
+    for ask in (lambda: reader.append(1), reader.journal.catch_up) * 3:
+        redis.client().xadd(STREAM, {"command": json.dumps(command(0))})
+        ask()
+    assert len(reader.received) == 9, "what was added last is read too"
 
 
 @pytest.mark.server
