@@ -539,8 +539,8 @@ def refusal_of_visitor(environ):
         return "401 Unauthorized", "Please sign in first."
     with lock:
         presence.forget_departed()
-    if len(presence.tabs_of(who[0])) >= TABS_EACH:
-        return "429 Too Many Requests", f"You have {TABS_EACH} tabs open already."
+        if len(presence.tabs_of(who[0])) >= TABS_EACH:
+            return "429 Too Many Requests", f"You have {TABS_EACH} tabs open already."
     return None
 
 
@@ -564,6 +564,7 @@ def on_connect(sid, environ, auth=None):
     """
     try:
         user, sign_in_id = visitor_of(environ) or (None, None)
+        catch_up()  # this process may have been frozen since the handshake
         with lock:
             expected = auth.get("user", user) if isinstance(auth, dict) else user
             # Asked again: what ended it meanwhile found no tab here.
@@ -817,7 +818,7 @@ def begin():
     """Take up the log where it ends, and do what came due since. Stops the start with a sentence if it cannot."""
     try:
         journal.follow(rebuild, receive)
-        for name in [name for name in state.users if state.has_other_number(name, users.number_of(name))]:
+        for name in [name for name in list(state.users) if state.has_other_number(name, users.number_of(name))]:
             submit("renumber", name, number=users.number_of(name))
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None

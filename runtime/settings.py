@@ -3,12 +3,13 @@
 A setting that makes no sense stops whatever was started with a sentence that names it. What only its user can check,
 such as whether there is a Redis, they check. docs/operating.md says what each is for.
 
-runtime/transport.py imports this before it makes the standard library cooperative: nothing here may import what waits.
+runtime/transport/ imports this before it makes the standard library cooperative: nothing here may import what waits.
 """
 
 import contextlib
 import os
 import re
+import select
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +65,11 @@ PROXIES = number("PARTY_PROXIES", 0, 0, 10)
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
 if "FLASK_RUN_FROM_CLI" in os.environ:
     ASYNC_MODE = "threading"  # the `flask` command only reads the log, and has imported too much to be patched
+if not hasattr(select, "epoll"):
+    ASYNC_MODE = "threading"  # the loop in runtime/transport/ needs what only Linux has
+if not JOURNAL.startswith("redis"):
+    # Nobody is asked by name then, and without its own way to do that eventlet is there in a fifth less time.
+    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 
 
 def address(port=PORT):

@@ -44,6 +44,13 @@ COMPRESSIONS = {"br": partial(brotli.compress, quality=5), "gzip": partial(gzip.
 class SessionCookie(SecureCookieSessionInterface):
     """Flask's signed cookie, for https alone where the visitor came by https, and not for the blog beside us."""
 
+    _serializer = None
+
+    def get_signing_serializer(self, app):
+        """The same one for all: Flask would make it anew twice for each request."""
+        self._serializer = self._serializer or super().get_signing_serializer(app)
+        return self._serializer
+
     def get_cookie_path(self, app):
         return request.script_root + "/"
 

@@ -1,6 +1,7 @@
 """Who hears what: every frame that a real server sends to each part, against what that part may see."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from engineio import packet
@@ -182,10 +183,18 @@ def test_what_has_not_changed_is_not_told_again(join, clean_party):
 
 
 def test_a_line_that_has_just_ended_keeps_nobody_from_hearing(clean_party):
-    line = transport.Line(clean_party.socketio.server.eio, "sid")
+    line = transport.ThreadedLine(clean_party.socketio.server.eio, "sid")
     line.closed = True
     line.send(packet.Packet(packet.MESSAGE, "news"))
     assert line.queue.empty()
+
+
+def test_a_line_of_two_threads_is_forgotten_when_it_ends(clean_party):
+    server = clean_party.socketio.server.eio
+    line = server.sockets["sid"] = transport.ThreadedLine(server, "sid")
+    ended = SimpleNamespace(shutdown=lambda how: None)
+    line._websocket_handler(SimpleNamespace(wait=lambda: None, close=lambda: None, ws=SimpleNamespace(sock=ended)))
+    assert "sid" not in server.sockets
 
 
 def test_telling_nobody_is_an_error_and_not_a_broadcast(join, clean_party):

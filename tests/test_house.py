@@ -10,7 +10,7 @@ from servers import ROOT
 
 # From the highest floor down, as the README has them.
 LAYOUT = (ROOT / "README.md").read_text().split("## Layout")[1].split("\n## ")[0]
-FLOORS = re.findall(r"^\| `((?:\w+/)?\w+)\.py` \|", LAYOUT, re.M)
+FLOORS = re.findall(r"^\| `((?:\w+/)*\w+)\.py` \|", LAYOUT, re.M)
 HEART = [name for name in FLOORS if name.startswith("party/")]
 # All of the standard library that the heart may use: what gives the same for the same arguments, everywhere.
 PURE = {"collections", "dataclasses", "hashlib", "itertools", "math", "typing", "unicodedata"}
@@ -25,12 +25,18 @@ def imported_by(source):
             names = [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "a module is named in full"
-            names = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+            names = [f"{node.module}.{name.name}" for name in node.names]
+            names = [name if floor_of(name) else node.module for name in names]
         else:
             continue
         for name in names:
-            path = name.replace(".", "/")
-            yield path if path in FLOORS else name.partition(".")[0]
+            yield floor_of(name) or name.partition(".")[0]
+
+
+def floor_of(name):
+    """Of our modules the path, as in FLOORS; None for what is no module of ours."""
+    path = name.replace(".", "/")
+    return next((floor for floor in (path, f"{path}/__init__") if floor in FLOORS), None)
 
 
 def upward_imports(module, source):
@@ -102,5 +108,8 @@ def test_no_module_imports_the_app():
 
 
 def test_only_the_transport_knows_eventlet():
-    knowing = [module for module in FLOORS if {"eventlet", "engineio"} & set(imported_by(source_of(module)))]
-    assert knowing == ["runtime/transport"]
+    knowing = {
+        name: {module.removeprefix("runtime/transport/") for module in FLOORS if name in imported_by(source_of(module))}
+        for name in ("eventlet", "engineio")
+    }
+    assert knowing == {"eventlet": {"cooperative", "loop", "server"}, "engineio": {"__init__", "line"}}
