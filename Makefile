@@ -45,8 +45,10 @@ audit: $(VENV)/installed-tests ## ask whether a release that we name has a known
 icons: $(VENV)/installed-tests ## draw the app icons of static/icons/ anew from their SVGs
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) tests/icons.py
 
-bench: $(VENV)/installed-tests ## measure how fast a message reaches everyone
-	$(IN_VENV) benchmarks/fanout.py $(ARGS)
+bench: $(VENV)/installed-tests ## measure everything against a minimal Node server; half an hour (ARGS="--only fanout,memory")
+	sh deploy/install_packages.sh || echo "Going on without Redis." >&2
+	sh benchmarks/install_peer.sh || echo "Going on without the peer." >&2
+	$(IN_VENV) -m benchmarks $(ARGS)
 
 lighthouse: $(VENV)/installed-tests ## what Lighthouse says of the sign-in page and the lobby on a phone; needs Node
 	$(IN_VENV) -m runtime.assets
