@@ -117,6 +117,7 @@ socketio = SocketIO(app, **transport.OPTIONS)
 # --- The way in -------------------------------------------------------------------------------------------------------
 
 NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
+OUR_MISTAKE = Refused("unavailable", "Something went wrong here. Please try again.")
 
 
 def submit(kind, user=None, **body):
@@ -192,7 +193,7 @@ def apply_and_answer(command):
         outcome = state.apply(command)
     except Exception:  # one that another version wrote, or our own mistake: the others are applied all the same
         log.exception("Command %s could not be applied.", command["id"])
-        outcome = Refused("unavailable", "Something went wrong here. Please try again.").ack
+        outcome = OUR_MISTAKE.ack
     if command["id"] in awaited:
         awaited[command["id"]] = outcome
     return outcome
@@ -606,7 +607,7 @@ def acknowledge(handler, sid, payload):
         return Refused("unavailable", NOT_KEPT).ack
     except Exception:  # our own mistake: in the log for us, a sentence for them
         log.exception("An event failed.")
-        return Refused("unavailable", "Something went wrong here. Please try again.").ack
+        return OUR_MISTAKE.ack
 
 
 def keep_pace(tab):

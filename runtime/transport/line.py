@@ -23,7 +23,7 @@ PING_TIMEOUT_SECONDS = 10
 PATIENCE_SECONDS = 10  # how long a line may stay unfinished: not yet connected, or attachments missing
 GOODBYE_SECONDS = 1  # for one line to take its goodbye: a reader that does not read gets none
 MAX_QUEUED_PACKETS = 2_000  # what may wait for a reader: seconds of the liveliest room, not minutes
-MAX_QUEUED_BYTES = 8_000_000  # the same for large packets, such as a feed; one of any size is taken on an empty queue
+MAX_QUEUED_BYTES = 8_000_000  # the same for large packets, such as a feed, behind one of any size
 
 
 class Line:

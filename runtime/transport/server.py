@@ -140,8 +140,6 @@ def serve(party, app, gate, host, port, ready):
     listener = socket.create_server(address[:2], family=family, backlog=1024)  # never SO_REUSEPORT
     # A message and its acknowledgement are two small frames: without this, the second waits 40 ms for the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if ASYNC_MODE == "eventlet":
-        LoopLine.LOOP.start()
     party.start_background_task(_serve_eventlet if ASYNC_MODE == "eventlet" else _serve_threading, listener, app)
     party.start_background_task(_look_after, party)
     ready(listener.getsockname()[1])
@@ -155,6 +153,7 @@ def serve(party, app, gate, host, port, ready):
 
 
 def _serve_eventlet(listener, app):
+    LoopLine.LOOP.start()
     eventlet.wsgi.server(
         PatientListener(listener),
         app,
