@@ -5,7 +5,7 @@ the room closes. Run it with `make run`, or `python app.py` once the requirement
 
 An event becomes a command. `submit` puts it into the log, `receive` applies what the log says and announces it, and
 then it is acknowledged. What may happen and what happens then stands in party/rules.py; what it all runs on, in
-runtime/. From top to bottom: state, set-up, the way in, announcements, time, pages, events, trace, run.
+runtime/. From top to bottom: state, set-up, the way in, announcements, time, pages, events, run.
 
     event      payload                      who may             what it does
     host       topic, minutes?, continues?  anyone signed in    opens a room; this tab goes in
@@ -38,7 +38,6 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-import click
 from flask import Flask, redirect, render_template, request, session
 from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -48,7 +47,7 @@ from party import reading, rules, story, views
 from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
-from runtime import assets, settings, web
+from runtime import assets, commands, records, settings, web
 from runtime.journal import Unavailable, open_journal
 from runtime.pace import TokenBuckets, WrongTries
 
@@ -97,21 +96,10 @@ except ValueError as error:
 if settings.ASSETS == "local" and assets.missing():
     raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
 
-# What the page must know, so that it offers nothing that would be refused.
-LIMITS = {
-    "maxTopic": reading.MAX_TOPIC,
-    "maxPitch": reading.MAX_PITCH,
-    "maxText": reading.MAX_TEXT,
-    "roomMinutes": settings.ROOM_MINUTES,
-    "mostMinutes": reading.MOST_MINUTES,
-    "longestRoom": rules.LONGEST_ROOM,
-    "closedLife": rules.CLOSED_LIFE,
-    "takeBackWithin": rules.TAKE_BACK_WITHIN,
-    "moods": rules.MOODS,
-    "pulseEvery": rules.PULSE_EVERY,
-}
+LIMITS = reading.limits(settings.ROOM_MINUTES)
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
-web.set_up(app, users.secret_key(), rules.SIGN_IN_LIFE // 1000, LIMITS)
+web.set_up(app, rules.SIGN_IN_LIFE // 1000, LIMITS)
+commands.offer(app)
 socketio = SocketIO(app, **transport.OPTIONS)
 
 # --- The way in -------------------------------------------------------------------------------------------------------
@@ -412,22 +400,14 @@ def clear_out(room_id):
     news.told.pop(room_id, None)
 
 
-def tick_forever():
-    while True:
-        socketio.sleep(TICK_SECONDS)
-        try:
-            tick()
-        except Exception:
-            log.exception("A tick failed; the next one goes on.")
-
-
-def trim_forever():
+def again_and_again(seconds, task):
+    """Do it for ever, with so many seconds between two times."""
     while True:
         try:
-            journal.trim(now() - LOG_LIFE)
+            task()
         except Exception:
-            log.exception("The log could not be trimmed; it is tried again.")
-        socketio.sleep(TRIM_SECONDS)
+            log.exception("What is done every %g s failed; it is done again.", seconds)
+        socketio.sleep(seconds)
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
@@ -788,35 +768,12 @@ def no_such_event(tab, data):
     raise Refused("bad_input", "There is no such event.")
 
 
-# --- Trace ------------------------------------------------------------------------------------------------------------
-
-
-@app.cli.command()
-@click.argument("room", required=False)
-@click.option("--user", help="Only what this person did, and what was done to them.")
-@click.option("--text", is_flag=True, help="Show messages, pitches and signals too.")
-def trace(room, user, text):
-    """Print the story of ROOM, or of a person, from the log.
-
-    A line for each command: when (UTC), position in the log, who, what, with which outcome, through which sign-in.
-    """
-    if not room and not user:
-        raise click.UsageError("Name a room (the ID in its link), or --user NAME.")
-    line = None
-    try:
-        for line in story.lines(journal.replay(), room, user, with_words=text):
-            click.echo(line)
-    except (ValueError, Unavailable) as error:
-        raise click.ClickException(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
-    if line is None:
-        raise click.ClickException("Nothing in the log is about that. Does PARTY_JOURNAL name the party's log?")
-
-
 # --- Run --------------------------------------------------------------------------------------------------------------
 
 
 def begin():
     """Take up the log where it ends, and do what came due since. Stops the start with a sentence if it cannot."""
+    app.secret_key = users.secret_key()
     try:
         journal.follow(rebuild, receive)
         for name in [name for name in list(state.users) if state.has_other_number(name, users.number_of(name))]:
@@ -830,14 +787,14 @@ def begin():
 
 def main():
     """Listen on HOST and PORT until told to stop."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
-    if len(app.secret_key) < 16:
-        log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
+    records.set_up()
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
     begin()
-    socketio.start_background_task(tick_forever)
-    socketio.start_background_task(trim_forever)
+    if len(app.secret_key) < 16:
+        log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
+    socketio.start_background_task(again_and_again, TICK_SECONDS, tick)
+    socketio.start_background_task(again_and_again, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE))
     try:
         transport.serve(
             socketio, app, gate, settings.HOST, settings.PORT, lambda port: print(settings.address(port), flush=True)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from party import rules
 from party.rules import MOODS, Refused
 
 Data = Mapping[str, Any]
@@ -15,6 +16,22 @@ MAX_TOPIC, MAX_PITCH, MAX_TEXT = 120, 140, 2_000  # characters
 MAX_NAME, MAX_ID, MAX_KEY = 40, 40, 64
 MOST_MINUTES = 30  # that a host may choose; the owner may set more
 INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}  # Unicode's categories of control, format and white space
+
+
+def limits(room_minutes: float) -> dict[str, Any]:
+    """What the page must know, so that it offers nothing that would be refused. `room_minutes` is the owner's."""
+    return {
+        "maxTopic": MAX_TOPIC,
+        "maxPitch": MAX_PITCH,
+        "maxText": MAX_TEXT,
+        "roomMinutes": room_minutes,
+        "mostMinutes": MOST_MINUTES,
+        "longestRoom": rules.LONGEST_ROOM,
+        "closedLife": rules.CLOSED_LIFE,
+        "takeBackWithin": rules.TAKE_BACK_WITHIN,
+        "moods": rules.MOODS,
+        "pulseEvery": rules.PULSE_EVERY,
+    }
 
 
 def room(data: Data) -> str:

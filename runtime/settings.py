@@ -12,6 +12,7 @@ import re
 import select
 from pathlib import Path
 
+VERSION = "1.1.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"  # the secret key and the log; made when it is needed, for the owner alone
 

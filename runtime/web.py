@@ -58,11 +58,10 @@ class SessionCookie(SecureCookieSessionInterface):
         return request.is_secure
 
 
-def set_up(app, secret_key, sign_in_seconds, limits):
+def set_up(app, sign_in_seconds, limits):
     """Give `app` its cookie, the page's files, and what its templates show; `limits` is what the page must know of
     ours, so that it offers nothing that would be refused."""
     app.config.update(
-        SECRET_KEY=secret_key,
         SESSION_COOKIE_NAME="party",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -48,7 +48,7 @@ def launch(tmp_path, monkeypatch):
             monkeypatch.setattr(assets, name, value)
         monkeypatch.setattr(settings, "DEV", development)
         party = Flask("party", template_folder=pages, static_folder=None)
-        web.set_up(party, "a secret", sign_in_seconds=60, limits={})
+        web.set_up(party, sign_in_seconds=60, limits={})
         party.add_url_rule("/", view_func=lambda: render_template("page.html"))
         return party.test_client()
 

@@ -14,7 +14,7 @@ from party import presence, reading, rules, state, views
 from runtime import settings, transport
 from runtime.journal import MemoryJournal
 
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PAGES}
 EVERYTHING = "\n".join(DOCUMENTS.values())
 README, SECURITY = DOCUMENTS["README.md"], DOCUMENTS["SECURITY.md"]
@@ -222,6 +222,10 @@ def test_the_tests_named_in_the_documents_are_there():
     named = re.findall(r"`(test_\w+)`", EVERYTHING)
     assert named
     assert [name for name in named if f"def {name}(" not in tests] == []
+
+
+def test_the_version_is_the_newest_of_the_changes():
+    assert re.search(r"^## (.+)$", DOCUMENTS["CHANGELOG.md"], re.M)[1] == settings.VERSION
 
 
 def test_the_figures_are_filled_in():
