@@ -18,6 +18,9 @@ All offer the same:
                               left: {process: note}, without those that are gone. Raises Unavailable. Costs next to
                               nothing where note() gives the same object again, and nobody else left anything new.
     trim(before)              forgets what is older than `before`, in milliseconds UTC
+    fill(entries)             puts these (position, command) into a log with nothing in it, or none of them, and needs
+                              no `follow` before it; keeps the positions of a log of its own kind. Raises ValueError,
+                              with a sentence, where something is in it, and where it cannot be done.
     close()                   ends
     began                     sign-ins from before this time, in milliseconds UTC, are not in this log
 
@@ -32,6 +35,7 @@ import logging
 import os
 import re
 import secrets
+import shlex
 import sqlite3
 import threading
 import time
@@ -71,6 +75,10 @@ def is_redis(address):
 
 def as_text(command):
     return orjson.dumps(command).decode()
+
+
+def is_command(thing):
+    return isinstance(thing, dict) and type(thing.get("at")) is int and "id" in thing
 
 
 class Batch:
@@ -193,11 +201,24 @@ class MemoryJournal(OneProcess):
         while self._log and self._log[0][1]["at"] < before:
             self._log.popleft()
 
+    def fill(self, entries):
+        raise ValueError("is memory:, which ends with its process: name a file or a Redis")
+
     def close(self):
         pass
 
 
 # --- A file -----------------------------------------------------------------------------------------------------------
+
+
+class Damaged(ValueError):
+    """Something of the log in this file was changed or is missing: better no party than half a one."""
+
+    def __init__(self, path, what):
+        super().__init__(
+            f"{path} {what}, and was left as it is. What is whole before that is saved by"
+            f" `.venv/bin/flask --app app rescue {shlex.quote(str(path))}`; or put a backup in its place"
+        )
 
 
 class FileJournal(OneProcess, Together):
@@ -240,6 +261,8 @@ class FileJournal(OneProcess, Together):
         except OSError as error:
             raise ValueError(f"{self.path} cannot be used: {error.strerror}") from error
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise Damaged(self.path, f"is damaged ({error})") from error
             raise ValueError(f"{self.path} cannot be used, and was left as it is: {error}") from error
 
     def _connect(self, path, **how):
@@ -269,35 +292,37 @@ class FileJournal(OneProcess, Together):
         said = first_said(self.wal)
         if not self._is_there():
             if said:
-                raise ValueError(f"{self.path} is missing or empty beside its {self.wal.name}, which was left as it is")
+                raise Damaged(self.path, f"is missing or empty beside its {self.wal.name}")
             return
         with self._reading() as database:
             if (verdict := database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise ValueError(f"{self.path} is damaged, and was left as it is: {verdict}")
+                raise Damaged(self.path, f"is damaged ({verdict})")
             # Without a table nothing was given; unless its write-ahead log says otherwise.
             last = self._check_commands(database) if has_table(database) else 0
         if said > last + 1:
-            raise ValueError(f"{self.wal} is damaged, and was left as it is: it lacks commands")
+            raise Damaged(self.path, f"lacks commands, since its {self.wal.name} is damaged")
 
     def _check_commands(self, database):
         """Check every command, and that none is missing; gives the position that was given last."""
         given = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
-        first = position = None
-        count = 0
-        for position, _ in self._commands(database):
-            first, count = first or position, count + 1
-        if count and (position, count) != (given and given[0], position - first + 1):
-            raise ValueError(f"{self.path} lacks commands, and was left as it is")
+        last = deque((position for position, _ in self._commands(database)), maxlen=1)
+        if last and last[0] != (given and given[0]):
+            raise Damaged(self.path, "lacks its last commands")
         return given[0] if given else 0
 
     def _commands(self, database, after=0):
-        """(position, text) of each command behind `after`, in order. Raises ValueError at one that was changed."""
+        """(position, text) of each command behind `after`, in order. Raises Damaged where one was changed or is
+        missing."""
+        last = None
         for position, at, text, checksum in database.execute(
             "SELECT position, at, command, checksum FROM log WHERE position > ? ORDER BY position", (after,)
         ):
             if checksum_of(at, text) != checksum:
-                raise ValueError(f"{self.path} is damaged at command {position}, and was left as it is")
+                raise Damaged(self.path, f"is damaged at command {position}")
+            if last and position != last + 1:
+                raise Damaged(self.path, f"lacks commands behind {last}")
             yield position, text
+            last = position
 
     def _is_there(self):
         return self.path.exists() and self.path.stat().st_size > 0
@@ -357,9 +382,23 @@ class FileJournal(OneProcess, Together):
             database.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'new'", positions[:1])
         return positions
 
-    def _insert(self, command, text):
-        row = (command["at"], text, checksum_of(command["at"], text))
-        return self._database.execute("INSERT INTO log (at, command, checksum) VALUES (?, ?, ?)", row).lastrowid
+    def _insert(self, command, text, position=None):
+        """Gives the position: that one, else the next."""
+        row = (position, command["at"], text, checksum_of(command["at"], text))
+        statement = "INSERT INTO log (position, at, command, checksum) VALUES (?, ?, ?, ?)"
+        return self._database.execute(statement, row).lastrowid
+
+    def fill(self, entries):
+        with contextlib.closing(self):
+            self.follow(self._ensure_empty, None)
+            with self._sentences(), self._database as database:
+                database.execute("BEGIN IMMEDIATE")
+                for position, command in entries:
+                    self._insert(command, as_text(command), position if isinstance(position, int) else None)
+
+    def _ensure_empty(self, entries):
+        for _ in entries:
+            raise ValueError(f"{self.path} holds commands already, and was left as it is")
 
     def _note(self, error):
         """Tell the owner when writing stops and when it goes on, once each."""
@@ -721,6 +760,36 @@ class RedisJournal(Together):
             if self._redis.xtrim(self.STREAM, minid=end, approximate=False):
                 self._rewrite()
 
+    def fill(self, entries):
+        """By way of a draft, which is given its name in one command."""
+        draft = f"{self.STREAM}:draft"
+
+        def put_in_place(redis):
+            self._ensure_empty(redis)
+            redis.multi()
+            if count:
+                redis.rename(draft, self.STREAM)
+
+        try:
+            self._ensure_empty(self._redis)
+            self._redis.unlink(draft)
+            count, entries = 0, iter(entries)
+            while some := list(itertools.islice(entries, self.READ_AT_ONCE)):
+                adding = self._redis.pipeline(transaction=False)
+                for position, command in some:
+                    adding.xadd(draft, {"command": as_text(command)}, position if isinstance(position, str) else "*")
+                count += len(adding.execute())
+            self._redis.transaction(put_in_place, self.STREAM)
+        except self._errors as error:
+            raise ValueError(f"names a Redis that cannot be used: {error}") from error
+        finally:
+            with contextlib.suppress(self._errors):
+                self._redis.unlink(draft)
+
+    def _ensure_empty(self, redis):
+        if redis.xlen(self.STREAM):
+            raise ValueError("names a Redis that holds commands already; it was left as it is")
+
     def _rewrite(self):
         """Let the words go out of the file of Redis too, which else keeps them until it has doubled."""
         if time.monotonic() >= self._rewrite_due:
@@ -746,8 +815,7 @@ class Other:
 def command_in(position, fields):
     """The command in an entry of the stream. None, with a word to the owner, for what somebody else put there."""
     with contextlib.suppress(KeyError, ValueError):
-        command = orjson.loads(fields["command"])
-        if isinstance(command, dict) and type(command.get("at")) is int and "id" in command:
+        if is_command(command := orjson.loads(fields["command"])):
             return command
     log.error("What stands at %s in the log is no command, and is passed over.", position)
 
