@@ -47,7 +47,8 @@ from party import reading, rules, story, views
 from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
-from runtime import assets, commands, records, settings, web
+from runtime import assets, commands, metrics, records, settings, web
+from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
 from runtime.pace import TokenBuckets, WrongTries
 
@@ -100,6 +101,8 @@ LIMITS = reading.limits(settings.ROOM_MINUTES)
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
 web.set_up(app, rules.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)
+health = Health(TICK_SECONDS, lambda: journal.probe(), transport.serves_connections)
+health.offer(app)
 socketio = SocketIO(app, **transport.OPTIONS)
 
 # --- The way in -------------------------------------------------------------------------------------------------------
@@ -140,7 +143,8 @@ def append_and_wait(command):
     """
     awaited[command["id"]] = None
     try:
-        journal.append(command)
+        with metrics.APPENDING.time():
+            journal.append(command)
     finally:
         with lock:
             outcome = awaited.pop(command["id"])
@@ -180,8 +184,8 @@ def apply_and_answer(command):
     try:
         outcome = state.apply(command)
     except Exception:  # one that another version wrote, or our own mistake: the others are applied all the same
-        log.exception("Command %s could not be applied.", command["id"])
-        outcome = OUR_MISTAKE.ack
+        id = records.mistake(log, f"Command {command['id']} could not be applied.")
+        outcome = OUR_MISTAKE.ack | {"id": id}
     if command["id"] in awaited:
         awaited[command["id"]] = outcome
     return outcome
@@ -199,6 +203,15 @@ def sign_in_holds(user, sign_in_id):
         state.sign_in_of(user, sign_in_id).number == users.number_of(user)
     )
 
+
+def figures():
+    """What runtime/metrics.py has to look up here."""
+    with lock:
+        live, people = len(rules.live_rooms(state)), {tab.user for tab in presence.tabs.values()}
+        return {"party_people": len(people), "party_rooms": {"live": live, "closed": len(state.rooms) - live}}
+
+
+metrics.look_up(figures)
 
 # --- Announcements ----------------------------------------------------------------------------------------------------
 
@@ -365,6 +378,7 @@ def tick():
         for room_id in presence.people.keys() - state.rooms.keys():
             clear_out(room_id)
         announce_news()
+    health.note_tick()
 
 
 def exchange_notes():
@@ -467,10 +481,10 @@ def sign_in_page():
     return redirect("./") if visitor() else sign_in_form()
 
 
-def sign_in_form(error=None, status=200, headers=None):
+def sign_in_form(error=None, status=200, headers=None, id=None):
     """The form, which works without JavaScript as well."""
     name = request.form.get("name", "")[: reading.MAX_NAME]
-    return render_template("sign_in.html", name=name, error=error), status, headers or {}
+    return render_template("sign_in.html", name=name, error=error, id=id), status, headers or {}
 
 
 @app.post("/sign-in")
@@ -511,7 +525,7 @@ def sign_out():
 @app.errorhandler(Unavailable)
 def sorry(error):
     """A page whose command could not be kept: signing in or out."""
-    return sign_in_form(NOT_KEPT, 503, {"Retry-After": "5"})
+    return sign_in_form(NOT_KEPT, 503, {"Retry-After": "5"}, records.not_kept(log, error))
 
 
 def refusal_of_visitor(environ):
@@ -556,7 +570,7 @@ def on_connect(sid, environ, auth=None):
                 socketio.server.enter_room(sid, audience)
             welcome(sid, user)
     except Exception:
-        log.exception("A connection could not be taken.")
+        records.mistake(log, "A connection could not be taken.")
         return False
 
 
@@ -568,7 +582,9 @@ def on_disconnect(sid, reason):
 
 def event(handler):
     """Make `on_<event>` answer that event."""
-    socketio.server.on(handler.__name__.removeprefix("on_"), lambda sid, *payload: acknowledge(handler, sid, payload))
+    name = handler.__name__.removeprefix("on_")
+    metrics.will_count(name)
+    socketio.server.on(name, lambda sid, *payload: metrics.measured(name, acknowledge, handler, sid, payload))
     return handler
 
 
@@ -583,11 +599,10 @@ def acknowledge(handler, sid, payload):
         return {"ok": True, **handler(tab, payload[0])}
     except Refused as refusal:
         return refusal.ack
-    except Unavailable:
-        return Refused("unavailable", NOT_KEPT).ack
-    except Exception:  # our own mistake: in the log for us, a sentence for them
-        log.exception("An event failed.")
-        return OUR_MISTAKE.ack
+    except Unavailable as error:
+        return Refused("unavailable", NOT_KEPT, id=records.not_kept(log, error)).ack
+    except Exception:  # our own mistake: in the records for us, a sentence for them, and an id to find the one by
+        return OUR_MISTAKE.ack | {"id": records.mistake(log, "An event failed.")}
 
 
 def keep_pace(tab):
@@ -761,7 +776,7 @@ def on_close(tab, data):
 @socketio.server.on("*")
 def on_anything_else(_, sid, *payload):
     """Every event answers, also one that there is not."""
-    return acknowledge(no_such_event, sid, payload)
+    return metrics.measured("unknown", acknowledge, no_such_event, sid, payload)
 
 
 def no_such_event(tab, data):
