@@ -83,6 +83,7 @@ state = State(rooms={}, users={})  # what the log says: `state.apply` alone chan
 presence = Presence()  # who is here
 news = News()
 awaited = {}  # id of a command that somebody here waits for → its outcome, once it is applied
+unknown_kinds = records.Sparingly()  # of commands that another version wrote
 # Held by whoever changes one of these, or reads more than one thing of it. Never held while appending: `append` waits
 # for `receive`, which takes it.
 lock = threading.RLock()
@@ -180,7 +181,10 @@ def apply_and_answer(command):
     try:
         outcome = state.apply(command)
     except Exception:  # one that another version wrote, or our own mistake: the others are applied all the same
-        log.exception("Command %s could not be applied.", command["id"])
+        if command["kind"] in rules.KINDS:
+            log.exception("Command %s could not be applied.", command["id"])
+        elif unknown_kinds.may_tell(command["kind"]):
+            log.warning("Commands %r are passed over: another version wrote them.", command["kind"])
         outcome = OUR_MISTAKE.ack
     if command["id"] in awaited:
         awaited[command["id"]] = outcome
