@@ -84,6 +84,7 @@ state = State(rooms={}, users={})  # what the log says: `state.apply` alone chan
 presence = Presence()  # who is here
 news = News()
 awaited = {}  # id of a command that somebody here waits for → its outcome, once it is applied
+unknown_kinds = records.Sparingly()  # of commands that another version wrote
 # Held by whoever changes one of these, or reads more than one thing of it. Never held while appending: `append` waits
 # for `receive`, which takes it.
 lock = threading.RLock()
@@ -183,12 +184,20 @@ def apply_and_answer(command):
     """Apply the command, and leave its outcome for who waits for it."""
     try:
         outcome = state.apply(command)
-    except Exception:  # one that another version wrote, or our own mistake: the others are applied all the same
-        id = records.mistake(log, f"Command {command['id']} could not be applied.")
-        outcome = OUR_MISTAKE.ack | {"id": id}
+    except Exception:  # the others are applied all the same
+        outcome = outcome_of_what_cannot_be_applied(command)
     if command["id"] in awaited:
         awaited[command["id"]] = outcome
     return outcome
+
+
+def outcome_of_what_cannot_be_applied(command):
+    """Of our own mistake, with its id; or of a kind that another version wrote."""
+    if command["kind"] in rules.KINDS:
+        return OUR_MISTAKE.ack | {"id": records.mistake(log, f"Command {command['id']} could not be applied.")}
+    if unknown_kinds.may_tell(command["kind"]):
+        log.warning("Commands %r are passed over: another version wrote them.", command["kind"])
+    return OUR_MISTAKE.ack
 
 
 def catch_up():

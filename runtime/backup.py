@@ -274,10 +274,9 @@ def rescue(file):
 
     def counted(entries):
         nonlocal count, last
-        with contextlib.suppress(ValueError):  # here the damage begins
-            for position, last in entries:
-                count += 1
-                yield position, last
+        for position, last in entries:
+            count += 1
+            yield position, last
 
     # Of a copy, since SQLite may write into what it opens.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -289,7 +288,7 @@ def rescue(file):
         copy.touch()
         os.truncate(copy, 2 * copy.stat().st_size + 4096)
         try:
-            FileJournal(new).fill(counted(FileJournal(copy).replay()))
+            FileJournal(new).fill(counted(FileJournal(copy).whole()))
         finally:
             Path(f"{new}-lock").unlink(missing_ok=True)
             if not count:

@@ -267,7 +267,10 @@ class FileJournal(OneProcess, Together):
         except OSError as error:
             raise ValueError(f"{self.path} cannot be used: {error.strerror}") from error
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            code = getattr(error, "sqlite_errorcode", None)
+            if not code:  # Python could not read a text, and cites it: those are somebody's words
+                raise Damaged(self.path, "is damaged") from None
+            if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise Damaged(self.path, f"is damaged ({error})") from error
             raise ValueError(f"{self.path} cannot be used, and was left as it is: {error}") from error
 
@@ -316,12 +319,13 @@ class FileJournal(OneProcess, Together):
             raise Damaged(self.path, "lacks its last commands")
         return given[0] if given else 0
 
-    def _commands(self, database, after=0):
-        """(position, text) of each command behind `after`, in order. Raises Damaged where one was changed or is
-        missing."""
+    def _commands(self, database, after=0, most=-1):
+        """(position, text) of each command behind `after`, or of the first `most`, in order. Raises Damaged where one
+        was changed or is missing."""
         last = None
         for position, at, text, checksum in database.execute(
-            "SELECT position, at, command, checksum FROM log WHERE position > ? ORDER BY position", (after,)
+            "SELECT position, at, command, checksum FROM log WHERE position > ? ORDER BY position LIMIT ?",
+            (after, most),
         ):
             if checksum_of(at, text) != checksum:
                 raise Damaged(self.path, f"is damaged at command {position}")
@@ -435,6 +439,17 @@ class FileJournal(OneProcess, Together):
             if has_table(database):
                 for position, text in self._commands(database, after or 0):
                     yield position, orjson.loads(text)
+
+    def whole(self):
+        """What `replay` gives, up to the first damage. One by one: a query looks ahead, and would fail too early."""
+        last = 0
+        with contextlib.suppress(Damaged, sqlite3.DatabaseError), self._reading() as database:
+            while found := list(self._commands(database, last, most=1)):
+                position, text = found[0]
+                if last and position != last + 1:
+                    return
+                yield position, orjson.loads(text)
+                last = position
 
     def trim(self, before):
         with self._turn, contextlib.suppress(sqlite3.Error):  # another time, then

@@ -7,12 +7,22 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from servers import ROOT
+import redis
+from person import assert_ok, seat, sign_in_over_http
+from servers import ROOT, running_server
 
 import app
+import users
 from runtime import backup, settings
 from runtime.journal import MemoryJournal, RedisJournal, open_journal
 
@@ -453,3 +463,113 @@ def test_what_is_no_backup_is_said(flask, new, tmp_path):
     (tmp_path / "diary").write_text("Dear diary\n")
     assert "diary is no backup" in refused(flask(new, "restore", tmp_path / "diary"))
     assert "No such file" in refused(flask(new, "restore", tmp_path / "none"))
+
+
+# --- The drill --------------------------------------------------------------------------------------------------------
+
+# With another instance/ than the clone's.
+SERVE = "import sys; from pathlib import Path; from runtime import settings; settings.INSTANCE = Path(sys.argv[1])\n"
+COMMAND = SERVE + "del sys.argv[1]; from flask.cli import main; main()"
+SERVE += "import app; app.main()"
+TALKERS = ("bilal", "chen", "dana")
+
+
+class RealPlace(Place):
+    """A place for real processes."""
+
+    def __init__(self, folder, journal=None):
+        super().__init__(folder, journal)
+        self.settings = {"PARTY_JOURNAL": self.address, "PARTY_SECRET_KEY": ""}
+
+    def flask(self, *arguments):
+        said = subprocess.run(
+            [sys.executable, "-c", COMMAND, self.instance, "--app", "app", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.settings, "FLASK_RUN_FROM_CLI": "true"},
+            capture_output=True,
+            text=True,
+        )
+        assert said.returncode == 0, said.stderr
+        return said.stdout
+
+    def running_server(self):
+        self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return running_server(program=("-c", SERVE, str(self.instance)), **self.settings)
+
+
+@dataclass
+class Talk:
+    """A party of which a backup was made while three people talked."""
+
+    place: RealPlace
+    backup: Path
+    room: str
+    cookies: dict  # name → of a sign-in that was there before
+    acknowledged: list  # (seq, key) of each message before the backup was asked for
+
+
+@pytest.fixture(scope="module", params=["file", "redis"])
+def talk(request, tmp_path_factory, shared_redis):
+    shared_redis.client().flushall()
+    folder = tmp_path_factory.mktemp("talk")
+    place = RealPlace(folder / "old", shared_redis.address if request.param == "redis" else None)
+    enough, said = threading.Event(), []
+
+    def talk(person):
+        while not enough.is_set():
+            message = assert_ok(person.message(room, "Word upon word"))["message"]
+            said.append((message["seq"], message["key"]))
+
+    with place.running_server() as server, ThreadPoolExecutor(len(TALKERS)) as talking:
+        cookies = {name: sign_in(server, place, name) for name in ("asha", *TALKERS)}
+        people = {name: server.person(name, cookies[name]) for name in cookies}
+        room = people["asha"].host("A night to keep")
+        for name in TALKERS:
+            seat(people["asha"], people[name], room)
+        talks = [talking.submit(talk, people[name]) for name in TALKERS]
+        try:
+            wait_until(lambda: len(said) > 100)
+            acknowledged = list(said)
+            place.flask("backup", str(folder / "party.backup"))
+            behind = len(said)
+            wait_until(lambda: len(said) > behind + 20)
+        finally:
+            enough.set()
+        for each in talks:
+            each.result()
+    assert behind > len(acknowledged) + 20, "they must have talked while it was made"
+    yield Talk(place, folder / "party.backup", room, cookies, acknowledged)
+
+
+def wait_until(fulfilled):
+    deadline = time.monotonic() + 20
+    while not fulfilled():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def sign_in(server, place, name):
+    secret = (place.instance / "secret_key").read_text()
+    return sign_in_over_http(server.address, name, users.password(secret, name, users.number_of(name)))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("end", ["file", "redis"])
+def test_a_party_that_is_lost_goes_on_elsewhere(talk, shared_redis, tmp_path, end):
+    elsewhere = f"redis://127.0.0.1:{shared_redis.port}/1"
+    redis.Redis.from_url(elsewhere).flushdb()
+    new = RealPlace(tmp_path / "new", elsewhere if end == "redis" else None)
+    new.flask("restore", str(talk.backup))
+    old_log = [command for _, command in talk.place.log()]
+    log = [command for _, command in new.log()]
+    assert log == old_log[: len(log)] and len(log) < len(old_log), "what was said later is not in it"
+    with new.running_server() as server:
+        chen = server.person("chen", sign_in(server, talk.place, "chen"))
+        assert chen.line.closed is None, "the same password opens it"
+        asha, bilal = (server.person(name, talk.cookies[name]) for name in ("asha", "bilal"))
+        feed, after = [], 0
+        while len(page := asha.watch(talk.room, after=after)["messages"]):
+            feed, after = feed + page, page[-1]["seq"]
+        assert [message["seq"] for message in feed] == list(range(1, len(feed) + 1))
+        assert set(talk.acknowledged) <= {(message["seq"], message["key"]) for message in feed}
+        assert assert_ok(bilal.message(talk.room, "And on"))["message"]["seq"] == len(feed) + 1
