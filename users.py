@@ -23,7 +23,8 @@ import unicodedata
 from urllib.parse import quote
 
 from party.reading import MAX_NAME
-from runtime import records, settings
+from runtime import settings
+from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.people")
 
@@ -161,7 +162,7 @@ def secret_key():
         if key := path.read_text():
             return key
     except OSError as error:
-        raise SystemExit(records.obstacle(path, error)) from None
+        raise SystemExit(obstacle(path, error)) from None
     except UnicodeDecodeError:
         pass
     raise SystemExit(
@@ -211,7 +212,7 @@ def read_list():
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ValueError(records.obstacle(path, error)) from None
+        raise ValueError(obstacle(path, error)) from None
     except ValueError as error:
         why = f" ({error})"
     except (TypeError, AttributeError):
@@ -228,7 +229,7 @@ def write_list(own):
         with _draft(json.dumps(own, ensure_ascii=False, indent=2) + "\n") as draft:
             os.replace(draft, list_path())
     except OSError as error:
-        raise SystemExit(records.obstacle(list_path(), error)) from None
+        raise SystemExit(obstacle(list_path(), error)) from None
 
 
 def add(own, *names):

@@ -29,7 +29,8 @@ from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
 from whitenoise.media_types import MediaTypes
 
-from runtime import records, settings
+from runtime import settings
+from runtime.obstacles import obstacle
 
 STATIC = settings.ROOT / "static"
 
@@ -92,7 +93,7 @@ def read_files():
     try:
         return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
     except OSError as error:
-        raise SystemExit(records.obstacle(Path(error.filename), error)) from None
+        raise SystemExit(obstacle(Path(error.filename), error)) from None
 
 
 def version_of(files):
@@ -209,7 +210,7 @@ def folder_of_this_version():
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return kept_in(Path(folder))
     except OSError:
-        raise SystemExit(records.obstacle(SERVED, why)) from None
+        raise SystemExit(obstacle(SERVED, why)) from None
 
 
 def kept_in(place):
@@ -314,4 +315,4 @@ if __name__ == "__main__":
     except NotFetched as error:
         sys.exit(f"No own copies of the page's libraries: {error}")
     except OSError as error:
-        sys.exit(f"No own copies of the page's libraries: {records.obstacle(VENDOR, error)}")
+        sys.exit(f"No own copies of the page's libraries: {obstacle(VENDOR, error)}")

@@ -1,35 +1,58 @@
 """What the program tells its owner, on standard error: a line each, and nothing more than once a minute."""
 
-import errno
 import logging
-import os
+import secrets
 import time
+import traceback
 
-from runtime import settings
-
-log = logging.getLogger("party")
+from runtime import metrics, settings
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-SHORT_KEY = 16  # characters
 MINUTE_SECONDS = 60
 MOST_AT_ONCE = 100  # things that are told in one minute: whoever makes up new ones all the time fills no disk
 
 
 def set_up():
-    logging.basicConfig(format=LINE, level=logging.INFO)
+    """From now on a record is a line for people, or with PARTY_LOG=json an object in a line for machines."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(in_json() if settings.LOG == "json" else logging.Formatter(LINE))
+    handler.formatter.formatException = lambda exc_info: "".join(trace_of(exc_info[1])).rstrip()
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
 
 
-def warn_of_settings(secret):
-    """Tell of what a party starts with all the same."""
-    if len(secret) < SHORT_KEY:
-        log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
-    if settings.DISK == "thrown-away":
-        if not settings.SECRET_KEY:
-            log.warning("With this disk the secret key will be lost, and everybody's password: set PARTY_SECRET_KEY.")
-        if not settings.JOURNAL.startswith(("redis", "unix:")):
-            log.warning("With this disk the rooms will be lost: set PARTY_JOURNAL to the address of a Redis.")
-        if (settings.INSTANCE / "people.json").exists():
-            log.warning("With this disk the list of people will be lost: write their names into users.py.")
+def in_json():
+    from pythonjsonlogger.json import JsonFormatter  # only who asks for it waits for its import
+
+    names = {"levelname": "level", "name": "logger", "exc_info": "exception"}
+    return JsonFormatter(["levelname", "name", "message"], timestamp="time", rename_fields=names)
+
+
+def trace_of(error):
+    """Where it went wrong, and what kind of error it is. Not what it says: somebody's words may stand in that."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    yield from [*trace_of(before), "\nand then\n\n"] if before else []
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__qualname__}\n"
+
+
+def mistake(log, sentence):
+    """Record our own mistake, from where it was caught; gives the id under which it stands there. Whoever met it is
+    shown that, and can name it."""
+    metrics.MISTAKES.inc()
+    id = secrets.token_hex(4)
+    log.exception("%s (%s)", sentence, id, extra={"id": id})
+    return id
+
+
+def not_kept(log, error):
+    """Record that the log did not take something; gives the id. The same one for the same reason within a minute: each
+    that is refused would else add a line to a disk that may be full."""
+    why = str(error)
+    if _told.may_tell(why) or why not in _ids:
+        _ids[why] = id = secrets.token_hex(4)
+        log.error("Something could not be kept: %s. (%s)", why.rstrip("."), id, extra={"id": id})
+    return _ids[why]
 
 
 class Sparingly:
@@ -48,45 +71,4 @@ class Sparingly:
         return True
 
 
-def obstacle(path, error):
-    """A sentence on what the system will not do with `path`, by its OSError, and on the command that mends it."""
-    seen = next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
-    mending = ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        mending = f" Make room there and start again; `df -h {seen}` shows how much there is."
-    elif error.errno == errno.EROFS:
-        mount = next(place for place in (seen, *seen.parents) if os.path.ismount(place))
-        mending = f" `mount -o remount,rw {mount}` lets it be written; for a unit of systemd, its ReadWritePaths= does."
-    elif error.errno == errno.ENOENT:
-        mending = f" `mkdir -p {path.parent}` makes its folder."
-    elif error.errno in (errno.EACCES, errno.EPERM):
-        mending = f" {_permission(path.absolute(), seen)}"
-    return f"{path} cannot be used: {error.strerror or error}.{mending}"
-
-
-def why_not_listening(error):
-    """The rest of a sentence about HOST and PORT, and what to set instead."""
-    hints = {
-        errno.EADDRINUSE: ", perhaps by this party. End that, or set another PORT",
-        errno.EADDRNOTAVAIL: ". With HOST=0.0.0.0 it listens on every address that this machine has",
-        errno.EACCES: ". Set a PORT of 1024 or more, and put a proxy in front",
-    }
-    # Of a name that is none the system has no number, and the library adds to the others' words.
-    return f"{error.strerror.partition(' (')[0]}{hints.get(error.errno, '')}."
-
-
-def _permission(path, seen):
-    """What lets us use `path`, of which `seen` is the last part that we may see."""
-    import pwd  # only systems with users and modes say that something is not permitted
-
-    who = pwd.getpwuid(os.geteuid()).pw_name
-    instance = settings.INSTANCE
-    if seen.stat().st_uid == os.geteuid():
-        return f"`chmod -R u+rwX {instance if seen.is_relative_to(instance) else seen}` mends that."
-    if seen.is_relative_to(instance):
-        return f"It belongs to who ran it first: `chown -R {who}: {instance}` as root mends that."
-    if path.is_relative_to(instance) and os.access(seen, os.X_OK):
-        return f"`mkdir -p {instance} && chown -R {who}: {instance}` as root mends that."
-    if seen == path:
-        return f"`chown {who}: {path}` as root mends that."
-    return f"{who} may not write in {seen}: name another place."
+_told, _ids = Sparingly(), {}  # reasons why something was not kept → under which id that was told last

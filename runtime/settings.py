@@ -15,8 +15,9 @@ from pathlib import Path
 
 VERSION = "1.1.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
+NOTIFY_SOCKET = os.environ.get("NOTIFY_SOCKET")  # no setting of ours: systemd gives it to what it starts
 
-EMPTY_IS_MISSING = {"HOST", "PORT", "PARTY_SECRET_KEY", "PARTY_ASYNC_MODE", "PARTY_INSTANCE"}
+EMPTY_IS_MISSING = {"HOST", "PORT", "PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN", "PARTY_ASYNC_MODE"}
 known = set()  # the names of all settings, noted as each is read
 
 
@@ -86,6 +87,7 @@ SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keep
 INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
 DISK = choice("PARTY_DISK", "kept", "thrown-away")  # at the next deploy, as on platforms that start a Procfile
+BACKED_UP = INSTANCE / "backed_up"  # touched by every backup
 ROOM_MINUTES = number("PARTY_ROOM_MINUTES", 30, 0.001, 120, fractions=True)
 ROOM_MESSAGES = number("PARTY_ROOM_MESSAGES", 10_000, 1, 1_000_000)
 SEATS = number("PARTY_SEATS", 8, 1, 100)  # of speakers beside the host: more voices than a reader can follow
@@ -97,6 +99,8 @@ if DEV:
     ASSETS = "local"  # Vue's development build is there as an own copy alone
 ORIGINS = origins("PARTY_ORIGINS")  # none: the server's own
 PROXIES = number("PARTY_PROXIES", 0, 0, 10)
+LOG = choice("PARTY_LOG", "plain", "json")  # how records are written
+METRICS_TOKEN = text("PARTY_METRICS_TOKEN", None)  # None: figures are for this machine alone
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
 refuse_unknown()
 

@@ -116,6 +116,10 @@ def of_somebody_else(folder):
     return re.sub(r"chown -R \S+:", "chown -R party:", ended.stderr).replace(str(instance), "instance")
 
 
+def damaged(instance):
+    (instance / "party.db").write_bytes(b"what is no database" * 1_000)
+
+
 def port_in_use(folder):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -189,6 +193,7 @@ STOPS = {
         setting("PARTY_ORIGINS", "blog.example"),
         setting("PARTY_ORIGINS", "https://blog.example/party/"),
         setting("PARTY_PROXIES", "yes"),
+        setting("PARTY_LOG", "xml"),
         setting("PARTY_ASYNC_MODE", "asyncio"),
     ],
     "The disk": [
@@ -196,6 +201,7 @@ STOPS = {
         ("The disk is full", on_a_disk("size=4k", 28)),
         ("The disk may only be read", on_a_disk("ro", 30)),
         ("`instance/secret_key` is empty", stopped(*USERS, prepare=lambda instance: (instance / "secret_key").touch())),
+        ("The log is damaged", stopped(*APP, prepare=damaged)),
         ("`instance` is a file", lambda folder: stopped(*USERS)(touched(folder))),
     ],
     "The people": [
@@ -275,7 +281,7 @@ def test_each_mistake_says_what_stands_in_the_document(comes):
 
 def test_every_setting_that_can_be_wrong_has_a_mistake(comes):
     told = " ".join(title for rows in comes.values() for title, _ in rows)
-    anything_goes = {"PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_LOG", "PARTY_METRICS_TOKEN"}
+    anything_goes = {"PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN"}
     assert [name for name in sorted(settings.known - anything_goes) if f"`{name}" not in told] == []
 
 

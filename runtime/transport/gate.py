@@ -7,13 +7,15 @@ import logging
 import re
 from urllib.parse import parse_qs
 
-from runtime import settings
+from runtime import metrics, settings
 from runtime.records import Sparingly
 
 log = logging.getLogger("party.transport")
 
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
 LONGEST_TOLD = 300  # characters of what a stranger sent: no origin is longer
+# What a status of a refused handshake says.
+REASONS = {"400": "malformed", "401": "signed_out", "403": "origin", "429": "too_many_tabs", "503": "restarting"}
 
 
 class Gate:
@@ -29,6 +31,8 @@ class Gate:
         self.refusal_of_visitor = refusal_of_visitor
         self.refused_origins = Sparingly()
         self.may_tell_of_proxy = not settings.PROXIES
+        for reason in REASONS.values():
+            metrics.REFUSED_HANDSHAKES.labels(reason)  # from zero on: see will_count there
 
     def __call__(self, environ, start_response):
         def start(status, headers, exc_info=None):
@@ -41,6 +45,8 @@ class Gate:
             tell_of_proxy(forwarded[0])
         if refusal := self.refusal_of(environ):
             status, sentence = refusal
+            if environ["PATH_INFO"].startswith(self.path):
+                metrics.REFUSED_HANDSHAKES.labels(REASONS[status[:3]]).inc()
             start(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [sentence.encode()]
         if environ["PATH_INFO"].startswith(self.path):  # a handshake: nothing else gets here
