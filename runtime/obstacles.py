@@ -42,7 +42,10 @@ def _permission(path, seen):
     """What lets us use `path`, of which `seen` is the last part that we may see."""
     import pwd  # only systems with users and modes say that something is not permitted
 
-    who = pwd.getpwuid(os.geteuid()).pw_name
+    try:
+        who = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # as in a container that gives any number
+        who = os.geteuid()
     instance = settings.INSTANCE
     if seen.stat().st_uid == os.geteuid():
         return f"`chmod -R u+rwX {instance if seen.is_relative_to(instance) else seen}` mends that."

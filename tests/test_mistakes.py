@@ -104,14 +104,18 @@ def on_a_disk(options, errno):
     return mistake
 
 
+# Root may do everything, but for this.
+WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+
+
 def of_somebody_else(folder):
     """Start where `instance/` belongs to another user: for root without its rights over the files of others."""
-    instance, within = Path("/root"), ()
+    instance = Path("/root")
     if os.geteuid() == 0:
-        instance, within = folder / "instance", ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+        instance = folder / "instance"
         instance.mkdir(mode=0o700)
         os.chown(instance, 65534, 65534)
-    ended = run([*within, sys.executable, *USERS], {"PARTY_INSTANCE": str(instance)})
+    ended = run([*WITHOUT_RIGHTS, sys.executable, *USERS], {"PARTY_INSTANCE": str(instance)})
     assert ended.returncode == 1, ended
     return re.sub(r"chown -R \S+:", "chown -R party:", ended.stderr).replace(str(instance), "instance")
 
@@ -283,6 +287,20 @@ def test_every_setting_that_can_be_wrong_has_a_mistake(comes):
     told = " ".join(title for rows in comes.values() for title, _ in rows)
     anything_goes = {"PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN"}
     assert [name for name in sorted(settings.known - anything_goes) if f"`{name}" not in told] == []
+
+
+@pytest.mark.parametrize("name", ["party.db", "party.db-lock"])
+def test_where_sqlite_says_only_that_it_cannot_the_start_says_why(name, tmp_path):
+    place = tmp_path / "instance"
+    place.mkdir(mode=0o700)
+    (place / name).touch(mode=0)
+    if os.geteuid() == 0:
+        os.chown(place / name, 65534, 65534)
+    ended = run([*WITHOUT_RIGHTS, sys.executable, *APP], {"PARTY_INSTANCE": str(place), "PARTY_SECRET_KEY": "k" * 16})
+    mending = "chown -R root:" if os.geteuid() == 0 else "chmod -R u+rwX"
+    assert ended.returncode == 1
+    assert f"PARTY_JOURNAL {place / name} cannot be used: Permission denied. " in ended.stderr
+    assert f"`{mending} {place}`" in ended.stderr
 
 
 if __name__ == "__main__":

@@ -68,6 +68,24 @@ def test_the_list_is_for_its_owner_alone_and_nothing_else_is_left_beside_it(run,
     assert instance.stat().st_mode & 0o777 == 0o700
 
 
+def test_what_root_writes_belongs_to_whom_the_folder_belongs_to(run, instance):
+    instance.mkdir()
+    if os.geteuid() == 0:
+        os.chown(instance, 65534, 65534)
+    run("add", "zoe")
+    assert (instance / "people.json").stat().st_uid == instance.stat().st_uid
+
+
+@pytest.mark.parametrize("names", [["", "asha"], ["asha", "Asha"], ["asha "]])
+def test_names_in_users_py_are_looked_at_too_where_they_count(names, instance, monkeypatch):
+    monkeypatch.setattr(users, "PEOPLE", dict.fromkeys(names, 1))
+    with pytest.raises(ValueError, match="^PEOPLE in users.py: "):
+        users.take_up()
+    written(instance, {"people": {"zoe": 1}})
+    users.take_up()
+    assert users.number_of("zoe") == 1
+
+
 def test_who_is_added_is_shown_with_a_link_that_signs_in(run, clean_party):
     name = "Zoë & Åsa #1 🙂 שרה"
     line = run("add", name, "--address", "https://blog.example/party").splitlines()[0]
