@@ -47,7 +47,8 @@ from party import reading, rules, story, views
 from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
-from runtime import assets, commands, records, settings, web
+from runtime import assets, commands, metrics, records, settings, web
+from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
 from runtime.pace import TokenBuckets, WrongTries
 
@@ -100,6 +101,8 @@ LIMITS = reading.limits(settings.ROOM_MINUTES)
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
 web.set_up(app, rules.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)
+health = Health(TICK_SECONDS, lambda: journal.probe(), transport.serves_connections)
+health.offer(app)
 socketio = SocketIO(app, **transport.OPTIONS)
 
 # --- The way in -------------------------------------------------------------------------------------------------------
@@ -140,7 +143,7 @@ def append_and_wait(command):
     """
     awaited[command["id"]] = None
     try:
-        journal.append(command)
+        metrics.appended(journal.append, command)
     finally:
         with lock:
             outcome = awaited.pop(command["id"])
@@ -199,6 +202,15 @@ def sign_in_holds(user, sign_in_id):
         state.sign_in_of(user, sign_in_id).number == users.number_of(user)
     )
 
+
+def figures():
+    """What runtime/metrics.py has to look up here."""
+    with lock:
+        live, people = len(rules.live_rooms(state)), {tab.user for tab in presence.tabs.values()}
+        return {"party_people": len(people), "party_rooms": {"live": live, "closed": len(state.rooms) - live}}
+
+
+metrics.look_up(figures)
 
 # --- Announcements ----------------------------------------------------------------------------------------------------
 
@@ -365,6 +377,7 @@ def tick():
         for room_id in presence.people.keys() - state.rooms.keys():
             clear_out(room_id)
         announce_news()
+    health.note_tick()
 
 
 def exchange_notes():
@@ -568,7 +581,9 @@ def on_disconnect(sid, reason):
 
 def event(handler):
     """Make `on_<event>` answer that event."""
-    socketio.server.on(handler.__name__.removeprefix("on_"), lambda sid, *payload: acknowledge(handler, sid, payload))
+    name = handler.__name__.removeprefix("on_")
+    metrics.will_count(name)
+    socketio.server.on(name, lambda sid, *payload: metrics.measured(name, acknowledge, handler, sid, payload))
     return handler
 
 
@@ -761,7 +776,7 @@ def on_close(tab, data):
 @socketio.server.on("*")
 def on_anything_else(_, sid, *payload):
     """Every event answers, also one that there is not."""
-    return acknowledge(no_such_event, sid, payload)
+    return metrics.measured("unknown", acknowledge, no_such_event, sid, payload)
 
 
 def no_such_event(tab, data):

@@ -15,9 +15,11 @@ from pathlib import Path
 VERSION = "1.1.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"  # the secret key and the log; made when it is needed, for the owner alone
+BACKED_UP = INSTANCE / "backed_up"  # touched by every backup
+NOTIFY_SOCKET = os.environ.get("NOTIFY_SOCKET")  # no setting of ours: systemd gives it to what it starts
 
 
-EMPTY_IS_MISSING = {"HOST", "PORT", "PARTY_SECRET_KEY", "PARTY_ASYNC_MODE"}
+EMPTY_IS_MISSING = {"HOST", "PORT", "PARTY_SECRET_KEY", "PARTY_ASYNC_MODE", "PARTY_METRICS_TOKEN"}
 
 
 def text(name, default):
@@ -63,6 +65,7 @@ if DEV:
     ASSETS = "local"  # Vue's development build is there as an own copy alone
 ORIGINS = origins("PARTY_ORIGINS")  # none: the server's own
 PROXIES = number("PARTY_PROXIES", 0, 0, 10)
+METRICS_TOKEN = text("PARTY_METRICS_TOKEN", None)  # None: figures are for this machine alone
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
 if "FLASK_RUN_FROM_CLI" in os.environ:
     ASYNC_MODE = "threading"  # the `flask` command only reads the log, and has imported too much to be patched

@@ -77,7 +77,8 @@ def test_no_other_module_reads_the_environment():
 def test_the_defaults_in_operating_are_those_of_the_code():
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)`", section(OPERATING, "Settings"), re.M))
     in_code = settings_in_code()
-    of_their_own = {"PARTY_SECRET_KEY", "PARTY_JOURNAL", "PARTY_ORIGINS"}  # in words, or below INSTANCE
+    # In words, or below INSTANCE.
+    of_their_own = {"PARTY_SECRET_KEY", "PARTY_JOURNAL", "PARTY_ORIGINS", "PARTY_METRICS_TOKEN"}
     assert {name: rows[name] for name in in_code.keys() - of_their_own} == {
         name: in_code[name] for name in in_code.keys() - of_their_own
     }

@@ -6,6 +6,11 @@ import binascii
 import re
 from urllib.parse import parse_qs
 
+from runtime import metrics
+
+# What a status of a refused handshake says.
+REASONS = {"400": "malformed", "401": "signed_out", "403": "origin", "429": "too_many_tabs", "503": "restarting"}
+
 
 class Gate:
     """WSGI in front of the application: lets a WebSocket handshake through only when it is proper, from an allowed
@@ -18,6 +23,8 @@ class Gate:
         self.closed = False
         self.app, self.path, self.origins, self.headers = app, path, origins, headers
         self.refusal_of_visitor = refusal_of_visitor
+        for reason in REASONS.values():
+            metrics.REFUSED_HANDSHAKES.labels(reason)  # from zero on: see will_count there
 
     def __call__(self, environ, start_response):
         def start(status, headers, exc_info=None):
@@ -27,6 +34,8 @@ class Gate:
 
         if refusal := self.refusal_of(environ):
             status, sentence = refusal
+            if environ["PATH_INFO"].startswith(self.path):
+                metrics.REFUSED_HANDSHAKES.labels(REASONS[status[:3]]).inc()
             start(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [sentence.encode()]
         if environ["PATH_INFO"].startswith(self.path):  # a handshake: nothing else gets here
