@@ -183,8 +183,8 @@ def apply_and_answer(command):
     try:
         outcome = state.apply(command)
     except Exception:  # one that another version wrote, or our own mistake: the others are applied all the same
-        log.exception("Command %s could not be applied.", command["id"])
-        outcome = OUR_MISTAKE.ack
+        id = records.mistake(log, f"Command {command['id']} could not be applied.")
+        outcome = OUR_MISTAKE.ack | {"id": id}
     if command["id"] in awaited:
         awaited[command["id"]] = outcome
     return outcome
@@ -480,10 +480,10 @@ def sign_in_page():
     return redirect("./") if visitor() else sign_in_form()
 
 
-def sign_in_form(error=None, status=200, headers=None):
+def sign_in_form(error=None, status=200, headers=None, id=None):
     """The form, which works without JavaScript as well."""
     name = request.form.get("name", "")[: reading.MAX_NAME]
-    return render_template("sign_in.html", name=name, error=error), status, headers or {}
+    return render_template("sign_in.html", name=name, error=error, id=id), status, headers or {}
 
 
 @app.post("/sign-in")
@@ -524,7 +524,7 @@ def sign_out():
 @app.errorhandler(Unavailable)
 def sorry(error):
     """A page whose command could not be kept: signing in or out."""
-    return sign_in_form(NOT_KEPT, 503, {"Retry-After": "5"})
+    return sign_in_form(NOT_KEPT, 503, {"Retry-After": "5"}, records.not_kept(log, error))
 
 
 def refusal_of_visitor(environ):
@@ -569,7 +569,7 @@ def on_connect(sid, environ, auth=None):
                 socketio.server.enter_room(sid, audience)
             welcome(sid, user)
     except Exception:
-        log.exception("A connection could not be taken.")
+        records.mistake(log, "A connection could not be taken.")
         return False
 
 
@@ -598,11 +598,10 @@ def acknowledge(handler, sid, payload):
         return {"ok": True, **handler(tab, payload[0])}
     except Refused as refusal:
         return refusal.ack
-    except Unavailable:
-        return Refused("unavailable", NOT_KEPT).ack
-    except Exception:  # our own mistake: in the log for us, a sentence for them
-        log.exception("An event failed.")
-        return OUR_MISTAKE.ack
+    except Unavailable as error:
+        return Refused("unavailable", NOT_KEPT, id=records.not_kept(log, error)).ack
+    except Exception:  # our own mistake: in the records for us, a sentence for them, and an id to find the one by
+        return OUR_MISTAKE.ack | {"id": records.mistake(log, "An event failed.")}
 
 
 def keep_pace(tab):

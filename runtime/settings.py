@@ -15,7 +15,6 @@ from pathlib import Path
 VERSION = "1.1.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"  # the secret key and the log; made when it is needed, for the owner alone
-BACKED_UP = INSTANCE / "backed_up"  # touched by every backup
 NOTIFY_SOCKET = os.environ.get("NOTIFY_SOCKET")  # no setting of ours: systemd gives it to what it starts
 
 
@@ -54,6 +53,7 @@ HOST = text("HOST", "127.0.0.1")
 PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
+BACKED_UP = INSTANCE / "backed_up"  # touched by every backup
 ROOM_MINUTES = number("PARTY_ROOM_MINUTES", 30, 0.001, 120, fractions=True)
 ROOM_MESSAGES = number("PARTY_ROOM_MESSAGES", 10_000, 1, 1_000_000)
 SEATS = number("PARTY_SEATS", 8, 1, 100)  # of speakers beside the host: more voices than a reader can follow
@@ -65,6 +65,7 @@ if DEV:
     ASSETS = "local"  # Vue's development build is there as an own copy alone
 ORIGINS = origins("PARTY_ORIGINS")  # none: the server's own
 PROXIES = number("PARTY_PROXIES", 0, 0, 10)
+LOG = choice("PARTY_LOG", "plain", "json")  # how records are written
 METRICS_TOKEN = text("PARTY_METRICS_TOKEN", None)  # None: figures are for this machine alone
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
 if "FLASK_RUN_FROM_CLI" in os.environ:
