@@ -21,6 +21,7 @@ SENTENCES = {
     "connections": "Connections are not served.",
     "log": "The log cannot be written.",
 }
+NOT_FOR_YOU = "The figures are for this machine, and for who sends the token in PARTY_METRICS_TOKEN."
 HERE = ("127.0.0.1", "::1", "localhost")
 FORWARDED = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 
@@ -103,8 +104,7 @@ def last_backup():
 def figures_for_machines():
     """The figures, for a program on this machine or one that knows the token."""
     if not (has_token() or is_from_this_machine()):
-        sentence = "The figures are for this machine, and for who sends the token in PARTY_METRICS_TOKEN.\n"
-        return sentence, 403, NO_STORE | {"Content-Type": "text/plain; charset=utf-8"}
+        return f"{NOT_FOR_YOU}\n", 403, NO_STORE | {"Content-Type": "text/plain; charset=utf-8"}
     return generate_latest(metrics.REGISTRY), NO_STORE | {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
 
 

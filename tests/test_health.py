@@ -1,13 +1,24 @@
 """Whether the party is well, for machines: /healthz, /readyz, the watchdog, and the figures of /metrics."""
 
+import contextlib
+import logging
+import os
+import re
 import resource
+import socket
+import subprocess
+import sys
 import threading
 import time
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
+from person import PATIENCE, form_token
+from servers import ROOT, running_server
 
 import app
-from runtime import health, settings
+from runtime import health, records, settings, supervisor
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
 
@@ -20,7 +31,7 @@ def visitor(clean_party):
     return clean_party.app.test_client()
 
 
-def unavailable():
+def unavailable(*_):
     raise Unavailable("no")
 
 
@@ -107,6 +118,17 @@ def written_to_disk(journal):
     return journal.wal.stat().st_size
 
 
+@contextlib.contextmanager
+def full_disk(journal):
+    """No file may grow by a page."""
+    room, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written_to_disk(journal) + FRAME - 1, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+
+
 def test_a_probe_of_a_file_is_written_to_the_disk_each_time_and_is_no_command(tmp_path):
     journal, received = following(tmp_path / "party.db")
     sizes = [written_to_disk(journal)]
@@ -122,14 +144,10 @@ def test_a_probe_of_a_file_is_written_to_the_disk_each_time_and_is_no_command(tm
 
 def test_a_probe_finds_a_full_disk_and_that_there_is_room_again(tmp_path, caplog):
     journal, _ = following(tmp_path / "party.db")
-    room, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (written_to_disk(journal) + FRAME - 1, most))
-    try:
+    with full_disk(journal):
         for _ in range(3):
             with pytest.raises(Unavailable):
                 journal.probe()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
     journal.probe()
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"], "its owner hears of both, once"
 
@@ -172,3 +190,276 @@ def test_a_probe_finds_that_redis_takes_no_command(redis, fault):
         redis.client().config_set(*next(iter(usual.items())))
     journal.probe()
     journal.close()
+
+
+@pytest.mark.server
+def test_a_frozen_redis_makes_it_not_ready_within_two_seconds(redis, clean_party, visitor, monkeypatch):
+    monkeypatch.setattr(clean_party, "journal", open_journal(redis.address))
+    clean_party.begin()
+    monkeypatch.setattr(clean_party.health, "_probed", None)
+    assert visitor.get("/readyz").status_code == 200
+    redis.freeze()
+    monkeypatch.setattr(clean_party.health, "_probed", None)
+    began = time.monotonic()
+    answer = visitor.get("/readyz")
+    assert time.monotonic() - began < 2
+    assert (answer.status_code, answer.json["reason"]) == (503, health.SENTENCES["log"])
+    redis.thaw()
+    clean_party.journal.close()
+
+
+def test_a_full_disk_makes_it_not_ready(clean_party, visitor, monkeypatch, tmp_path):
+    monkeypatch.setattr(clean_party, "journal", open_journal(str(tmp_path / "party.db")))
+    clean_party.begin()
+    monkeypatch.setattr(clean_party.health, "_probed", None)
+    with full_disk(clean_party.journal):
+        answer = visitor.get("/readyz")
+    assert (answer.status_code, answer.json["reason"]) == (503, health.SENTENCES["log"])
+    monkeypatch.setattr(clean_party.health, "_probed", None)
+    assert visitor.get("/readyz").status_code == 200, "there is room again"
+    clean_party.journal.close()
+
+
+def test_a_party_that_ends_is_not_ready(visitor, monkeypatch):
+    monkeypatch.setattr(app.gate, "closed", True)
+    answer = visitor.get("/readyz")
+    assert (answer.status_code, "restarting" in answer.text) == (503, True)
+
+
+# --- The loop ---------------------------------------------------------------------------------------------------------
+
+LOOP = """
+import runtime.transport
+import eventlet
+from runtime.transport.loop import LoopLine
+loop = LoopLine.LOOP
+loop.start()
+print(runtime.transport.serves_connections())
+if {break_} == "writing":
+    loop._to_write = None
+    loop._has_to_write.release()
+else:
+    loop._watched = None
+    import socket
+    ends = socket.socketpair()
+    loop._epoll.register(ends[0].fileno(), 1)
+    ends[1].send(b".")
+eventlet.sleep(0.05)
+print(runtime.transport.serves_connections())
+"""
+
+
+@pytest.mark.parametrize("broken", ["reading", "writing"])
+def test_a_loop_that_reads_or_writes_no_more_is_noticed(broken):
+    program = LOOP.replace("{break_}", repr(broken))
+    settings = {**os.environ, "PARTY_ASYNC_MODE": "eventlet"}
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=settings, capture_output=True, text=True)
+    assert ended.stdout.split() == ["True", "False"], ended.stderr
+
+
+# --- The watchdog -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["in a folder", "abstract"])
+def systemd(request, tmp_path):
+    """A socket such as systemd's: (its name as in NOTIFY_SOCKET, what was told there since this was asked last)."""
+    name = str(tmp_path / "notify") if request.param == "in a folder" else f"@party-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(name.replace("@", "\0"))
+        listener.setblocking(False)
+
+        def told():
+            messages = []
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    messages.append(listener.recv(100).decode())
+            return messages
+
+        yield name, told
+
+
+def test_systemd_is_told_of_ticks_that_went_through_once_a_second(systemd, clean_party, monkeypatch):
+    name, told = systemd
+    monkeypatch.setattr(settings, "NOTIFY_SOCKET", name)
+    well = clean_party.health
+
+    def tick_after(seconds):
+        monkeypatch.setattr(well, "_told", time.monotonic() - seconds)
+        clean_party.tick()
+        return told()
+
+    assert [tick_after(1), tick_after(0.5), tick_after(1)] == [["WATCHDOG=1"], [], ["WATCHDOG=1"]]
+    monkeypatch.setattr(clean_party, "announce_news", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tick_after(1)
+    assert told() == []
+
+
+def test_where_nobody_listens_to_that_the_party_goes_on(monkeypatch, tmp_path):
+    for name in (None, str(tmp_path / "nobody"), "@nobody"):
+        monkeypatch.setattr(settings, "NOTIFY_SOCKET", name)
+        supervisor.tell("READY=1")
+
+
+CAN_HANG = """
+import app
+import os, sys, threading
+from runtime import health
+health.TICKS_MISSING_SECONDS = 2
+tick = app.tick
+app.tick = lambda: threading.Event().wait() if os.path.exists(sys.argv[1]) else tick()
+app.main()
+"""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("systemd", ["abstract"], indirect=True)
+def test_systemd_is_told_when_a_server_listens_lives_and_ends_and_nothing_more_where_its_tick_hangs(systemd, tmp_path):
+    name, told = systemd
+    heard, hangs = [], tmp_path / "hangs"
+
+    def hears(what):
+        deadline = time.monotonic() + PATIENCE
+        while what not in heard:
+            assert time.monotonic() < deadline, (what, heard)
+            heard.extend(told())
+            time.sleep(0.01)
+
+    with running_server(program=("-c", CAN_HANG, hangs), NOTIFY_SOCKET=name) as server:
+        hears("READY=1")
+        heard.clear()
+        hears("WATCHDOG=1")
+        hangs.touch()
+        heard.clear()
+        while status_of(f"{server.address}readyz") == 200:
+            time.sleep(0.05)
+        assert told() in ([], ["WATCHDOG=1"]), "of the second in which it hung; in two it would have been two"
+        assert status_of(f"{server.address}healthz") == 200, "the process itself goes on"
+    hears("STOPPING=1")
+
+
+def test_the_unit_waits_for_what_is_told_and_takes_a_party_out_before_it_kills_it():
+    unit = (ROOT / "deploy/party@.service").read_text()
+    assert "Type=notify\n" in unit and "ExecStartPost" not in unit
+    assert int(re.search(r"^WatchdogSec=(\d+)$", unit, re.M)[1]) >= 2 * health.TICKS_MISSING_SECONDS
+
+
+def status_of(address):
+    try:
+        return urlopen(address).status
+    except HTTPError as answer:
+        return answer.code
+
+
+# --- Figures ----------------------------------------------------------------------------------------------------------
+
+
+def figures(browser, **headers):
+    """{name and labels as they stand there: number}"""
+    answer = browser.get("/metrics", headers=headers)
+    assert answer.status_code == 200, answer.text
+    lines = [line.rpartition(" ") for line in answer.text.splitlines() if not line.startswith("#")]
+    return {name: float(number) for name, _, number in lines}
+
+
+def test_figures_say_what_there_is_now(join, visitor):
+    asha, bilal = join("asha"), join("bilal")
+    join("asha")
+    asha.close(bilal.host() and asha.host())
+    now = figures(visitor)
+    assert (now["party_people"], now['party_rooms{state="live"}'], now['party_rooms{state="closed"}']) == (2, 1, 1)
+    assert now[f'party_build_info{{version="{settings.VERSION}"}}'] == 1
+    assert {now[f'party_ready{{check="{name}"}}'] for name in health.SENTENCES} == {1}
+    assert now["process_resident_memory_bytes"] > 1_000_000
+
+
+def test_figures_count_events_by_their_outcome_and_measure_them(join, visitor, monkeypatch):
+    asha = join("asha")
+    room, before = asha.host(), figures(visitor)
+    asha.message(room)
+    asha.message("nowhere")
+    with monkeypatch.context() as away:
+        away.setattr(app.journal, "append", unavailable)
+        asha.message(room)
+    for made_up in ("dance", "sing"):
+        asha.ask(made_up, {})
+    after = figures(visitor)
+
+    def more(name):
+        return after[name] - before.get(name, 0)
+
+    outcomes = {"ok": 1, "not_found": 1, "unavailable": 1}
+    assert {name: more(f'party_events_total{{event="message",outcome="{name}"}}') for name in outcomes} == outcomes
+    assert more('party_events_total{event="unknown",outcome="bad_input"}') == 2, "whatever somebody makes up is one"
+    assert more('party_event_duration_seconds_count{event="message"}') == 3
+    assert more("party_log_append_duration_seconds_count") == 2, "what never reached the log took none of its time"
+    assert not any("dance" in name for name in after)
+
+
+def test_figures_count_wrong_sign_ins_and_our_own_mistakes(visitor):
+    wrong, mistakes = 'party_requests_total{endpoint="sign_in",status="401"}', "party_mistakes_total"
+    before = figures(visitor)
+    form = {"name": "asha", "password": "wrong", "token": form_token(visitor.get("/sign-in").text)}
+    visitor.post("/sign-in", data=form)
+    records.mistake(logging.getLogger("party"), "This is a test.")
+    after = figures(visitor)
+    assert [after[name] - before.get(name, 0) for name in (wrong, mistakes)] == [1, 1]
+
+
+def test_the_age_of_the_last_backup_is_there_when_there_is_one(visitor, monkeypatch, tmp_path):
+    monkeypatch.setattr(settings, "BACKED_UP", tmp_path / "backed_up")
+    assert "party_last_backup_timestamp_seconds" not in figures(visitor)
+    settings.BACKED_UP.touch()
+    assert abs(time.time() - figures(visitor)["party_last_backup_timestamp_seconds"]) < 60
+
+
+def test_refused_handshakes_are_counted_by_their_reason(visitor):
+    statuses = "malformed", "signed_out", "origin", "too_many_tabs", "restarting"
+    names = [f'party_refused_handshakes_total{{reason="{reason}"}}' for reason in statuses]
+    before = figures(visitor)
+    assert set(names) <= before.keys(), "from zero on"
+    visitor.get("/socket.io/")
+    after = figures(visitor)
+    assert sum(after[name] - before[name] for name in names) == 1
+
+
+STRANGERS = {
+    "another machine": {"REMOTE_ADDR": "192.0.2.1"},
+    "no address": {"REMOTE_ADDR": ""},
+    "a proxy that nobody told us of": {"HTTP_X_FORWARDED_FOR": "192.0.2.1"},
+    "another such proxy": {"HTTP_FORWARDED": "for=192.0.2.1"},
+    "one that says little": {"HTTP_X_REAL_IP": "192.0.2.1"},
+    "one that passes on the name alone": {"HTTP_HOST": "party.example"},
+    "a page that gave its name our address": {"HTTP_HOST": "127.0.0.1.party.example"},
+    "a wrong token": {"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": "Bearer wrong"},
+    "no token": {"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": "Bearer "},
+    "letters that no header has": {"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": "Bearer \xe9"},
+}
+
+
+@pytest.mark.parametrize("token", [None, "a long token"])
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_figures_are_not_for_strangers(visitor, monkeypatch, stranger, token):
+    monkeypatch.setattr(settings, "METRICS_TOKEN", token)
+    answer = visitor.get("/metrics", environ_overrides=STRANGERS[stranger])
+    assert (answer.status_code, answer.text) == (403, f"{health.NOT_FOR_YOU}\n")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:5001", "localhost:5001", "[::1]:5001", "localhost"])
+def test_figures_are_for_this_machine(visitor, host):
+    assert figures(visitor, Host=host)
+
+
+def test_figures_are_for_who_knows_the_token(visitor, monkeypatch):
+    monkeypatch.setattr(settings, "METRICS_TOKEN", "a long token")
+    headers = {"X-Forwarded-For": "192.0.2.1", "Host": "party.example"}
+    assert figures(visitor, Authorization="Bearer a long token", **headers)
+    assert figures(visitor, Authorization="bearer a long token", **headers), "a scheme has no capitals"
+
+
+def test_figures_name_nobody_and_no_room(join, visitor):
+    asha = join("asha")
+    room = asha.host("Secret topic")
+    asha.message(room, "secret words")
+    text = visitor.get("/metrics").text
+    assert [word for word in ("asha", room, "ecret", "127.0.0.1") if word in text] == []
