@@ -144,8 +144,7 @@ def append_and_wait(command):
     """
     awaited[command["id"]] = None
     try:
-        with metrics.APPENDING.time():
-            journal.append(command)
+        metrics.appended(journal.append, command)
     finally:
         with lock:
             outcome = awaited.pop(command["id"])
