@@ -47,7 +47,7 @@ from party import reading, rules, story, views
 from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
-from runtime import assets, commands, metrics, records, settings, web
+from runtime import assets, commands, metrics, obstacles, records, settings, web
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
 from runtime.pace import TokenBuckets, WrongTries
@@ -78,6 +78,7 @@ class News:
     lively_cards: set = field(default_factory=set)  # ids, for the lobby too, of which only messages are new
     lively_cards_at: int = 0  # when these were told last
     stale_likes: dict = field(default_factory=dict)  # room id → seqs, for those inside
+    other_people: bool = False  # the owner's list has changed, and the log has not heard of it yet
 
 
 state = State(rooms={}, users={})  # what the log says: `state.apply` alone changes these two dicts
@@ -378,6 +379,7 @@ def tick():
                 transport.hang_up(socketio, tab.sid)
     try:
         exchange_notes()
+        look_at_people()
         submit_what_is_due()
     except Unavailable:  # then at the next tick
         with lock:
@@ -399,6 +401,24 @@ def exchange_notes():
     others = journal.exchange(note)
     with lock:
         presence.hear(others)
+
+
+def look_at_people():
+    """Take up the owner's list where it has changed, also when it was changed elsewhere. Raises Unavailable."""
+    news.other_people |= users.look_again()
+    if news.other_people:
+        with lock:
+            presence.doubted.update(state.users)  # while the log is away, their tabs end all the same
+        submit_other_numbers()
+        news.other_people = False
+
+
+def submit_other_numbers():
+    """Let the log say who has another number now, or none: it ends their sign-ins for good. Raises Unavailable."""
+    with lock:
+        other = [name for name in state.users if state.has_other_number(name, users.number_of(name))]
+    for name in other:
+        submit("renumber", name, number=users.number_of(name))
 
 
 def submit_what_is_due():
@@ -799,8 +819,7 @@ def begin():
     app.secret_key = users.secret_key()
     try:
         journal.follow(rebuild, receive)
-        for name in [name for name in list(state.users) if state.has_other_number(name, users.number_of(name))]:
-            submit("renumber", name, number=users.number_of(name))
+        submit_other_numbers()
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
     except Unavailable as error:
@@ -814,16 +833,14 @@ def main():
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
     begin()
-    if len(app.secret_key) < 16:
-        log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
+    obstacles.warn_of_settings(app.secret_key)
     socketio.start_background_task(again_and_again, TICK_SECONDS, tick)
     socketio.start_background_task(again_and_again, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE))
     try:
-        transport.serve(
-            socketio, app, gate, settings.HOST, settings.PORT, lambda port: print(settings.address(port), flush=True)
-        )
+        at = settings.HOST, settings.PORT
+        transport.serve(socketio, app, gate, *at, lambda port: print(*settings.addresses(port), sep="\n", flush=True))
     except OSError as error:
-        raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {error.strerror}.") from None
+        raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {obstacles.why_not_listening(error)}") from None
     finally:
         journal.close()
 

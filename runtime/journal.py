@@ -31,7 +31,9 @@ processes share it, and a kind of `address` in tests/test_journal.py, which asks
 """
 
 import contextlib
+import errno
 import gc
+import glob
 import itertools
 import logging
 import os
@@ -39,6 +41,7 @@ import re
 import secrets
 import shlex
 import sqlite3
+import tempfile
 import threading
 import time
 import zlib
@@ -48,6 +51,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
+
+from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.journal")
 
@@ -237,6 +242,7 @@ class FileJournal(OneProcess, Together):
     # faster and would lose the last seconds; a killed process loses nothing with either.
     SYNCHRONOUS = "FULL"
     KEPT_FREE_BYTES = 4_000_000  # of SQLite's own log, when it is started over: what a thousand pages take
+    LEAST_FREE_BYTES = 100_000  # a start needs half of it
     # Whoever waits for the file stops everybody, and nobody else writes: only somebody's own tools can be in the way.
     BUSY_SECONDS = 0.2
 
@@ -264,14 +270,27 @@ class FileJournal(OneProcess, Together):
         try:
             yield
         except OSError as error:
-            raise ValueError(f"{self.path} cannot be used: {error.strerror}") from error
+            raise ValueError(obstacle(Path(error.filename or self.path), error)) from error
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", None)
             if not code:  # Python could not read a text, and cites it: those are somebody's words
                 raise Damaged(self.path, "is damaged") from None
             if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise Damaged(self.path, f"is damaged ({error})") from error
+            self._ensure_may_write()
             raise ValueError(f"{self.path} cannot be used, and was left as it is: {error}") from error
+
+    def _ensure_may_write(self):
+        """Raises ValueError where the system stands in the way of SQLite, which does not say why."""
+        here = self.path
+        try:
+            with tempfile.TemporaryFile(dir=self.path.parent) as file:
+                file.write(bytes(self.LEAST_FREE_BYTES))
+            for here in self.path.parent.glob(f"{glob.escape(self.path.name)}*"):
+                if not os.access(here, os.R_OK | os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise ValueError(obstacle(here, error)) from error
 
     def _connect(self, path, **how):
         options = {"isolation_level": None, "check_same_thread": False}
