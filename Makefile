@@ -24,6 +24,7 @@ run: $(VENV)/installed ## install, print the people's passwords and invite links
 test: lint ## install, make sure of a browser, and run every test (ARGS="-k queue" for some)
 	$(IN_VENV) -m runtime.assets
 	sh deploy/install_packages.sh
+	sh benchmarks/install_peer.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
 	  $(IN_VENV) -m pytest $(AT_ONCE) -m "not engines" $(ARGS)
 

@@ -1,6 +1,7 @@
 """What the program tells its owner, on standard error: a line each, and nothing more than once a minute."""
 
 import logging
+import secrets
 import time
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -10,6 +11,13 @@ MOST_AT_ONCE = 100  # things that are told in one minute: whoever makes up new o
 
 def set_up():
     logging.basicConfig(format=LINE, level=logging.INFO)
+
+
+def mistake(log, sentence):
+    """Logs the exception being handled, with an id; gives the id."""
+    id = secrets.token_hex(4)
+    log.exception("%s (%s)", sentence, id)
+    return id
 
 
 class Sparingly:

@@ -8,11 +8,15 @@ const REPLY_MS = 8000;
 // A shorter absence is not worth a word.
 const QUIET_MS = 2500;
 const RETRY_MS = 1500;
+// What a person has to mend takes its time.
+const RETRY_REFUSED_MS = 6000;
 const ATTEMPTS = 4;
 // The WebSocket close code of a server that is restarted on purpose.
 const SERVICE_RESTART = 1012;
 
 const NO_ANSWER = { ok: false, code: 'unavailable', error: words.connection.notAnswering };
+// Why there is no connection, by the status that says so: for ever, unless somebody does something.
+const REFUSED = { 403: 'not-allowed', 429: 'too-many-tabs' };
 // After these refusals the same words may well be accepted a little later.
 const PASSING = ['unavailable', 'slow_down', 'signed_out'];
 
@@ -23,7 +27,8 @@ let socket; // none until the client has been loaded
 
 /**
  * Connects for `user` once `client` (a promise of Socket.IO's client) is there, and comes back for ever. Calls `onState`
- * with "online", "away" (too short to speak of), "reconnecting", "restarting" or "signed-out".
+ * with "online", "away" (too short to speak of), "reconnecting", "restarting", "signed-out", "not-allowed" (this address
+ * may not connect) or "too-many-tabs".
  */
 export async function connect(user, onState, client) {
   let quiet;
@@ -46,9 +51,16 @@ export async function connect(user, onState, client) {
     } else if (signedIn && signedIn !== user) {
       // Somebody else signed in, in another tab: this page and its words are not theirs.
       location.reload();
-    } else if (!socket.active) {
-      // The server said no; Socket.IO takes that as final, a page that is still signed in does not.
-      setTimeout(() => socket.connect(), RETRY_MS);
+    } else {
+      const refusal = signedIn && REFUSED[await statusOfRefusal()];
+      if (refusal && !socket.connected) {
+        report(refusal);
+        socket.disconnect();
+        setTimeout(() => socket.connect(), RETRY_REFUSED_MS);
+      } else if (!socket.active) {
+        // The server said no; Socket.IO takes that as final, a page that is still signed in does not.
+        setTimeout(() => socket.connect(), RETRY_MS);
+      }
     }
   }
 
@@ -88,6 +100,15 @@ async function whoIsSignedIn() {
     const page = await fetch('./', { redirect: 'manual', cache: 'no-store' });
     if (page.type === 'opaqueredirect') return null;
     return new DOMParser().parseFromString(await page.text(), 'text/html').body.dataset.user;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The status with which a handshake would be refused. (Browsers add the page's origin to a `POST` as they do to one.) */
+async function statusOfRefusal() {
+  try {
+    return (await fetch('socket.io/', { method: 'POST' })).status;
   } catch {
     return undefined;
   }

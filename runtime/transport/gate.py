@@ -48,12 +48,13 @@ class Gate:
             return "503 Service Unavailable", "The party is restarting. Please try again in a moment."
         if not environ["PATH_INFO"].startswith(self.path):
             return None
-        if not is_handshake(environ):
-            return "400 Bad Request", "Only WebSocket connections are taken here."
         own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST')}"
         if environ.get("HTTP_ORIGIN") not in (self.origins or [own]):
             return "403 Forbidden", "That origin may not connect."
-        return self.refusal_of_visitor(environ)
+        # Asked of whatever comes: a page that gets no connection is not told why, and asks with a plain request.
+        if refusal := self.refusal_of_visitor(environ):
+            return refusal
+        return None if is_handshake(environ) else ("400 Bad Request", "Only WebSocket connections are taken here.")
 
 
 def is_handshake(environ):
