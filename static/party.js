@@ -34,14 +34,16 @@ const ConnectionNotice = {
     <p v-if="state === 'signed-out'" class="notice notice--refusal" role="alert">
       {{ words.connection.signedOut }} <a :href="signIn">{{ words.connection.signInAgain }}</a>
     </p>
-    <p v-else-if="state === 'not-allowed'" class="notice notice--refusal" role="alert">{{ words.connection.notAllowed }}</p>
-    <p v-else-if="state === 'too-many-tabs'" class="notice notice--refusal" role="alert">{{ words.connection.tooManyTabs }}</p>
-    <p v-else-if="state === 'restarting'" class="notice" role="status">{{ words.connection.restarting }}</p>
-    <p v-else-if="state === 'reconnecting'" class="notice" role="status">{{ words.connection.reconnecting }}</p>`,
+    <p v-else-if="words.connection[state]" :key="state" class="notice" :class="{ 'notice--refusal': !isPassing }"
+      :role="isPassing ? 'status' : 'alert'">{{ words.connection[state] }}</p>`,
   props: { state: String },
   computed: {
     signIn() {
       return `sign-in${location.hash}`;
+    },
+    /** Else somebody has to mend it. */
+    isPassing() {
+      return ['restarting', 'reconnecting'].includes(this.state);
     },
   },
 };
@@ -85,7 +87,7 @@ const Party = {
     version: VERSION, // of the page, as the server has it by now
     offersReload: false,
     announced: null, // the version that was offered last
-    isNewsOfIt: false, // it is offered for the first time, which a screen reader says
+    isNewsOfIt: false, // a screen reader says it once
     localNow: Date.now(),
     clockOffset: lobby.now - Date.now(),
   }),
@@ -167,13 +169,13 @@ const Party = {
 
     onSecond() {
       this.localNow = Date.now();
-      this.offersReload = this.version !== VERSION && this.connection === 'online' && !this.hasWhatAReloadTakes();
+      this.offersReload = this.version !== VERSION && this.connection === 'online' && this.comesBack();
     },
 
-    /** What is being written is kept, where the browser keeps anything. Other parts of the page know of it; it is seen. */
-    hasWhatAReloadTakes() {
+    /** Whether all comes back with a reload. Drafts would, where the browser keeps anything. */
+    comesBack() {
       const isWriting = Array.from(document.querySelectorAll('textarea')).some(({ value }) => value.trim());
-      return isWriting || document.querySelector('dialog[open]') !== null || Boolean(this.room && !this.$refs.room?.comesBack());
+      return !isWriting && !document.querySelector('dialog[open]') && (!this.room || this.$refs.room?.comesBack());
     },
 
     reload() {

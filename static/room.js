@@ -357,7 +357,7 @@ export const RoomPage = {
       this.discussion.onConnection(this.connection);
     },
 
-    /** Whether all that is here is there again after a reload. */
+    /** Whether all comes back with a reload. */
     comesBack() {
       const { isCurrent, unsent } = this.discussion;
       return isCurrent && !unsent.length && (this.view.gone_at ?? Infinity) > this.now;

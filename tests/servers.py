@@ -185,6 +185,7 @@ class Prefix:
 
     def __init__(self, port):
         self.port, self.refusal = port, None  # the status that it answers with while the party is away
+        self.passes_upgrades = True
         self.refused = queue.Queue()  # what was asked then
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/party/"
@@ -212,6 +213,8 @@ class Prefix:
         line = line.replace(b" /party/", b" /", 1)
         # One request for each connection, so that no other needs a look; a WebSocket keeps its own.
         rest = re.sub(rb"(?i)connection: keep-alive", b"Connection: close", rest)
+        if not self.passes_upgrades:
+            rest = re.sub(rb"(?i)\r\nupgrade: websocket", b"", rest)
         server = socket.create_connection(("127.0.0.1", self.port))
         server.sendall(line + b"\r\nX-Forwarded-Prefix: /party\r\nX-Forwarded-For: 127.0.0.1\r\n" + rest)
         threading.Thread(target=self._pass_on, args=(visitor, server), daemon=True).start()

@@ -11,7 +11,7 @@ import pytest
 from person import SocketLine
 from person import seat as take_a_seat
 from playwright.sync_api import expect
-from servers import Server, free_port, running_server
+from servers import Prefix, Server, free_port, running_server
 from states import of_another_version
 from visitor import Cable, people_without_a_page, seat
 
@@ -206,6 +206,22 @@ def test_an_address_that_is_not_allowed_says_so_and_comes_back_by_itself_once_it
         asha.host("Mended")
     finally:
         server.stop()
+
+
+def test_a_proxy_that_takes_no_websockets_is_told_of_and_comes_back_by_itself_once_it_does(visit):
+    with running_server(PARTY_PROXIES="1") as server:
+        proxy = Prefix(server.port)
+        proxy.passes_upgrades = False
+        asha = visit("asha", proxy.address)
+        asha.page.clock.install()
+        asha.sign_in("sign-in")
+        blocked = asha.page.get_by_role("alert").filter(has_text="lets no live connection through. Tell the owner.")
+        expect(blocked).to_be_visible(timeout=10_000)
+        proxy.passes_upgrades = True
+        asha.page.clock.fast_forward(10_000)
+        expect(blocked).to_have_count(0)
+        asha.host("Mended")
+        asha.close_room()
 
 
 def test_one_tab_too_many_says_so_and_comes_back_when_another_is_closed(server, visit):
