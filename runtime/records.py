@@ -55,13 +55,6 @@ def not_kept(log, error):
     return _ids[why]
 
 
-def mistake(log, sentence):
-    """Logs the exception being handled, with an id; gives the id."""
-    id = secrets.token_hex(4)
-    log.exception("%s (%s)", sentence, id)
-    return id
-
-
 class Sparingly:
     """Lets the same thing be told once a minute."""
 

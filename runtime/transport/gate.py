@@ -68,7 +68,7 @@ class Gate:
             return "503 Service Unavailable", "The party is restarting. Please try again in a moment."
         if not environ["PATH_INFO"].startswith(self.path):
             return None
-        # Both are asked of whatever comes: a page that gets no connection is not told why, and asks with a plain request.
+        # Both are asked of whatever comes: a page that gets no connection is not told why, and asks in another way.
         sent = environ.get("HTTP_ORIGIN")
         expected = self.origins or own_origins(environ)
         if sent not in expected:
