@@ -29,6 +29,7 @@ test: lint ## install, make sure of a browser, and run every test (ARGS="-k queu
 	$(IN_VENV) -m runtime.assets
 	sh deploy/install_packages.sh
 	sh tests/install_promtool.sh $(VENV)/bin
+	sh benchmarks/install_peer.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
 	  $(IN_VENV) -m pytest $(AT_ONCE) -m "not engines" $(ARGS)
 

@@ -145,8 +145,7 @@ def append_and_wait(command):
     """
     awaited[command["id"]] = None
     try:
-        with metrics.APPENDING.time():
-            journal.append(command)
+        metrics.appended(journal.append, command)
     finally:
         with lock:
             outcome = awaited.pop(command["id"])
@@ -333,10 +332,11 @@ def announce_cards():
 
 
 def welcome(sid, user):
-    """Tell a new tab what is live, what of it waits for its person, and what they can still read."""
+    """Tell a new tab what is live, what of it waits for its person, and what they can still read; and the version that
+    the page should have."""
     live = rules.live_rooms(state)
-    closed = views.readable(state.rooms.values(), user)
-    tell(sid, "lobby", {"now": now(), "rooms": list(map(card, live)), "gone": [], "closed": closed})
+    more = {"closed": views.readable(state.rooms.values(), user), "version": assets.VERSION}
+    tell(sid, "lobby", {"now": now(), "rooms": list(map(card, live)), "gone": []} | more)
     for room in live:
         tell_place(sid, room, user)
         if user == room.host:

@@ -250,7 +250,6 @@ class FileJournal(OneProcess, Together):
         super().__init__()
         self.path, self.wal = Path(path), Path(f"{path}-wal")
         self._full = False
-        self._probes = itertools.count(1)
         self._open_files = contextlib.ExitStack()
 
     def follow(self, rebuild, receive):
@@ -391,11 +390,11 @@ class FileJournal(OneProcess, Together):
         return [self._receive_one(*entry) for entry in zip(positions, batch.commands, strict=True)]
 
     def probe(self):
-        """A number that SQLite keeps in the file for its user becomes another: a transaction and its wait, as any."""
+        """Write a number that SQLite keeps in the file for its user: a transaction and its wait, as any."""
         if not self._turn.acquire(timeout=self.TURN_SECONDS):
             raise Unavailable("too many wait for the log")
         try:
-            self._on_disk(self._database.execute, f"PRAGMA user_version = {next(self._probes)}")
+            self._on_disk(self._database.execute, "PRAGMA user_version = 1")
         finally:
             self._turn.release()
 

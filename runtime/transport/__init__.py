@@ -75,11 +75,10 @@ def guard(party):
         except Exception as error:  # whatever a stranger's bytes provoke ends the line, without a traceback
             log.debug("A line was ended for a malformed packet (%s).", type(error).__name__)
             return line.hang_up(POLICY, "malformed packet")
-        sid = server.manager.sid_from_eio_sid(line_id, "/")
-        if line.had_sid and not sid:
-            return line.hang_up(NORMAL, "disconnected")  # else it could connect again and again
-        line.had_sid = sid is not None
-        finished = sid and line_id not in server._binary_packet
+        if not server.manager.sid_from_eio_sid(line_id, "/"):
+            # It was refused, or has gone: else it could connect again and again.
+            return line.hang_up(NORMAL, "disconnected")
+        finished = line_id not in server._binary_packet
         line.patience_ends = None if finished else line.patience_ends or time.monotonic() + PATIENCE_SECONDS
 
     server.eio.on("connect", on_connect)

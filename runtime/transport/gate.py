@@ -68,16 +68,16 @@ class Gate:
             return "503 Service Unavailable", "The party is restarting. Please try again in a moment."
         if not environ["PATH_INFO"].startswith(self.path):
             return None
-        # First, so that a page, which cannot see why its handshake was refused, can ask with any other request.
+        # Both are asked of whatever comes: a page that gets no connection is not told why, and asks in another way.
         sent = environ.get("HTTP_ORIGIN")
         expected = self.origins or own_origins(environ)
         if sent not in expected:
             if sent and self.refused_origins.may_tell(sent):
                 tell_of_origin(sent, expected, environ)
             return "403 Forbidden", "That origin may not connect."
-        if not is_handshake(environ):
-            return "400 Bad Request", "Only WebSocket connections are taken here."
-        return self.refusal_of_visitor(environ)
+        if refusal := self.refusal_of_visitor(environ):
+            return refusal
+        return None if is_handshake(environ) else ("400 Bad Request", "Only WebSocket connections are taken here.")
 
 
 def own_origins(environ):
