@@ -47,7 +47,7 @@ def origin(given):
     """The origin as browsers send it, however it was written; None for what is none."""
     given = unicodedata.normalize("NFKC", given).lower()
     parts = re.fullmatch(r"(https?)://([\w.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?", given)
-    if not parts:
+    if not parts or int(parts[3] or 0) > 65_535:
         return None
     scheme, host, port = parts.groups()
     labels = (label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in host.split("."))

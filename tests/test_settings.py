@@ -123,7 +123,7 @@ def test_an_origin_is_understood_as_browsers_send_it(given, understood, monkeypa
 @pytest.mark.parametrize(
     "given",
     ["blog.example", "https://blog.example/party/", "https://*.blog.example", "https://a b", "null", "https://a@b"]
-    + ["https://blog.example:", "https://blog.example:https", "ftp://blog.example", "https://blog.example;http://a"],
+    + ["https://blog.example:", "https://blog.example:https", "https://blog.example:65536", "ftp://blog.example", "https://blog.example;http://a"],
 )
 def test_what_is_no_origin_is_named(given, monkeypatch):
     monkeypatch.setenv("PARTY_ORIGINS", f"https://a.example,{given}")
