@@ -537,6 +537,8 @@ PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
     "renumber": (anyone, renumber),
 }
 
+KINDS = {*ROOM_RULES, *PARTY_RULES}
+
 # What is asked before a command goes into the log, and not again where the log puts it: one that was cut may no longer
 # tell. So it may look only at what stays true once it is, such as that a room has closed.
 AT_THE_DOOR: dict[str, PartyRule] = {"host": who_may_carry_on}

@@ -1,15 +1,16 @@
-"""What the owner asks for in a terminal: `flask --app app trace`. Each works while the party runs."""
+"""What the owner asks for in a terminal: `flask --app app trace`, `backup`, `restore`, `rescue`."""
 
 import click
 
 from party import story
+from runtime import backup as backups
 from runtime import settings
 from runtime.journal import Unavailable, open_journal
 
 
 def offer(app):
     """Let `flask --app app` do all of these."""
-    for command in (trace,):
+    for command in (trace, backup, restore, rescue):
         app.cli.add_command(command)
 
 
@@ -32,3 +33,38 @@ def trace(room, user, text):
         raise click.ClickException(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
     if line is None:
         raise click.ClickException("Nothing in the log is about that. Does PARTY_JOURNAL name the party's log?")
+
+
+@click.command()
+@click.argument("where")
+@click.option("--keep", type=click.IntRange(1), help="Of the backups in that folder keep the newest so many.")
+def backup(where, keep):
+    """Copy the party, its secret key and its people to WHERE, while it runs.
+
+    WHERE is a new file, or a folder, which gets a file with the date in its name. One that ends with / is made.
+    """
+    tell(backups.backup(where, keep))
+
+
+@click.command()
+@click.argument("file")
+def restore(file):
+    """Put the backup FILE into an empty place: into instance/, and the log that PARTY_JOURNAL names, of either kind."""
+    tell(backups.restore(file))
+
+
+@click.command()
+@click.argument("file")
+def rescue(file):
+    """Write what is whole of the damaged log FILE, up to the first damage, into a new file beside it."""
+    tell(backups.rescue(file))
+
+
+def tell(sentences):
+    try:
+        for sentence in sentences:
+            click.echo(sentence)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or ''} cannot be used: {error.strerror}.".lstrip()) from None
+    except ValueError as error:
+        raise click.ClickException(f"{str(error).rstrip('.')}.") from None

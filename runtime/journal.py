@@ -17,7 +17,12 @@ All offer the same:
     exchange(note)            leaves what note() gives for the processes that share this log, and gives what they
                               left: {process: note}, without those that are gone. Raises Unavailable. Costs next to
                               nothing where note() gives the same object again, and nobody else left anything new.
+    probe()                   returns when the log has taken something on trial, which is no command, as it takes a
+                              command. Raises Unavailable, within two seconds.
     trim(before)              forgets what is older than `before`, in milliseconds UTC
+    fill(entries)             puts these (position, command) into a log with nothing in it, or none of them, and needs
+                              no `follow` before it; keeps the positions of a log of its own kind. Raises ValueError,
+                              with a sentence, where something is in it, and where it cannot be done.
     close()                   ends
     began                     sign-ins from before this time, in milliseconds UTC, are not in this log
 
@@ -26,13 +31,17 @@ processes share it, and a kind of `address` in tests/test_journal.py, which asks
 """
 
 import contextlib
+import errno
 import gc
+import glob
 import itertools
 import logging
 import os
 import re
 import secrets
+import shlex
 import sqlite3
+import tempfile
 import threading
 import time
 import zlib
@@ -42,6 +51,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
+
+from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.journal")
 
@@ -71,6 +82,10 @@ def is_redis(address):
 
 def as_text(command):
     return orjson.dumps(command).decode()
+
+
+def is_command(thing):
+    return isinstance(thing, dict) and type(thing.get("at")) is int and "id" in thing
 
 
 class Batch:
@@ -186,6 +201,9 @@ class MemoryJournal(OneProcess):
             self._receive(position, command)
         return position
 
+    def probe(self):
+        pass
+
     def replay(self, after=None):
         return [entry for entry in list(self._log) if entry[0] > (after or 0)]
 
@@ -193,11 +211,24 @@ class MemoryJournal(OneProcess):
         while self._log and self._log[0][1]["at"] < before:
             self._log.popleft()
 
+    def fill(self, entries):
+        raise ValueError("is memory:, which ends with its process: name a file or a Redis")
+
     def close(self):
         pass
 
 
 # --- A file -----------------------------------------------------------------------------------------------------------
+
+
+class Damaged(ValueError):
+    """Something of the log in this file was changed or is missing: better no party than half a one."""
+
+    def __init__(self, path, what):
+        super().__init__(
+            f"{path} {what}, and was left as it is. What is whole before that is saved by"
+            f" `.venv/bin/flask --app app rescue {shlex.quote(str(path))}`; or put a backup in its place"
+        )
 
 
 class FileJournal(OneProcess, Together):
@@ -211,6 +242,7 @@ class FileJournal(OneProcess, Together):
     # faster and would lose the last seconds; a killed process loses nothing with either.
     SYNCHRONOUS = "FULL"
     KEPT_FREE_BYTES = 4_000_000  # of SQLite's own log, when it is started over: what a thousand pages take
+    LEAST_FREE_BYTES = 100_000  # a start needs half of it
     # Whoever waits for the file stops everybody, and nobody else writes: only somebody's own tools can be in the way.
     BUSY_SECONDS = 0.2
 
@@ -238,9 +270,27 @@ class FileJournal(OneProcess, Together):
         try:
             yield
         except OSError as error:
-            raise ValueError(f"{self.path} cannot be used: {error.strerror}") from error
+            raise ValueError(obstacle(Path(error.filename or self.path), error)) from error
         except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            if not code:  # Python could not read a text, and cites it: those are somebody's words
+                raise Damaged(self.path, "is damaged") from None
+            if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise Damaged(self.path, f"is damaged ({error})") from error
+            self._ensure_may_write()
             raise ValueError(f"{self.path} cannot be used, and was left as it is: {error}") from error
+
+    def _ensure_may_write(self):
+        """Raises ValueError where the system stands in the way of SQLite, which does not say why."""
+        here = self.path
+        try:
+            with tempfile.TemporaryFile(dir=self.path.parent) as file:
+                file.write(bytes(self.LEAST_FREE_BYTES))
+            for here in self.path.parent.glob(f"{glob.escape(self.path.name)}*"):
+                if not os.access(here, os.R_OK | os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise ValueError(obstacle(here, error)) from error
 
     def _connect(self, path, **how):
         options = {"isolation_level": None, "check_same_thread": False}
@@ -269,35 +319,38 @@ class FileJournal(OneProcess, Together):
         said = first_said(self.wal)
         if not self._is_there():
             if said:
-                raise ValueError(f"{self.path} is missing or empty beside its {self.wal.name}, which was left as it is")
+                raise Damaged(self.path, f"is missing or empty beside its {self.wal.name}")
             return
         with self._reading() as database:
             if (verdict := database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise ValueError(f"{self.path} is damaged, and was left as it is: {verdict}")
+                raise Damaged(self.path, f"is damaged ({verdict})")
             # Without a table nothing was given; unless its write-ahead log says otherwise.
             last = self._check_commands(database) if has_table(database) else 0
         if said > last + 1:
-            raise ValueError(f"{self.wal} is damaged, and was left as it is: it lacks commands")
+            raise Damaged(self.path, f"lacks commands, since its {self.wal.name} is damaged")
 
     def _check_commands(self, database):
         """Check every command, and that none is missing; gives the position that was given last."""
         given = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
-        first = position = None
-        count = 0
-        for position, _ in self._commands(database):
-            first, count = first or position, count + 1
-        if count and (position, count) != (given and given[0], position - first + 1):
-            raise ValueError(f"{self.path} lacks commands, and was left as it is")
+        last = deque((position for position, _ in self._commands(database)), maxlen=1)
+        if last and last[0] != (given and given[0]):
+            raise Damaged(self.path, "lacks its last commands")
         return given[0] if given else 0
 
-    def _commands(self, database, after=0):
-        """(position, text) of each command behind `after`, in order. Raises ValueError at one that was changed."""
+    def _commands(self, database, after=0, most=-1):
+        """(position, text) of each command behind `after`, or of the first `most`, in order. Raises Damaged where one
+        was changed or is missing."""
+        last = None
         for position, at, text, checksum in database.execute(
-            "SELECT position, at, command, checksum FROM log WHERE position > ? ORDER BY position", (after,)
+            "SELECT position, at, command, checksum FROM log WHERE position > ? ORDER BY position LIMIT ?",
+            (after, most),
         ):
             if checksum_of(at, text) != checksum:
-                raise ValueError(f"{self.path} is damaged at command {position}, and was left as it is")
+                raise Damaged(self.path, f"is damaged at command {position}")
+            if last and position != last + 1:
+                raise Damaged(self.path, f"lacks commands behind {last}")
             yield position, text
+            last = position
 
     def _is_there(self):
         return self.path.exists() and self.path.stat().st_size > 0
@@ -333,13 +386,27 @@ class FileJournal(OneProcess, Together):
 
     def _write(self, batch):
         """Write it in one transaction, and receive each; where that fails, none is received."""
+        positions = self._on_disk(self._commit, batch)
+        return [self._receive_one(*entry) for entry in zip(positions, batch.commands, strict=True)]
+
+    def probe(self):
+        """Write a number that SQLite keeps in the file for its user: a transaction and its wait, as any."""
+        if not self._turn.acquire(timeout=self.TURN_SECONDS):
+            raise Unavailable("too many wait for the log")
         try:
-            positions = self._commit(batch)
+            self._on_disk(self._database.execute, "PRAGMA user_version = 1")
+        finally:
+            self._turn.release()
+
+    def _on_disk(self, write, *what):
+        """What `write(*what)` gives. Raises Unavailable when that cannot be."""
+        try:
+            given = write(*what)
         except sqlite3.Error as error:
             self._note(error)
             raise Unavailable(str(error)) from error
         self._note(None)
-        return [self._receive_one(*entry) for entry in zip(positions, batch.commands, strict=True)]
+        return given
 
     def _receive_one(self, position, command):
         """Gives the position, or what went wrong: that is for the one who appended this."""
@@ -357,9 +424,23 @@ class FileJournal(OneProcess, Together):
             database.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'new'", positions[:1])
         return positions
 
-    def _insert(self, command, text):
-        row = (command["at"], text, checksum_of(command["at"], text))
-        return self._database.execute("INSERT INTO log (at, command, checksum) VALUES (?, ?, ?)", row).lastrowid
+    def _insert(self, command, text, position=None):
+        """Gives the position: that one, else the next."""
+        row = (position, command["at"], text, checksum_of(command["at"], text))
+        statement = "INSERT INTO log (position, at, command, checksum) VALUES (?, ?, ?, ?)"
+        return self._database.execute(statement, row).lastrowid
+
+    def fill(self, entries):
+        with contextlib.closing(self):
+            self.follow(self._ensure_empty, None)
+            with self._sentences(), self._database as database:
+                database.execute("BEGIN IMMEDIATE")
+                for position, command in entries:
+                    self._insert(command, as_text(command), position if isinstance(position, int) else None)
+
+    def _ensure_empty(self, entries):
+        for _ in entries:
+            raise ValueError(f"{self.path} holds commands already, and was left as it is")
 
     def _note(self, error):
         """Tell the owner when writing stops and when it goes on, once each."""
@@ -376,6 +457,17 @@ class FileJournal(OneProcess, Together):
             if has_table(database):
                 for position, text in self._commands(database, after or 0):
                     yield position, orjson.loads(text)
+
+    def whole(self):
+        """What `replay` gives, up to the first damage. One by one: a query looks ahead, and would fail too early."""
+        last = 0
+        with contextlib.suppress(Damaged, sqlite3.DatabaseError), self._reading() as database:
+            while found := list(self._commands(database, last, most=1)):
+                position, text = found[0]
+                if last and position != last + 1:
+                    return
+                yield position, orjson.loads(text)
+                last = position
 
     def trim(self, before):
         with self._turn, contextlib.suppress(sqlite3.Error):  # another time, then
@@ -483,13 +575,14 @@ class RedisJournal(Together):
     """
 
     began = 0
-    STREAM, HERE = "party:log", "party:here"
+    STREAM, HERE, PROBE = "party:log", "party:here", "party:probe"
     CHANGED = ""  # beside the names in HERE: another text after each change. A process without a note, for who is older
     READ_SECONDS = 0.5  # a reader that waits for news hears at least this often that there is none
     READ_AT_ONCE = 500
     SLICE_SECONDS = 0.003  # of receiving, then who has something else to do goes first
     # Behind what was new, more is awaited so long, and one reading serves for all of it; unless somebody here waits.
     GATHER_SECONDS = 0.01
+    PROBE_SECONDS = 60  # then what was written on trial goes by itself
     REWRITE_SECONDS = 3_600
     # Counted in exchanges that were answered, of which the party has four a second, and not in seconds: who was frozen,
     # or without Redis, must not take the others for gone.
@@ -556,7 +649,18 @@ class RedisJournal(Together):
 
     def catch_up(self):
         deadline = time.monotonic() + self.PATIENCE_SECONDS
-        if entries := self._ask(self._redis.xrevrange, self.STREAM, count=1):
+        self._wait_for_last(self._ask(self._redis.xrevrange, self.STREAM, count=1), deadline)
+
+    def probe(self):
+        """Redis refuses this where it refuses a command, and waits for its disk; and what it has must come here."""
+        deadline = time.monotonic() + self.PATIENCE_SECONDS
+        talk = self._redis.pipeline(transaction=False)
+        talk.set(self.PROBE, "", ex=self.PROBE_SECONDS)
+        talk.xrevrange(self.STREAM, count=1)
+        self._wait_for_last(self._ask(talk.execute)[1], deadline)
+
+    def _wait_for_last(self, entries, deadline):
+        if entries:
             self._wait_for([entries[0][0]], deadline)
 
     def _ask(self, question, *what, **how):
@@ -721,6 +825,36 @@ class RedisJournal(Together):
             if self._redis.xtrim(self.STREAM, minid=end, approximate=False):
                 self._rewrite()
 
+    def fill(self, entries):
+        """By way of a draft, which is given its name in one command."""
+        draft = f"{self.STREAM}:draft"
+
+        def put_in_place(redis):
+            self._ensure_empty(redis)
+            redis.multi()
+            if count:
+                redis.rename(draft, self.STREAM)
+
+        try:
+            self._ensure_empty(self._redis)
+            self._redis.unlink(draft)
+            count, entries = 0, iter(entries)
+            while some := list(itertools.islice(entries, self.READ_AT_ONCE)):
+                adding = self._redis.pipeline(transaction=False)
+                for position, command in some:
+                    adding.xadd(draft, {"command": as_text(command)}, position if isinstance(position, str) else "*")
+                count += len(adding.execute())
+            self._redis.transaction(put_in_place, self.STREAM)
+        except self._errors as error:
+            raise ValueError(f"names a Redis that cannot be used: {error}") from error
+        finally:
+            with contextlib.suppress(self._errors):
+                self._redis.unlink(draft)
+
+    def _ensure_empty(self, redis):
+        if redis.xlen(self.STREAM):
+            raise ValueError("names a Redis that holds commands already; it was left as it is")
+
     def _rewrite(self):
         """Let the words go out of the file of Redis too, which else keeps them until it has doubled."""
         if time.monotonic() >= self._rewrite_due:
@@ -746,8 +880,7 @@ class Other:
 def command_in(position, fields):
     """The command in an entry of the stream. None, with a word to the owner, for what somebody else put there."""
     with contextlib.suppress(KeyError, ValueError):
-        command = orjson.loads(fields["command"])
-        if isinstance(command, dict) and type(command.get("at")) is int and "id" in command:
+        if is_command(command := orjson.loads(fields["command"])):
             return command
     log.error("What stands at %s in the log is no command, and is passed over.", position)
 

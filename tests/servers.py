@@ -15,6 +15,11 @@ import threading
 import time
 from pathlib import Path
 
+# The people, the key and the rooms of who works here are met by nothing that tests and measurements start. One folder
+# for all processes of a run, so that the page's files are put aside once.
+os.environ["TESTS_INSTANCE"] = os.environ.get("TESTS_INSTANCE") or (instance := tempfile.TemporaryDirectory()).name
+os.environ["PARTY_INSTANCE"] = os.environ["TESTS_INSTANCE"]
+
 import redis
 from person import Person, SocketLine, sign_in_over_http
 

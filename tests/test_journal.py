@@ -22,6 +22,7 @@ from hypothesis import given, settings, strategies
 from person import assert_ok, seat
 from servers import ROOT, Server, free_port, running_redis
 
+from runtime.backup import rescue
 from runtime.journal import RedisJournal, Unavailable, as_text, open_journal
 
 PATIENCE = 5
@@ -535,6 +536,7 @@ def start_on(path):
         reader = Follower(path)
     except ValueError as refusal:
         assert str(path) in str(refusal)
+        assert f"flask --app app rescue {path}" in str(refusal), "it says what to do"
         after = bytes_of(path)
         assert {name: after[name] for name in before} == before, refusal
         assert not any(content for name, content in after.items() if name not in before)
@@ -652,6 +654,16 @@ def test_damage_in_the_file_stops_the_start(copy_of, harm):
     assert start_on(path) is None
 
 
+def test_a_start_that_is_refused_tells_no_words_of_the_log(copy_of):
+    """What Python cannot read as text it would cite in full."""
+    path = copy_of(300)
+    statement(path, "UPDATE log SET at = at")
+    garble(path, lambda content: content.__setitem__(content.index(b"HelloHello"), 0xFF))
+    with pytest.raises(ValueError, match="is damaged, and was left") as refusal:
+        Follower(path)
+    assert "Hello" not in str(refusal.value) and refusal.value.__suppress_context__
+
+
 def test_a_start_that_was_refused_is_in_nobodys_way(copy_of, follow):
     path = copy_of(40)
     wal = path.with_name("party.db-wal")
@@ -684,6 +696,141 @@ def test_a_write_ahead_log_without_its_file_is_kept(copy_of, left):
     path = copy_of(40)
     path.unlink() if left == "nothing" else os.truncate(path, 0)
     assert start_on(path) is None
+
+
+# --- A file: what is saved of a damaged one ---------------------------------------------------------------------------
+
+
+def rescued_from(path):
+    """What `rescue` saves, for which a party can start on it; [] where it says that there is nothing. The damaged files
+    are left as they are."""
+    before = bytes_of(path)
+    try:
+        said = list(rescue(str(path)))
+    except ValueError as nothing:
+        assert "Nothing whole is left" in str(nothing)
+        said = []
+    after = bytes_of(path)
+    assert {name: after[name] for name in before} == before
+    new = path.with_name("rescued-party.db")
+    assert new.exists() == bool(said)
+    entries = list(open_journal(str(new)).replay())
+    if said:
+        assert said[0].startswith(f"{new}: {len(entries)} commands are whole; the last is from 1970-01-01 00:00:00.")
+        assert new.stat().st_mode & 0o777 == 0o600
+        assert start_on(new) == [position for position, _ in entries]
+    return entries
+
+
+def before_the_first_that_cannot_be_looked_up(path, entries):
+    """How many commands of the file can be read each by itself, up to the first that cannot."""
+    with contextlib.closing(sqlite3.connect(path)) as database, contextlib.suppress(sqlite3.DatabaseError):
+        for count, (position, command) in enumerate(entries):
+            row = database.execute("SELECT at, command FROM log WHERE position = ?", (position,)).fetchone()
+            if row != (command["at"], as_text(command)):
+                return count
+        return len(entries)
+    return count
+
+
+# How many of three hundred; where none is said, as many as can be looked up.
+SAVED = {"its count of free pages": 300, "a row is gone": 149, "the last row is gone": 299, "a row is another's": 149,
+         "a time is another": 149, "a letter": 0, "no database": 0, "no head": 0}  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_what_is_whole_before_the_damage_is_saved(copy_of, harm):
+    path = copy_of(300)
+    statement(path, "UPDATE log SET at = at")
+    entries = list(open_journal(str(path)).replay())
+    HARMS[harm](path)
+    saved = rescued_from(path)
+    assert saved == entries[: len(saved)]
+    if harm in SAVED:
+        assert len(saved) == SAVED[harm]
+    else:
+        os.truncate(path, 500_000)  # of a shorter one than it was SQLite reads nothing
+        assert 0 < len(saved) == before_the_first_that_cannot_be_looked_up(path, entries) < 300
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_wherever_a_file_is_hit_all_before_it_is_saved(copy_of, seed):
+    dice, counts = random.Random(seed), set()
+    whole = copy_of(300)
+    statement(whole, "UPDATE log SET at = at")
+    entries = list(open_journal(str(whole)).replay())
+    while len(counts) < 8:
+        path = Path(tempfile.mkdtemp(dir=whole.parent)) / "party.db"
+        shutil.copy(whole, path)
+        bit = 1 << dice.randrange(8)
+        garble(path, lambda content: content.__setitem__(dice.randrange(len(content)), bit))  # noqa: B023
+        if start_on(path) is None:
+            saved = rescued_from(path)
+            assert saved == entries[: len(saved)]
+            assert len(saved) >= before_the_first_that_cannot_be_looked_up(path, entries)
+            counts.add(len(saved))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_wherever_the_write_ahead_log_is_hit_all_before_it_is_saved(copy_of, killed, seed):
+    dice, counts = random.Random(seed), set()
+    while len(counts) < 5:
+        count = dice.choice([40, 300, 900])
+        path, harm = copy_of(count), random_harm(dice)
+        entries = list(open_journal(str(path)).replay())
+        garble(path.with_name("party.db-wal"), harm)
+        if start_on(path) is None:
+            expected = before_the_first_bad_page(copy_of(count), path)
+            assert rescued_from(path) == expected == entries[: len(expected)]
+            counts.add(len(expected))
+
+
+def before_the_first_bad_page(whole, damaged):
+    """The entries of a log whose write-ahead log ends where that of the other is damaged."""
+    wal, other = (path.with_name("party.db-wal").read_bytes() for path in (whole, damaged))
+    place = next(n for n, (byte, its) in enumerate(zip(wal, other, strict=True)) if byte != its)
+    whole.with_name("party.db-wal").write_bytes(wal[: 32 + max(place - 32, 0) // FRAME * FRAME if place >= 32 else 0])
+    return list(open_journal(str(whole)).replay())
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_a_write_ahead_log_without_its_file_is_saved_where_it_holds_all(copy_of, left):
+    path = copy_of(40)
+    entries = list(open_journal(str(path)).replay())
+    path.unlink() if left == "nothing" else os.truncate(path, 0)
+    assert rescued_from(path) == entries
+
+
+def test_a_rescue_ends_with_two_commands_that_put_it_in_its_place(copy_of, tmp_path):
+    path = copy_of(300)
+    statement(path, "DELETE FROM log WHERE position = 150")
+    folder = path.parent.rename(tmp_path / "a folder of mine")
+    damaged = bytes_of(folder / "party.db")
+    *_, first, second = rescue(str(folder / "party.db"))
+    for line in (first, second):
+        assert os.system(line) == 0
+    (aside,) = folder.glob("damaged-*")
+    assert damaged.items() <= bytes_of(aside / "party.db").items() and aside.stat().st_mode & 0o777 == 0o700
+    aside.rename(tmp_path / "aside")
+    assert start_on(folder / "party.db") == list(range(1, 150))
+
+
+def test_there_is_nothing_to_rescue_where_all_is_whole_or_nothing_is_there(copy_of, follow, tmp_path):
+    whole = shutil.move(copy_of(40), tmp_path / "whole.db")
+    follow(tmp_path / "running.db")
+    for path, why in ((whole, "is whole"), (tmp_path / "none.db", "no log"), (tmp_path / "running.db", "in use")):
+        with pytest.raises(ValueError, match=why):
+            list(rescue(str(path)))
+    assert not list(tmp_path.glob("rescued-*"))
+
+
+def test_what_was_rescued_before_is_not_written_over(copy_of):
+    path = copy_of(300)
+    statement(path, "DELETE FROM log WHERE position = 150")
+    path.with_name("rescued-party.db").write_text("the first try")
+    with pytest.raises(ValueError, match="is there already"):
+        list(rescue(str(path)))
+    assert path.with_name("rescued-party.db").read_text() == "the first try"
 
 
 # --- A file: no room, no right ----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import time
 
 import engineio.socket
 
+from runtime import metrics
 from runtime.settings import ASYNC_MODE
 from runtime.transport.frames import MAX_FRAME_BYTES, NORMAL, POLICY, RESTARTING, UNSUPPORTED
 from runtime.transport.gate import Gate
@@ -26,6 +27,7 @@ from runtime.transport.line import (
     PING_SECONDS,
     PING_TIMEOUT_SECONDS,
     ThreadedLine,
+    lines,
 )
 from runtime.transport.packets import Json, Packet
 from runtime.transport.server import REQUEST_SECONDS, serve
@@ -81,6 +83,21 @@ def guard(party):
 
     server.eio.on("connect", on_connect)
     server.eio.on("message", on_message)
+    metrics.look_up(lambda: figures(party))
+
+
+def serves_connections():
+    """Whether lines are read and written. On threads each does that for itself."""
+    return ASYNC_MODE != "eventlet" or LoopLine.LOOP.is_alive()
+
+
+def figures(party):
+    unsent = [line.unsent for line in lines(party)]
+    return {
+        "party_connections": len(unsent),
+        "party_unsent_packets": sum(unsent),
+        "party_unsent_packets_longest": max(unsent, default=0),
+    }
 
 
 def hang_up(party, sid, code=POLICY, reason=""):

@@ -70,6 +70,11 @@ class Line:
             if self.goodbye:
                 self.hang_up(*self.goodbye)
 
+    @property
+    def unsent(self):
+        """How many packets wait for the other end to take them."""
+        raise NotImplementedError
+
     def finish(self, code, reason):
         """Hang up as soon as what runs is answered."""
         if self.answers:
@@ -133,6 +138,10 @@ class ThreadedLine(Line, engineio.socket.Socket):
         elif not self.given_up:
             self.given_up = True
             self.give_up()
+
+    @property
+    def unsent(self):
+        return self.queue.qsize()
 
     def ping(self):
         self.send(engineio.packet.Packet(engineio.packet.PING))

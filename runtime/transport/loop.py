@@ -86,7 +86,12 @@ class Loop:
         hub = eventlet.hubs.get_hub()
         # Once and for all: each time that one epoll begins to watch another, the system looks through all of its lines.
         hub.add(hub.READ, self._epoll.fileno(), self._read, None, None)
-        eventlet.spawn_n(self._write)
+        self._writer = eventlet.spawn_n(self._write)
+
+    def is_alive(self):
+        """Whether it reads and writes. (A mistake outside of `guarded` ends either, and the hub says nothing of it.)"""
+        hub = eventlet.hubs.get_hub()
+        return not self._writer.dead and self._epoll.fileno() in hub.listeners[hub.READ]
 
     # --- Reading ---
 
@@ -199,6 +204,10 @@ class LoopLine(Line):
     @property
     def is_open(self):
         return self.socket is not None and not self.closed
+
+    @property
+    def unsent(self):
+        return len(self._waiting)
 
     # --- What the library asks of a socket ---
 

@@ -1,0 +1,147 @@
+"""Writes the log of this version for those to come: `PYTHONPATH=. .venv/bin/python tests/write_log.py VERSION`.
+
+A real server, on which everything happens that a log can hold. In tests/logs/ stand the log, as SQL, the story that it
+tells, and the dicts that it gives: tests/test_logs.py asks every later version for the same.
+"""
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+from person import assert_ok, assert_refused, form_token, seat
+from servers import ROOT, running_server
+
+from party import story
+from party.rules import PARTY_RULES, ROOM_RULES
+from party.state import State
+from runtime.journal import open_journal
+
+LOGS = ROOT / "tests" / "logs"
+# What takes minutes happens within seconds. The log does not tell: what time decides is a command like any other.
+FIRST = """
+from party import rules
+rules.HOST_GRACE, rules.EMPTY_GRACE, rules.CLOSED_LIFE = 400, 800, 2_500
+import app
+app.main()
+"""
+SECOND = """
+import users
+users.PEOPLE["bilal"] = users.NUMBERS["bilal"] = 2
+import app
+app.main()
+"""
+
+
+def as_json(thing):
+    """Rooms and users as JSON has them. Without the sentences of refusals, which may be worded anew."""
+    if dataclasses.is_dataclass(thing):
+        return {type(thing).__name__: {name: as_json(value) for name, value in vars(thing).items()}}
+    if isinstance(thing, dict):
+        return {str(name): as_json(value) for name, value in thing.items() if name != "error"}
+    if isinstance(thing, (list, tuple)):
+        return [as_json(each) for each in thing]
+    if isinstance(thing, set):
+        return sorted(map(as_json, thing))
+    return thing.hex() if isinstance(thing, bytes) else thing
+
+
+def live_through(path):
+    """Let everything happen on a party whose log is in that file."""
+    with running_server(program=("-c", FIRST), PARTY_JOURNAL=path, PARTY_ROOM_MINUTES="0.03") as server:
+        asha, bilal, chen, dana, emeka = (server.person(name) for name in ("asha", "bilal", "chen", "dana", "emeka"))
+        tea = asha.host("Tea ☕, y lo que va con él", minutes=20)
+        seat(asha, bilal, tea)
+        chen.watch(tea)
+        chen.request(tea, pitch="Cake\nمن فضلك")
+        chen.withdraw(tea)
+        chen.request(tea)
+        asha.deny(tea, "chen")
+        chen.request(tea, pitch="Biscuits, then")
+        asha.approve(tea, "chen")
+        assert_refused(asha.approve(tea, "chen"), "not_found")
+        bilal.message(tea, "First <b>words</b>, with \"quotes\", 'others', a \\ and 🎈")
+        chen.message(tea, "And an answer", reply=1)
+        bilal.message(tea, "A slip")
+        dana.watch(tea)
+        dana.like(tea, 1)
+        chen.like(tea, 1)
+        chen.like(tea, 1, liked=False)
+        asha.like(tea, 3)
+        bilal.take_back(tea, 3)
+        assert_refused(dana.like(tea, 3), "conflict")
+        dana.pulse(tea, "say_more")
+        dana.more_time(tea)
+        assert_refused(dana.more_time(tea), "conflict")
+        asha.extend(tea)
+        asha.remove(tea, "chen")
+        asha.hand_over(tea, "bilal")
+        dana.request(tea, pitch="Still waiting at the end")
+        bilal.close(tea)
+        more = assert_ok(bilal.ask("host", {"topic": "More tea", "continues": tea, "minutes": 10}))["room"]
+        bilal.message(more, "Where were we?")
+
+        emeka.ask("leave", {"room": emeka.host("Nobody comes", minutes=5)})
+        dana.host("Over at once")
+        going = chen.host("The host goes", minutes=30)
+        seat(chen, dana, going)
+        chen.line.hang_up()
+        dana.hears("room", lambda room: room["id"] == going and room["host"] == "dana")
+        while not {("end", "time"), ("end", "abandoned"), ("forget", None)} <= happened(path):
+            time.sleep(0.1)
+        sign_out(server.address, server.cookies_of("emeka"))
+    with running_server(program=("-c", SECOND), PARTY_JOURNAL=path) as server:
+        asha, dana, emeka = (server.person(name) for name in ("asha", "dana", "emeka"))
+        dana.message(going, "Here I am, the host")
+        seat(dana, asha, going)
+        asha.message(going, "And I am one who speaks", reply=1)
+        asha.message(going, "A slip")
+        asha.take_back(going, 3)
+        emeka.watch(going)
+        emeka.like(going, 1)
+        emeka.pulse(going, "agree")
+        emeka.more_time(going)
+        emeka.request(going, pitch="A question")
+        last = asha.host("Closed, and kept", minutes=30)
+        dana.watch(last)
+        asha.message(last, "Good night")
+        asha.close(last)
+
+
+def sign_out(address, cookies):
+    html = urlopen(Request(address, headers={"Cookie": cookies})).read().decode()
+    urlopen(Request(address + "sign-out", urlencode({"token": form_token(html)}).encode(), {"Cookie": cookies}))
+
+
+def happened(path):
+    return {(command["kind"], command.get("reason")) for _, command in open_journal(path).replay()}
+
+
+def write(version):
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "party.db")
+        live_through(path)
+        entries = list(open_journal(path).replay())
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            dump = "\n".join(database.iterdump())
+    never = {*ROOM_RULES, *PARTY_RULES} - {command["kind"] for _, command in entries}
+    assert not never, f"must happen too: {never}"
+    state = State()
+    for _, command in entries:
+        state.apply(command)
+    LOGS.mkdir(exist_ok=True)
+    (LOGS / f"{version}.sql").write_text(dump + "\n")
+    told = story.lines(entries, None, None, with_words=True)
+    (LOGS / f"{version}.txt").write_text("".join(f"{line}\n" for line in told))
+    dicts = {"rooms": as_json(state.rooms), "users": as_json(state.users)}
+    (LOGS / f"{version}.json").write_text(json.dumps(dicts, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    write(sys.argv[1])
