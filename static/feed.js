@@ -333,7 +333,6 @@ export const RoomFeed = {
   watch: {
     messages(messages, before) {
       const last = before.at(-1)?.seq ?? 0;
-      if (this.last < last) return this.showNewest(); // the log was put back: what was rendered is not there
       const fresh = messages.slice(messages.findLastIndex(({ seq }) => seq <= last) + 1);
       const others = fresh.filter(({ user }) => user !== this.discussion.user);
       this.sayNew(others);

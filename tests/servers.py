@@ -210,11 +210,11 @@ class Prefix:
             if not (data := visitor.recv(65_536)):
                 return visitor.close()
             head += data
-        if self.refusal:
-            visitor.sendall(f"HTTP/1.1 {self.refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+        line, rest = head.split(b"\r\n", 1)
+        if refusal := self.refusal or (None if b" /party/" in line else "404 Not Found"):
+            visitor.sendall(f"HTTP/1.1 {refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
             self.refused.put(head)
             return visitor.close()
-        line, rest = head.split(b"\r\n", 1)
         line = line.replace(b" /party/", b" /", 1)
         # One request for each connection, so that no other needs a look; a WebSocket keeps its own.
         rest = re.sub(rb"(?i)connection: keep-alive", b"Connection: close", rest)

@@ -347,11 +347,12 @@ def test_what_is_here_alone_keeps_a_new_version_waiting(visit, new_version):
     """The room did not come back after a restart: what was said in it stands on the page, and nowhere else."""
     server = Server(PORT=str(free_port()))
     try:
-        asha = visit("asha", server.address).sign_in()
+        asha = visit("asha", server.address)
+        asha.page.clock.install()
+        asha.sign_in()
         asha.host("The last copy")
         asha.say("Only here")
         expect(asha.sent("Only here")).to_be_visible()
-        asha.page.clock.install()
         server.stop()
         server = Server(program=new_version[1], PORT=str(server.port))
         expect(asha.room.get_by_text("did not come back after a restart")).to_be_visible()
