@@ -181,10 +181,10 @@ def apply_and_answer(command):
     try:
         outcome = state.apply(command)
     except Exception:  # one that another version wrote, or our own mistake: the others are applied all the same
-        if command["kind"] in rules.KINDS:
+        if (kind := command.get("kind")) in rules.KINDS:
             log.exception("Command %s could not be applied.", command["id"])
-        elif unknown_kinds.may_tell(command["kind"]):
-            log.warning("Commands %r are passed over: another version wrote them.", command["kind"])
+        elif unknown_kinds.may_tell(kind):
+            log.warning("Commands %r are passed over: another version wrote them.", kind)
         outcome = OUR_MISTAKE.ack
     if command["id"] in awaited:
         awaited[command["id"]] = outcome
