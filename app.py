@@ -193,10 +193,10 @@ def apply_and_answer(command):
 
 def outcome_of_what_cannot_be_applied(command):
     """Of our own mistake, with its id; or of a kind that another version wrote."""
-    if command["kind"] in rules.KINDS:
+    if (kind := command.get("kind")) in rules.KINDS:
         return OUR_MISTAKE.ack | {"id": records.mistake(log, f"Command {command['id']} could not be applied.")}
-    if unknown_kinds.may_tell(command["kind"]):
-        log.warning("Commands %r are passed over: another version wrote them.", command["kind"])
+    if unknown_kinds.may_tell(kind):
+        log.warning("Commands %r are passed over: another version wrote them.", kind)
     return OUR_MISTAKE.ack
 
 

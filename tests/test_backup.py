@@ -12,6 +12,7 @@ import sys
 import tarfile
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,15 @@ def test_a_backup_is_for_its_owner_alone_from_its_first_byte_and_has_its_name_on
         os.umask(mask)
     assert modes and set(modes.values()) == {0o600} and "party.backup" not in modes
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {"party.backup": 0o600}
+
+
+def test_a_backup_is_on_the_disk_before_it_has_its_name_and_its_name_is_too(flask, old, tmp_path, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *what, name=name, call=call: calls.append(name) or call(*what))
+    done(flask(old, "backup", tmp_path / "party.backup"))
+    assert calls == ["fsync", "replace", "fsync"]
 
 
 def test_a_folder_gets_a_dated_file_and_keeps_the_newest_of_ours(flask, old, tmp_path, monkeypatch):
@@ -356,6 +366,13 @@ def changed(name, old, new, sums=True):
     return change
 
 
+def without_a_line(files, about):
+    lines = files["log.jsonl"].splitlines(keepends=True)
+    files["log.jsonl"] = b"".join(lines[:3] + lines[4:])
+    about["commands"] -= 1
+    del about["sha256"]["log.jsonl"]
+
+
 def link(files, about):
     member = tarfile.TarInfo("secret_key")
     member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -374,12 +391,13 @@ BAD = {
     "a link": link,
     "something else": named("party.db"),
     "a path to somewhere": named("../../.bashrc"),
-    "a great key": lambda files, about: files.update(secret_key=bytes(backup.LARGEST + 1)),
+    "a great key": changed("secret_key", b"the", b"the" * backup.LARGEST),
     "a line that is no command": changed("log.jsonl", b'"at":3', b'"at":"3"'),
     "a line that is no entry": changed("log.jsonl", b"[8,", b"[8,8,"),
     "half a line": changed("log.jsonl", b"[8,", b'["'),
     "a line without an end": changed("log.jsonl", b"\n", b""),
-    "a gap": changed("log.jsonl", b"[8,", b"[18,"),
+    "a gap": without_a_line,
+    "a jump": changed("log.jsonl", b"[8,", b"[18,"),
     "one place twice": changed("log.jsonl", b"[8,", b"[7,"),
     "a place of a stream": changed("log.jsonl", b"[8,", b'["8-0",'),
     "a place below all": changed("log.jsonl", b"[5,", b"[-5,"),
@@ -457,6 +475,20 @@ def test_one_that_fails_half_way_leaves_nothing_and_works_the_next_time(
     assert not redis or not redis.client().keys()
     done(flask(new, "restore", whole))
     assert len(new.log()) == 7
+
+
+def test_neither_way_is_all_of_a_log_in_memory(flask, new, tmp_path):
+    words = "".join(map(chr, range(0x100, 0x400)))
+    old = Place(tmp_path / "old").holds([{"id": f"c{n}", "at": n, "text": words} for n in range(4_000)])
+    assert (tmp_path / "old/instance/party.db").stat().st_size > 6_000_000
+    tracemalloc.start()
+    try:
+        done(flask(old, "backup", tmp_path / "party.backup"))
+        done(flask(new, "restore", tmp_path / "party.backup"))
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(new.log()) == 4_000
 
 
 def test_what_is_no_backup_is_said(flask, new, tmp_path):

@@ -168,6 +168,14 @@ def test_in_a_rolling_restart_the_older_process_goes_on_beside_the_newer_one(
     assert "'pin'" in record.getMessage() and not record.exc_info
 
 
+def test_what_is_hardly_a_command_does_not_stop_a_start(tmp_path, clean_party, start_on, caplog):
+    journal = open_journal(str(tmp_path / "party.db"))
+    journal.fill([(1, {"id": "1", "at": 1}), (2, {"id": "2", "at": 2, "kind": "message"})])
+    start_on(journal)
+    assert [bool(record.exc_info) for record in told_of(caplog)] == [False, True]
+    assert host(clean_party) in clean_party.state.rooms
+
+
 def test_a_mistake_of_our_own_is_told_with_its_traceback_each_time(clean_party, monkeypatch, caplog):
     room = host(clean_party)
     monkeypatch.setitem(rules.ROOM_RULES, "watch", (rules.readers, lambda room, command: 1 / 0))
