@@ -612,7 +612,7 @@ def on_disconnect(sid, reason):
 def event(handler):
     """Make `on_<event>` answer that event."""
     name = handler.__name__.removeprefix("on_")
-    metrics.will_count(name)
+    metrics.will_measure(name)
     socketio.server.on(name, lambda sid, *payload: metrics.measured(name, acknowledge, handler, sid, payload))
     return handler
 

@@ -7,7 +7,6 @@ import time
 from urllib.parse import urlsplit
 
 from flask import request
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from runtime import metrics, settings, supervisor
 from runtime.journal import Unavailable
@@ -36,20 +35,20 @@ class Health:
         self._ticked = self._told = None  # when a tick was done last, and when systemd was told that
         self._probing = threading.Lock()
         self._probed, self._takes_commands = None, False  # when the log was tried last, and what came of it
-        metrics.look_up(self.figures)
 
     def offer(self, app):
-        """Let `app` answer for it."""
+        """Let `app` answer for it, and the figures tell of it."""
         app.add_url_rule("/healthz", view_func=healthz)
         app.add_url_rule("/readyz", view_func=self.readyz)
         app.add_url_rule("/metrics", view_func=figures_for_machines, endpoint="metrics")
         app.after_request(count_request)
+        metrics.look_up(self.figures)
 
     def note_tick(self):
         """A tick went through."""
         now = time.monotonic()
         if self._ticked is not None:
-            metrics.TICK_DELAY.observe(max(0, now - self._ticked - self._between))
+            metrics.note("party_tick_delay_seconds", max(0.0, now - self._ticked - self._between))
         self._ticked = now
         if self._told is None or now >= self._told + 1:
             self._told = now
@@ -105,7 +104,8 @@ def figures_for_machines():
     """The figures, for a program on this machine or one that knows the token."""
     if not (has_token() or is_from_this_machine()):
         return f"{NOT_FOR_YOU}\n", 403, NO_STORE | {"Content-Type": "text/plain; charset=utf-8"}
-    return generate_latest(metrics.REGISTRY), NO_STORE | {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+    text, kind = metrics.as_text()
+    return text, NO_STORE | {"Content-Type": kind}
 
 
 def has_token():
@@ -130,5 +130,5 @@ def is_loopback(address):
 
 
 def count_request(response):
-    metrics.REQUESTS.labels(request.endpoint or "none", response.status_code).inc()
+    metrics.count("party_requests", request.endpoint or "none", str(response.status_code))
     return response

@@ -39,7 +39,7 @@ def trace_of(error):
 def mistake(log, sentence):
     """Record our own mistake, from where it was caught; gives the id under which it stands there. Whoever met it is
     shown that, and can name it."""
-    metrics.MISTAKES.inc()
+    metrics.count("party_mistakes")
     id = secrets.token_hex(4)
     log.exception("%s (%s)", sentence, id, extra={"id": id})
     return id

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -18,7 +19,7 @@ from person import PATIENCE, form_token
 from servers import ROOT, running_server
 
 import app
-from runtime import health, records, settings, supervisor
+from runtime import health, records, settings, supervisor, transport
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
 
@@ -26,8 +27,9 @@ FRAME = 4_120  # bytes of a page in SQLite's write-ahead log
 
 
 @pytest.fixture
-def visitor(clean_party):
+def visitor(clean_party, monkeypatch):
     """Nobody's browser."""
+    monkeypatch.setattr(clean_party.health, "_probed", None)  # else what came of another test's log is told again
     return clean_party.app.test_client()
 
 
@@ -63,7 +65,6 @@ AILMENTS = {
 
 @pytest.mark.parametrize("ailment", AILMENTS)
 def test_a_party_that_is_not_well_says_why_in_plain_words(visitor, monkeypatch, ailment):
-    monkeypatch.setattr(app.health, "_probed", None)
     AILMENTS[ailment](app.health, monkeypatch)
     answer = visitor.get("/readyz")
     reason = health.SENTENCES[ailment]
@@ -196,7 +197,6 @@ def test_a_probe_finds_that_redis_takes_no_command(redis, fault):
 def test_a_frozen_redis_makes_it_not_ready_within_two_seconds(redis, clean_party, visitor, monkeypatch):
     monkeypatch.setattr(clean_party, "journal", open_journal(redis.address))
     clean_party.begin()
-    monkeypatch.setattr(clean_party.health, "_probed", None)
     assert visitor.get("/readyz").status_code == 200
     redis.freeze()
     monkeypatch.setattr(clean_party.health, "_probed", None)
@@ -211,7 +211,6 @@ def test_a_frozen_redis_makes_it_not_ready_within_two_seconds(redis, clean_party
 def test_a_full_disk_makes_it_not_ready(clean_party, visitor, monkeypatch, tmp_path):
     monkeypatch.setattr(clean_party, "journal", open_journal(str(tmp_path / "party.db")))
     clean_party.begin()
-    monkeypatch.setattr(clean_party.health, "_probed", None)
     with full_disk(clean_party.journal):
         answer = visitor.get("/readyz")
     assert (answer.status_code, answer.json["reason"]) == (503, health.SENTENCES["log"])
@@ -404,6 +403,26 @@ def test_figures_count_wrong_sign_ins_and_our_own_mistakes(visitor):
     records.mistake(logging.getLogger("party"), "This is a test.")
     after = figures(visitor)
     assert [after[name] - before.get(name, 0) for name in (wrong, mistakes)] == [1, 1]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+def test_a_server_of_each_kind_gives_figures_of_its_connections(request, mode):
+    server = request.getfixturevalue(f"{mode}_server")
+
+    asha = server.person("asha")
+    text = urlopen(f"{server.address}metrics").read().decode()
+    asha.line.hang_up()
+    now = dict(re.findall(r"^(party_\w+) (\S+)$", text, re.M))
+    assert {"party_unsent_packets", "party_unsent_packets_longest"} <= now.keys()
+    assert float(now["party_connections"]) >= 1
+    assert now["party_mistakes_total"] == "0.0", "it is there before there is one"
+
+
+def test_figures_say_what_waits_for_slow_readers(visitor, monkeypatch):
+    monkeypatch.setattr(transport, "lines", lambda party: [SimpleNamespace(unsent=number) for number in (0, 5, 3)])
+    now = figures(visitor)
+    assert (now["party_unsent_packets"], now["party_unsent_packets_longest"]) == (8, 5)
 
 
 def test_the_age_of_the_last_backup_is_there_when_there_is_one(visitor, monkeypatch, tmp_path):

@@ -32,7 +32,7 @@ class Gate:
         self.refused_origins = Sparingly()
         self.may_tell_of_proxy = not settings.PROXIES
         for reason in REASONS.values():
-            metrics.REFUSED_HANDSHAKES.labels(reason)  # from zero on: see will_count there
+            metrics.count("party_refused_handshakes", reason, more=0)
 
     def __call__(self, environ, start_response):
         def start(status, headers, exc_info=None):
@@ -46,7 +46,7 @@ class Gate:
         if refusal := self.refusal_of(environ):
             status, sentence = refusal
             if environ["PATH_INFO"].startswith(self.path):
-                metrics.REFUSED_HANDSHAKES.labels(REASONS[status[:3]]).inc()
+                metrics.count("party_refused_handshakes", REASONS[status[:3]])
             start(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [sentence.encode()]
         if environ["PATH_INFO"].startswith(self.path):  # a handshake: nothing else gets here

@@ -78,6 +78,7 @@ class Loop:
         self._epoll = epoll()  # waits for nothing itself: eventlet waits for it, as for one descriptor
         self._watched = {}  # descriptor → line
         self._to_write, self._has_to_write = [], eventlet.semaphore.Semaphore(0)
+        self._writer = None  # the greenlet that writes
         self.round = 0  # of writing
         self._to_answer, self._handlers = deque(), 0
         self._ended, self._tells_of_ends = deque(), False
@@ -91,7 +92,8 @@ class Loop:
     def is_alive(self):
         """Whether it reads and writes. (A mistake outside of `guarded` ends either, and the hub says nothing of it.)"""
         hub = eventlet.hubs.get_hub()
-        return not self._writer.dead and self._epoll.fileno() in hub.listeners[hub.READ]
+        is_writing = self._writer is not None and not self._writer.dead
+        return is_writing and self._epoll.fileno() in hub.listeners[hub.READ]
 
     # --- Reading ---
 
