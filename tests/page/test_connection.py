@@ -186,6 +186,22 @@ def test_what_a_log_that_was_put_back_has_not_goes_from_the_page(visit, tmp_path
         server.stop()
 
 
+def test_our_own_mistake_is_shown_with_the_id_that_stands_in_the_records(visit):
+    server = Server(program=("-c", "import app; app.reading.mood = lambda data: 1 / 0; app.main()"))
+    try:
+        asha = visit("asha", server.address).sign_in()
+        with people_without_a_page(server.address, "bilal") as (bilal,):
+            bilal.host("Broken")
+            asha.watch("Broken")
+            asha.room.get_by_role("button", name="Agree").click()
+            told = asha.page.get_by_text("Something went wrong here. Please try again. (")
+            expect(told).to_be_visible()
+            id = re.search(r"\(([0-9a-f]{8})\)", told.inner_text())[1]
+        assert f"({id})" in server.said()
+    finally:
+        server.stop()
+
+
 # --- What only a person can mend --------------------------------------------------------------------------------------
 
 NOT_ALLOWED = "This address is not allowed here. Tell the owner."
