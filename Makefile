@@ -8,7 +8,11 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python
 # Twice as many as two cores: they wait more than they work.
 AT_ONCE := --numprocesses 4 --dist loadfile --no-loadscope-reorder
-PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --retries 2
+# Without a network, pip says that there is no such package.
+NOT_FETCHED := The packages could not be fetched: is there a network? Behind a proxy, set HTTPS_PROXY.
+install = $(PIP_INSTALL) -r $(1) 2>$(VENV)/said || \
+  { grep -q 'after connection broken' $(VENV)/said && echo "$(NOT_FETCHED)" >&2 || cat $(VENV)/said >&2; exit 1; }
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-browsers check lint audit icons bench lighthouse torture cluster screenshots clean
@@ -24,6 +28,8 @@ run: $(VENV)/installed ## install, print the people's passwords and invite links
 test: lint ## install, make sure of a browser, and run every test (ARGS="-k queue" for some)
 	$(IN_VENV) -m runtime.assets
 	sh deploy/install_packages.sh
+	sh tests/install_promtool.sh $(VENV)/bin
+	sh benchmarks/install_peer.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
 	  $(IN_VENV) -m pytest $(AT_ONCE) -m "not engines" $(ARGS)
 
@@ -79,12 +85,12 @@ $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot make a .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP_INSTALL) -r requirements.txt
+	@$(call install,requirements.txt)
 	$(IN_VENV) -m pip check
 	@touch $@
 
 $(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
-	$(PIP_INSTALL) -r tests/requirements.txt
+	@$(call install,tests/requirements.txt)
 	$(IN_VENV) -m pip check
 	@touch $@
 

@@ -47,7 +47,8 @@ from party import reading, rules, story, views
 from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
-from runtime import assets, commands, records, settings, web
+from runtime import assets, commands, metrics, obstacles, records, settings, web
+from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
 from runtime.pace import TokenBuckets, WrongTries
 
@@ -77,6 +78,7 @@ class News:
     lively_cards: set = field(default_factory=set)  # ids, for the lobby too, of which only messages are new
     lively_cards_at: int = 0  # when these were told last
     stale_likes: dict = field(default_factory=dict)  # room id → seqs, for those inside
+    other_people: bool = False  # the owner's list has changed, and the log has not heard of it yet
 
 
 state = State(rooms={}, users={})  # what the log says: `state.apply` alone changes these two dicts
@@ -101,6 +103,8 @@ LIMITS = reading.limits(settings.ROOM_MINUTES)
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
 web.set_up(app, rules.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)
+health = Health(TICK_SECONDS, lambda: journal.probe(), transport.serves_connections)
+health.offer(app)
 socketio = SocketIO(app, **transport.OPTIONS)
 
 # --- The way in -------------------------------------------------------------------------------------------------------
@@ -141,7 +145,7 @@ def append_and_wait(command):
     """
     awaited[command["id"]] = None
     try:
-        journal.append(command)
+        metrics.appended(journal.append, command)
     finally:
         with lock:
             outcome = awaited.pop(command["id"])
@@ -180,15 +184,20 @@ def apply_and_answer(command):
     """Apply the command, and leave its outcome for who waits for it."""
     try:
         outcome = state.apply(command)
-    except Exception:  # one that another version wrote, or our own mistake: the others are applied all the same
-        if (kind := command.get("kind")) in rules.KINDS:
-            log.exception("Command %s could not be applied.", command["id"])
-        elif unknown_kinds.may_tell(kind):
-            log.warning("Commands %r are passed over: another version wrote them.", kind)
-        outcome = OUR_MISTAKE.ack
+    except Exception:  # the others are applied all the same
+        outcome = outcome_of_what_cannot_be_applied(command)
     if command["id"] in awaited:
         awaited[command["id"]] = outcome
     return outcome
+
+
+def outcome_of_what_cannot_be_applied(command):
+    """Of our own mistake, with its id; or of a kind that another version wrote."""
+    if (kind := command.get("kind")) in rules.KINDS:
+        return OUR_MISTAKE.ack | {"id": records.mistake(log, f"Command {command['id']} could not be applied.")}
+    if unknown_kinds.may_tell(kind):
+        log.warning("Commands %r are passed over: another version wrote them.", kind)
+    return OUR_MISTAKE.ack
 
 
 def catch_up():
@@ -203,6 +212,15 @@ def sign_in_holds(user, sign_in_id):
         state.sign_in_of(user, sign_in_id).number == users.number_of(user)
     )
 
+
+def figures():
+    """What runtime/metrics.py has to look up here."""
+    with lock:
+        live, people = len(rules.live_rooms(state)), {tab.user for tab in presence.tabs.values()}
+        return {"party_people": len(people), "party_rooms": {"live": live, "closed": len(state.rooms) - live}}
+
+
+metrics.look_up(figures)
 
 # --- Announcements ----------------------------------------------------------------------------------------------------
 
@@ -314,10 +332,11 @@ def announce_cards():
 
 
 def welcome(sid, user):
-    """Tell a new tab what is live, what of it waits for its person, and what they can still read."""
+    """Tell a new tab what is live, what of it waits for its person, and what they can still read; and the version that
+    the page should have."""
     live = rules.live_rooms(state)
-    closed = views.readable(state.rooms.values(), user)
-    tell(sid, "lobby", {"now": now(), "rooms": list(map(card, live)), "gone": [], "closed": closed})
+    more = {"closed": views.readable(state.rooms.values(), user), "version": assets.VERSION}
+    tell(sid, "lobby", {"now": now(), "rooms": list(map(card, live)), "gone": []} | more)
     for room in live:
         tell_place(sid, room, user)
         if user == room.host:
@@ -361,6 +380,7 @@ def tick():
                 transport.hang_up(socketio, tab.sid)
     try:
         exchange_notes()
+        look_at_people()
         submit_what_is_due()
     except Unavailable:  # then at the next tick
         with lock:
@@ -369,6 +389,7 @@ def tick():
         for room_id in presence.people.keys() - state.rooms.keys():
             clear_out(room_id)
         announce_news()
+    health.note_tick()
 
 
 def exchange_notes():
@@ -381,6 +402,24 @@ def exchange_notes():
     others = journal.exchange(note)
     with lock:
         presence.hear(others)
+
+
+def look_at_people():
+    """Take up the owner's list where it has changed, also when it was changed elsewhere. Raises Unavailable."""
+    news.other_people |= users.look_again()
+    if news.other_people:
+        with lock:
+            presence.doubted.update(state.users)  # while the log is away, their tabs end all the same
+        submit_other_numbers()
+        news.other_people = False
+
+
+def submit_other_numbers():
+    """Let the log say who has another number now, or none: it ends their sign-ins for good. Raises Unavailable."""
+    with lock:
+        other = [name for name in state.users if state.has_other_number(name, users.number_of(name))]
+    for name in other:
+        submit("renumber", name, number=users.number_of(name))
 
 
 def submit_what_is_due():
@@ -471,10 +510,10 @@ def sign_in_page():
     return redirect("./") if visitor() else sign_in_form()
 
 
-def sign_in_form(error=None, status=200, headers=None):
+def sign_in_form(error=None, status=200, headers=None, id=None):
     """The form, which works without JavaScript as well."""
     name = request.form.get("name", "")[: reading.MAX_NAME]
-    return render_template("sign_in.html", name=name, error=error), status, headers or {}
+    return render_template("sign_in.html", name=name, error=error, id=id), status, headers or {}
 
 
 @app.post("/sign-in")
@@ -515,7 +554,7 @@ def sign_out():
 @app.errorhandler(Unavailable)
 def sorry(error):
     """A page whose command could not be kept: signing in or out."""
-    return sign_in_form(NOT_KEPT, 503, {"Retry-After": "5"})
+    return sign_in_form(NOT_KEPT, 503, {"Retry-After": "5"}, records.not_kept(log, error))
 
 
 def refusal_of_visitor(environ):
@@ -560,7 +599,7 @@ def on_connect(sid, environ, auth=None):
                 socketio.server.enter_room(sid, audience)
             welcome(sid, user)
     except Exception:
-        log.exception("A connection could not be taken.")
+        records.mistake(log, "A connection could not be taken.")
         return False
 
 
@@ -572,7 +611,9 @@ def on_disconnect(sid, reason):
 
 def event(handler):
     """Make `on_<event>` answer that event."""
-    socketio.server.on(handler.__name__.removeprefix("on_"), lambda sid, *payload: acknowledge(handler, sid, payload))
+    name = handler.__name__.removeprefix("on_")
+    metrics.will_measure(name)
+    socketio.server.on(name, lambda sid, *payload: metrics.measured(name, acknowledge, handler, sid, payload))
     return handler
 
 
@@ -587,11 +628,10 @@ def acknowledge(handler, sid, payload):
         return {"ok": True, **handler(tab, payload[0])}
     except Refused as refusal:
         return refusal.ack
-    except Unavailable:
-        return Refused("unavailable", NOT_KEPT).ack
-    except Exception:  # our own mistake: in the log for us, a sentence for them
-        log.exception("An event failed.")
-        return OUR_MISTAKE.ack
+    except Unavailable as error:
+        return Refused("unavailable", NOT_KEPT, id=records.not_kept(log, error)).ack
+    except Exception:  # our own mistake: in the records for us, a sentence for them, and an id to find the one by
+        return OUR_MISTAKE.ack | {"id": records.mistake(log, "An event failed.")}
 
 
 def keep_pace(tab):
@@ -765,7 +805,7 @@ def on_close(tab, data):
 @socketio.server.on("*")
 def on_anything_else(_, sid, *payload):
     """Every event answers, also one that there is not."""
-    return acknowledge(no_such_event, sid, payload)
+    return metrics.measured("unknown", acknowledge, no_such_event, sid, payload)
 
 
 def no_such_event(tab, data):
@@ -780,8 +820,7 @@ def begin():
     app.secret_key = users.secret_key()
     try:
         journal.follow(rebuild, receive)
-        for name in [name for name in list(state.users) if state.has_other_number(name, users.number_of(name))]:
-            submit("renumber", name, number=users.number_of(name))
+        submit_other_numbers()
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
     except Unavailable as error:
@@ -795,16 +834,14 @@ def main():
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
     begin()
-    if len(app.secret_key) < 16:
-        log.warning("PARTY_SECRET_KEY is so short that it can be guessed, and with it every password.")
+    obstacles.warn_of_settings(app.secret_key)
     socketio.start_background_task(again_and_again, TICK_SECONDS, tick)
     socketio.start_background_task(again_and_again, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE))
     try:
-        transport.serve(
-            socketio, app, gate, settings.HOST, settings.PORT, lambda port: print(settings.address(port), flush=True)
-        )
+        at = settings.HOST, settings.PORT
+        transport.serve(socketio, app, gate, *at, lambda port: print(*settings.addresses(port), sep="\n", flush=True))
     except OSError as error:
-        raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {error.strerror}.") from None
+        raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {obstacles.why_not_listening(error)}") from None
     finally:
         journal.close()
 

@@ -1,36 +1,48 @@
-"""The people of the party, hard-coded, and their passwords, which stand nowhere.
+"""The people of the party, and their passwords, which stand nowhere.
 
-A password is derived from the secret key, the name and the person's number. To change somebody's password, raise
-their number and restart: it also ends their sign-ins everywhere. `python users.py [ADDRESS]` prints a line for each
-person: name, password, invite link.
+Six names are hard-coded, for a first look. `python users.py add NAME…` begins the owner's own list, which stands in
+`instance/people.json`; from then on the six count no more. `renew NAME` gives somebody another password, `remove NAME`
+lets them in no more. Both end their sign-ins everywhere, and a running party takes them up by itself.
+
+A password is derived from the secret key, the name and the person's number. A number never goes down: who comes back
+has another password than before. `python users.py [ADDRESS]` prints a line for each person: name, password, invite
+link.
 """
 
+import argparse
 import contextlib
+import copy
+import difflib
 import hmac
+import json
+import logging
 import os
 import secrets
-import sys
 import tempfile
 import unicodedata
 from urllib.parse import quote
 
+from party.reading import MAX_NAME
 from runtime import settings
+from runtime.obstacles import obstacle
 
-# name → number. The first is the owner, who so far has no more rights than the others.
+log = logging.getLogger("party.people")
+
+# name → number, where the owner has no list of their own. The first is the owner, who so far has no more rights than
+# the others.
 PEOPLE = {"asha": 1, "bilal": 1, "chen": 1, "dana": 1, "emeka": 1, "farida": 1}
 
-# name → number of everybody who may sign in: `guest1`, `guest2` … beside them, where PARTY_GUESTS says how many
-NUMBERS = PEOPLE | {f"guest{n}": 1 for n in range(1, settings.GUESTS + 1)}
+GUESTS = {f"guest{n}": 1 for n in range(1, settings.GUESTS + 1)}  # beside them, where PARTY_GUESTS says how many
 PASSWORD_BITS = 64  # four words; at the pace that sign-in allows an address, trying half takes longer than the sun has
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
+UNSEEN = {"Cc", "Cf", "Cs"}  # Unicode's categories of control, of format, and of what is no character alone
+
+# --- Who may sign in --------------------------------------------------------------------------------------------------
 
 
 def _plain(name):
     """Without what makes it no other name: capitals, white space around its words, how an accent is encoded."""
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
-
-
-_AS_TYPED = {_plain(name): name for name in NUMBERS}
 
 
 def name_of(typed):
@@ -41,6 +53,71 @@ def name_of(typed):
 def number_of(name):
     """The number of somebody who may sign in, None for anybody else. Nothing else asks for the table."""
     return NUMBERS.get(name)
+
+
+def take_up():
+    """Make those who may sign in the owner's people, or else the six; the guests beside them. Raises ValueError, with a
+    sentence, where that makes no sense."""
+    global NUMBERS, _AS_TYPED, _taken_up
+    _taken_up = _looks()
+    own = read_list()
+    people, whose = (PEOPLE, "PEOPLE in users.py") if own is None else (own["people"], str(list_path()))
+    ensure_names([*people, *GUESTS], whose)
+    NUMBERS = people | GUESTS  # name → number
+    _AS_TYPED = {_plain(name): name for name in NUMBERS}
+
+
+def look_again():
+    """Take up the owner's list where it has changed; gives whether it has. One that cannot be used changes nothing, and
+    the owner is told once."""
+    global _taken_up
+    if (there := _looks()) == _taken_up:
+        return False
+    _taken_up = there
+    try:
+        if there is None:
+            raise ValueError(f"{list_path()} is gone.")
+        take_up()
+    except ValueError as error:
+        log.error("%s Until then everybody stays who they were.", error)
+        return False
+    return True
+
+
+def _looks():
+    """What of the list's file is another after each change of it, also of who may read it; None where it is not."""
+    try:
+        there = list_path().stat()
+    except OSError:
+        return None
+    return there.st_ino, there.st_size, there.st_ctime_ns
+
+
+def ensure_names(names, whose):
+    """Raises ValueError, with a sentence, at the first that is no name for a person, or another's but for capitals."""
+    known = {}
+    for name in names:
+        if fault := _fault_of(name):
+            raise ValueError(f"{whose}: the name {name!r} {fault}.")
+        if _plain(name) in known:
+            raise ValueError(f"{whose}: {known[_plain(name)]!r} and {name!r} are the same name to who signs in.")
+        known[_plain(name)] = name
+
+
+def _fault_of(name):
+    """What is wrong with a name, None where nothing is."""
+    if not name.strip():
+        return "is empty"
+    if len(name) > MAX_NAME:
+        return f"is longer than {MAX_NAME} characters"
+    if name != " ".join(name.split()):
+        return "has white space in it that is not one space between two words"
+    if any(unicodedata.category(character) in UNSEEN for character in name):
+        return "has a character in it that nobody can see"
+    return None
+
+
+# --- Passwords --------------------------------------------------------------------------------------------------------
 
 
 def password(secret, name, number):
@@ -72,19 +149,127 @@ def is_password(secret, name, number, given):
 
 
 def secret_key():
-    """The key that signs sessions and makes passwords: the setting, else one made once and kept for the owner alone."""
+    """The key that signs sessions and makes passwords: the setting, else one made once and kept for the owner alone.
+    Stops with a sentence where it cannot be made or read."""
     if settings.SECRET_KEY:
         return settings.SECRET_KEY
-    settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
     path = settings.INSTANCE / "secret_key"
-    if not path.exists():
-        handle, draft = tempfile.mkstemp(dir=settings.INSTANCE)  # mode 0600
-        os.write(handle, secrets.token_urlsafe(32).encode())
-        os.close(handle)
-        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
-            os.link(draft, path)
-        os.unlink(draft)
-    return path.read_text()
+    try:
+        if not path.exists():
+            # Where another process was first, its key counts.
+            with _draft(secrets.token_urlsafe(32)) as draft, contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+        if key := path.read_text():
+            return key
+    except OSError as error:
+        raise SystemExit(obstacle(path, error)) from None
+    except UnicodeDecodeError:
+        pass
+    raise SystemExit(
+        f"{path} holds no key: put it back from a backup. Where there is none, `rm {path}` and start again; then"
+        " everybody has another password."
+    )
+
+
+@contextlib.contextmanager
+def _draft(text):
+    """The path of a new file in `instance/` with that text, on the disk, for its owner alone. It is gone in the end."""
+    settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
+    handle, path = tempfile.mkstemp(dir=settings.INSTANCE)  # mode 0600
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+            if hasattr(os, "geteuid") and os.geteuid() == 0:  # root does this for whoever the party runs as
+                folder = settings.INSTANCE.stat()
+                os.chown(path, folder.st_uid, folder.st_gid)
+        yield path
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+# --- The owner's own list ---------------------------------------------------------------------------------------------
+
+
+NOBODY = {"people": {}, "removed": {}, "address": ""}
+
+
+def list_path():
+    return settings.INSTANCE / "people.json"
+
+
+def read_list():
+    """The owner's list, None where there is none: the `people` and who was `removed`, each {name: number}, and the
+    `address` of the party. Raises ValueError, with a sentence, for one that cannot be used."""
+    path, why = list_path(), ""
+    try:
+        own = NOBODY | json.loads(path.read_text(encoding="utf-8"))
+        numbers = [*own["people"].values(), *own["removed"].values()]
+        if all(type(number) is int and number > 0 for number in numbers) and isinstance(own["address"], str):
+            return own
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ValueError(obstacle(path, error)) from None
+    except ValueError as error:
+        why = f" ({error})"
+    except (TypeError, AttributeError):
+        pass
+    raise ValueError(
+        f"{path} is no list of people{why}. Put it back from a backup, or write it anew: "
+        '{"people": {"asha": 1, "bilal": 2}} is one; a higher number is another password.'
+    )
+
+
+def write_list(own):
+    """Stops with a sentence where it cannot be written; then the one before is still there."""
+    try:
+        with _draft(json.dumps(own, ensure_ascii=False, indent=2) + "\n") as draft:
+            os.replace(draft, list_path())
+    except OSError as error:
+        raise SystemExit(obstacle(list_path(), error)) from None
+
+
+def add(own, *names):
+    """Let them in. Who was there before gets a number that they never had, in whatever capitals. Gives a sentence."""
+    names = [unicodedata.normalize("NFC", name) for name in names]
+    ensure_names([*own["people"], *GUESTS, *names], "Nobody was added")
+    is_first = not own["people"]
+    for name in names:
+        before = [own["removed"].pop(known) + 1 for known in list(own["removed"]) if _plain(known) == _plain(name)]
+        own["people"][name] = max(before, default=PEOPLE.get(name, 1))
+    begun = f" The list is {list_path()} from now on, whatever stands in users.py; {names[0]} is the owner."
+    return f"Added: {', '.join(names)}.{begun if is_first else ''}"
+
+
+def renew(own, *names):
+    """Give them another password. Gives a sentence."""
+    for name in names:
+        own["people"][name] += 1
+    return f"Another password for {', '.join(names)}: the one before counts no more, and every sign-in with it ends."
+
+
+def remove(own, *names):
+    """Let them in no more; their numbers stay known. Gives a sentence."""
+    for name in names:
+        own["removed"][name] = own["people"].pop(name)
+    return f"Removed: {', '.join(names)}. Every sign-in of theirs ends."
+
+
+def _known(own, typed):
+    """The name of somebody on the list. Stops with a sentence that names the nearest."""
+    if not own["people"]:
+        raise SystemExit("There is nobody on a list of yours: `python users.py add NAME…` begins it.")
+    names = {_plain(name): name for name in own["people"]}
+    if _plain(typed) not in names:
+        near = difflib.get_close_matches(_plain(typed), names, 1, cutoff=0)
+        raise SystemExit(f"{typed!r} is not on the list. {names[near[0]]!r} may be meant.")
+    return names[_plain(typed)]
+
+
+# --- In a terminal ----------------------------------------------------------------------------------------------------
 
 
 def invite(address, name, word):
@@ -92,13 +277,55 @@ def invite(address, name, word):
     return f"{address}sign-in#name={quote(name)}&password={word}"
 
 
-def main(address):
-    """Print everybody's name, password and invite link to the party at `address`."""
-    secret = secret_key()
-    for name, number in NUMBERS.items():
+def show(people, address):
+    """Print a line for each: name, password, invite link to the party at `address`, or where it listens."""
+    secret, address = secret_key(), (address or settings.addresses()[-1]).rstrip("/") + "/"
+    for name, number in people.items():
         word = password(secret, name, number)
         print(f"{name:<10} {word}   {invite(address, name, word)}")
 
 
-if __name__ == "__main__":
-    main(sys.argv[1].rstrip("/") + "/" if len(sys.argv) > 1 else settings.address())
+def change(verb, names, address):
+    """Change the owner's list, say so, and print the lines of whom it is about."""
+    own = read_list() or copy.deepcopy(NOBODY)
+    if verb is not add:
+        names = [_known(own, name) for name in names]
+    own["address"] = address or own["address"]
+    sentence = verb(own, *names)
+    write_list(own)
+    show({name: own["people"][name] for name in names if name in own["people"]}, own["address"])
+    print(f"{sentence} A party that runs takes it up within two seconds.")
+
+
+def is_address(word):
+    return word.startswith(("https://", "http://"))
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        usage="python users.py [ADDRESS] | add NAME… | renew NAME… | remove NAME…",
+        description="Show the people with their passwords and invite links, or change who they are.",
+    )
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--address", default="", help="where the party is; who changes the list need not say it again")
+    given = parser.parse_args()
+    if given.address and not is_address(given.address):
+        raise SystemExit(f"--address must begin with https:// or http://, not {given.address!r}.")
+    match given.words:
+        case []:
+            show(NUMBERS, given.address or (read_list() or NOBODY)["address"])
+        case [address] if is_address(address):
+            show(NUMBERS, address)
+        case ["add" | "renew" | "remove" as verb, _, *_]:
+            secret_key()  # where there can be none, nothing is changed
+            change({"add": add, "renew": renew, "remove": remove}[verb], given.words[1:], given.address)
+        case words:
+            raise SystemExit(f"{' '.join(words)!r} is no address (https://…), nor add, renew or remove with a NAME.")
+
+
+try:
+    take_up()
+    if __name__ == "__main__":
+        main()
+except ValueError as error:
+    raise SystemExit(str(error)) from None

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes sure of what the party is measured against: Node, which is installed from Debian's packages as root or with sudo
-# where there is none, and the files that package-lock.json names, by their hashes, in benchmarks/node_modules/. Fails
-# with a sentence where that is not possible.
+# Makes sure of what the party is measured against, and of what the JavaScript in docs/contract.md is tried with: Node,
+# which is installed from Debian's packages as root or with sudo where there is none, and the files that package-lock.json
+# names, by their hashes, in benchmarks/node_modules/. Fails with a sentence where that is not possible.
 set -eu
 cd "$(dirname "$0")"
 
@@ -20,12 +20,12 @@ install_with_apt() {
 if ! is_there; then
   echo "Node is not there yet: installing it." >&2
   { command -v apt-get >/dev/null && install_with_apt && is_there; } || {
-    echo "The peer needs node and npm, and they could not be installed." >&2
+    echo "Node and npm are missing, and could not be installed." >&2
     exit 1
   }
 fi
 npm ci --no-audit --no-fund --ignore-scripts >&2 || {
-  echo "The peer's packages could not be installed." >&2
+  echo "What package-lock.json names could not be installed." >&2
   exit 1
 }
 touch node_modules/.package-lock.json

@@ -246,6 +246,16 @@ def ensure_free(host, port):
         raise SystemExit(f"Port {port} on {host}: {error.strerror}. Choose another --port.") from None
 
 
+def addresses_at(host, port):
+    """What a party that listens there calls itself: the first for this machine, the last for others."""
+    question = "from runtime import settings; print(*settings.addresses())"
+    listening = os.environ | {"HOST": host, "PORT": str(port)}
+    asked = subprocess.run([sys.executable, "-c", question], cwd=ROOT, env=listening, stdout=subprocess.PIPE, text=True)
+    if asked.returncode:
+        raise SystemExit(1)  # it has said what is wrong with which setting
+    return asked.stdout.split()
+
+
 def program(name):
     """The path of a program, also where Debian keeps nginx."""
     path = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
@@ -291,16 +301,19 @@ def main():
     for port in ports:
         ensure_free(LOCALHOST, port)
     folder = wanted.folder.resolve()
-    pid_file = own_folder(folder)
-    address = f"http://[{host}]:{wanted.port}/" if ":" in host else f"http://{host}:{wanted.port}/"
+    addresses = addresses_at(host, wanted.port)
+    try:
+        pid_file = own_folder(folder)
+    except OSError as error:
+        raise SystemExit(f"{folder} cannot be used: {error.strerror}. Mend that, or choose another --folder.") from None
     redis = the_redis(folder, pid_file)
     processes = [a_process(port, redis) for port in ports]
     cluster = Cluster(redis, processes, the_nginx(folder, host, wanted.port, ports))
-    if subprocess.run([sys.executable, "users.py", address], cwd=ROOT, check=False).returncode:
+    if subprocess.run([sys.executable, "users.py", *addresses[-1:]], cwd=ROOT, check=False).returncode:
         raise SystemExit(1)  # it has said why
     try:
         cluster.start()
-        print(address, flush=True)
+        print(*addresses, sep="\n", flush=True)
         say(f"For a rolling restart: kill -HUP {os.getpid()}")
         cluster.watch()
     finally:

@@ -117,17 +117,20 @@ def readable(rooms: Iterable[Room], user: str) -> list[View]:
 def on_entering(room: Room, user: str, after: int | None) -> View:
     """What a tab of the user lacks that goes in: messages, with the last of them what is liked; the host the queue."""
     entry: View = {"room": room.id} | feed_after(room, after)
-    if after is None or after + CATCH_UP >= len(room.messages):
+    if not entry["later"]:
         entry |= {"likes": likes(room, room.likes), "liked": sorted(room.liked.get(user, ()))}
     return entry | ({"waiting": queue(room)} if user == room.host else {})
 
 
 def feed_after(room: Room, after: int | None) -> View:
-    """Of the messages behind `after` a thousand, and what up to there was taken back; for None the last few screens."""
+    """Of the messages behind `after` a thousand, whether there are later ones, and what up to there was taken back; for
+    None the last few screens."""
     if after is None:
-        return feed_before(room, len(room.messages) + 1)
+        return feed_before(room, len(room.messages) + 1) | {"later": False}
     start = min(after, len(room.messages))
-    return feed(room, start, start + CATCH_UP) | {"taken_back": [seq for seq in room.taken_back if seq <= after]}
+    later = start + CATCH_UP < len(room.messages)
+    taken_back = [seq for seq in room.taken_back if seq <= after]
+    return feed(room, start, start + CATCH_UP) | {"later": later, "taken_back": taken_back}
 
 
 def feed_before(room: Room, seq: int) -> View:

@@ -30,6 +30,7 @@ from whitenoise.compress import Compressor
 from whitenoise.media_types import MediaTypes
 
 from runtime import settings
+from runtime.obstacles import obstacle
 
 STATIC = settings.ROOT / "static"
 
@@ -86,9 +87,13 @@ KINDS = {".css", ".js", ".json", ".png", ".svg", ".txt", ".webmanifest"}
 
 
 def read_files():
-    """{name: bytes} of everything in `static/` that a browser may get, but for what development alone needs."""
+    """{name: bytes} of everything in `static/` that a browser may get, but for what development alone needs. Stops with
+    a sentence at one that cannot be read."""
     paths = sorted(path for path in STATIC.rglob("*") if path.suffix in KINDS and path.name != VUE_FOR_DEVELOPMENT.file)
-    return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
+    try:
+        return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
+    except OSError as error:
+        raise SystemExit(obstacle(Path(error.filename), error)) from None
 
 
 def version_of(files):
@@ -194,14 +199,18 @@ def file_of_another_version(version, name):
 
 def folder_of_this_version():
     """Where this version's files lie with compressed copies of them: below SERVED, or, where nothing can be written
-    there, in a folder of this process alone."""
+    there, in a folder of this process alone. Stops with a sentence where that cannot be either."""
     try:
         settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
         return kept_in(SERVED)
-    except OSError:
+    except OSError as error:
+        why = error
+    try:
         folder = tempfile.mkdtemp()
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return kept_in(Path(folder))
+    except OSError:
+        raise SystemExit(obstacle(SERVED, why)) from None
 
 
 def kept_in(place):
@@ -303,5 +312,7 @@ if __name__ == "__main__":
     try:
         if missing(COPIED):
             fetch()
-    except (NotFetched, OSError) as error:
+    except NotFetched as error:
         sys.exit(f"No own copies of the page's libraries: {error}")
+    except OSError as error:
+        sys.exit(f"No own copies of the page's libraries: {obstacle(VENDOR, error)}")

@@ -17,6 +17,8 @@ All offer the same:
     exchange(note)            leaves what note() gives for the processes that share this log, and gives what they
                               left: {process: note}, without those that are gone. Raises Unavailable. Costs next to
                               nothing where note() gives the same object again, and nobody else left anything new.
+    probe()                   returns when the log has taken something on trial, which is no command, as it takes a
+                              command. Raises Unavailable, within two seconds.
     trim(before)              forgets what is older than `before`, in milliseconds UTC
     fill(entries)             puts these (position, command) into a log with nothing in it, or none of them, and needs
                               no `follow` before it; keeps the positions of a log of its own kind. Raises ValueError,
@@ -29,7 +31,9 @@ processes share it, and a kind of `address` in tests/test_journal.py, which asks
 """
 
 import contextlib
+import errno
 import gc
+import glob
 import itertools
 import logging
 import os
@@ -37,6 +41,7 @@ import re
 import secrets
 import shlex
 import sqlite3
+import tempfile
 import threading
 import time
 import zlib
@@ -46,6 +51,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
+
+from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.journal")
 
@@ -194,6 +201,9 @@ class MemoryJournal(OneProcess):
             self._receive(position, command)
         return position
 
+    def probe(self):
+        pass
+
     def replay(self, after=None):
         return [entry for entry in list(self._log) if entry[0] > (after or 0)]
 
@@ -232,6 +242,7 @@ class FileJournal(OneProcess, Together):
     # faster and would lose the last seconds; a killed process loses nothing with either.
     SYNCHRONOUS = "FULL"
     KEPT_FREE_BYTES = 4_000_000  # of SQLite's own log, when it is started over: what a thousand pages take
+    LEAST_FREE_BYTES = 100_000  # a start needs half of it
     # Whoever waits for the file stops everybody, and nobody else writes: only somebody's own tools can be in the way.
     BUSY_SECONDS = 0.2
 
@@ -259,14 +270,27 @@ class FileJournal(OneProcess, Together):
         try:
             yield
         except OSError as error:
-            raise ValueError(f"{self.path} cannot be used: {error.strerror}") from error
+            raise ValueError(obstacle(Path(error.filename or self.path), error)) from error
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", None)
             if not code:  # Python could not read a text, and cites it: those are somebody's words
                 raise Damaged(self.path, "is damaged") from None
             if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise Damaged(self.path, f"is damaged ({error})") from error
+            self._ensure_may_write()
             raise ValueError(f"{self.path} cannot be used, and was left as it is: {error}") from error
+
+    def _ensure_may_write(self):
+        """Raises ValueError where the system stands in the way of SQLite, which does not say why."""
+        here = self.path
+        try:
+            with tempfile.TemporaryFile(dir=self.path.parent) as file:
+                file.write(bytes(self.LEAST_FREE_BYTES))
+            for here in self.path.parent.glob(f"{glob.escape(self.path.name)}*"):
+                if not os.access(here, os.R_OK | os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise ValueError(obstacle(here, error)) from error
 
     def _connect(self, path, **how):
         options = {"isolation_level": None, "check_same_thread": False}
@@ -362,13 +386,27 @@ class FileJournal(OneProcess, Together):
 
     def _write(self, batch):
         """Write it in one transaction, and receive each; where that fails, none is received."""
+        positions = self._on_disk(self._commit, batch)
+        return [self._receive_one(*entry) for entry in zip(positions, batch.commands, strict=True)]
+
+    def probe(self):
+        """Write a number that SQLite keeps in the file for its user: a transaction and its wait, as any."""
+        if not self._turn.acquire(timeout=self.TURN_SECONDS):
+            raise Unavailable("too many wait for the log")
         try:
-            positions = self._commit(batch)
+            self._on_disk(self._database.execute, "PRAGMA user_version = 1")
+        finally:
+            self._turn.release()
+
+    def _on_disk(self, write, *what):
+        """What `write(*what)` gives. Raises Unavailable when that cannot be."""
+        try:
+            given = write(*what)
         except sqlite3.Error as error:
             self._note(error)
             raise Unavailable(str(error)) from error
         self._note(None)
-        return [self._receive_one(*entry) for entry in zip(positions, batch.commands, strict=True)]
+        return given
 
     def _receive_one(self, position, command):
         """Gives the position, or what went wrong: that is for the one who appended this."""
@@ -537,13 +575,14 @@ class RedisJournal(Together):
     """
 
     began = 0
-    STREAM, HERE = "party:log", "party:here"
+    STREAM, HERE, PROBE = "party:log", "party:here", "party:probe"
     CHANGED = ""  # beside the names in HERE: another text after each change. A process without a note, for who is older
     READ_SECONDS = 0.5  # a reader that waits for news hears at least this often that there is none
     READ_AT_ONCE = 500
     SLICE_SECONDS = 0.003  # of receiving, then who has something else to do goes first
     # Behind what was new, more is awaited so long, and one reading serves for all of it; unless somebody here waits.
     GATHER_SECONDS = 0.01
+    PROBE_SECONDS = 60  # then what was written on trial goes by itself
     REWRITE_SECONDS = 3_600
     # Counted in exchanges that were answered, of which the party has four a second, and not in seconds: who was frozen,
     # or without Redis, must not take the others for gone.
@@ -610,7 +649,18 @@ class RedisJournal(Together):
 
     def catch_up(self):
         deadline = time.monotonic() + self.PATIENCE_SECONDS
-        if entries := self._ask(self._redis.xrevrange, self.STREAM, count=1):
+        self._wait_for_last(self._ask(self._redis.xrevrange, self.STREAM, count=1), deadline)
+
+    def probe(self):
+        """Redis refuses this where it refuses a command, and waits for its disk; and what it has must come here."""
+        deadline = time.monotonic() + self.PATIENCE_SECONDS
+        talk = self._redis.pipeline(transaction=False)
+        talk.set(self.PROBE, "", ex=self.PROBE_SECONDS)
+        talk.xrevrange(self.STREAM, count=1)
+        self._wait_for_last(self._ask(talk.execute)[1], deadline)
+
+    def _wait_for_last(self, entries, deadline):
+        if entries:
             self._wait_for([entries[0][0]], deadline)
 
     def _ask(self, question, *what, **how):

@@ -10,17 +10,19 @@ import contextlib
 import os
 import re
 import select
+import unicodedata
 from pathlib import Path
 
 VERSION = "1.1.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
-INSTANCE = ROOT / "instance"  # the secret key and the log; made when it is needed, for the owner alone
+NOTIFY_SOCKET = os.environ.get("NOTIFY_SOCKET")  # no setting of ours: systemd gives it to what it starts
 
-
-EMPTY_IS_MISSING = {"HOST", "PORT", "PARTY_SECRET_KEY", "PARTY_ASYNC_MODE"}
+EMPTY_IS_MISSING = {"HOST", "PORT", "PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN", "PARTY_ASYNC_MODE"}
+known = set()  # the names of all settings, noted as each is read
 
 
 def text(name, default):
+    known.add(name)
     given = os.environ.get(name, default)
     return default if given == "" and name in EMPTY_IS_MISSING else given
 
@@ -41,17 +43,51 @@ def number(name, default, low, high, fractions=False):
     raise SystemExit(f"{name} must be a {'' if fractions else 'whole '}number from {low} to {high}, not {given!r}.")
 
 
+def origin(given):
+    """The origin as browsers send it, however it was written; None for what is none."""
+    given = unicodedata.normalize("NFKC", given).lower()
+    parts = re.fullmatch(r"(https?)://([\w.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?", given)
+    if not parts or int(parts[3] or 0) > 65_535:
+        return None
+    scheme, host, port = parts.groups()
+    labels = (label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in host.split("."))
+    is_own_port = port is None or int(port) == {"http": 80, "https": 443}[scheme]
+    return f"{scheme}://{'.'.join(labels)}{'' if is_own_port else f':{int(port)}'}"
+
+
 def origins(name):
-    given = [origin.strip() for origin in text(name, "").lower().split(",") if origin.strip()]
-    if not all(re.fullmatch(r"https?://[^/?#\s]+", origin) for origin in given):
-        raise SystemExit(f"{name} must be origins like https://blog.example, separated by commas.")
-    return given
+    given = [one.strip() for one in text(name, "").split(",") if one.strip()]
+    for one in given:
+        if not origin(one):
+            raise SystemExit(
+                f"{name} must be origins like https://blog.example, without a path, separated by commas, not {one!r}."
+            )
+    return [origin(one) for one in given]
+
+
+def folder(name, default):
+    return ROOT / text(name, default)
+
+
+def refuse_unknown():
+    """A misspelt setting would count as missing, and nobody would be told."""
+    for name in sorted(os.environ):
+        if name.startswith("PARTY_") and name not in known:
+            import difflib  # nobody else waits for it
+
+            words = {one.removeprefix("PARTY_"): one for one in known}
+            near = difflib.get_close_matches(name.removeprefix("PARTY_"), words, 1)
+            hint = f"{words[near[0]]} may be meant" if near else "docs/operating.md lists those that there are"
+            raise SystemExit(f"{name} is no setting: {hint}.")
 
 
 HOST = text("HOST", "127.0.0.1")
 PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
+INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
+DISK = choice("PARTY_DISK", "kept", "thrown-away")  # at the next deploy, as on platforms that start a Procfile
+BACKED_UP = INSTANCE / "backed_up"  # touched by every backup
 ROOM_MINUTES = number("PARTY_ROOM_MINUTES", 30, 0.001, 120, fractions=True)
 ROOM_MESSAGES = number("PARTY_ROOM_MESSAGES", 10_000, 1, 1_000_000)
 SEATS = number("PARTY_SEATS", 8, 1, 100)  # of speakers beside the host: more voices than a reader can follow
@@ -63,7 +99,11 @@ if DEV:
     ASSETS = "local"  # Vue's development build is there as an own copy alone
 ORIGINS = origins("PARTY_ORIGINS")  # none: the server's own
 PROXIES = number("PARTY_PROXIES", 0, 0, 10)
+LOG = choice("PARTY_LOG", "plain", "json")  # how records are written
+METRICS_TOKEN = text("PARTY_METRICS_TOKEN", None)  # None: figures are for this machine alone
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
+refuse_unknown()
+
 if "FLASK_RUN_FROM_CLI" in os.environ:
     ASYNC_MODE = "threading"  # the `flask` command only reads the log, and has imported too much to be patched
 if not hasattr(select, "epoll"):
@@ -73,6 +113,20 @@ if not JOURNAL.startswith("redis"):
     os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 
 
-def address(port=PORT):
-    """The address of a party that listens on HOST and `port`."""
-    return f"http://[{HOST}]:{port}/" if ":" in HOST else f"http://{HOST}:{port}/"
+# Where HOST is everywhere: what this machine is called here, and who is far away, towards whom it shows its address.
+EVERYWHERE = {"0.0.0.0": ("127.0.0.1", "192.0.2.1"), "::": ("::1", "2001:db8::1")}
+
+
+def addresses(port=PORT):
+    """The addresses of a party that listens on HOST and `port`: the first for this machine, the last for others."""
+    import socket  # whoever asks for an address is behind the patch of the standard library
+
+    hosts = [HOST]
+    if HOST in EVERYWHERE:
+        here, elsewhere = EVERYWHERE[HOST]
+        hosts = [here]
+        family = socket.AF_INET6 if ":" in HOST else socket.AF_INET
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as nothing_is_sent:
+            nothing_is_sent.connect((elsewhere, port or 1))
+            hosts.append(nothing_is_sent.getsockname()[0])
+    return [f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/" for host in hosts]

@@ -2,15 +2,19 @@
 
 import gzip
 import hmac
+import logging
 import re
 import secrets
 from functools import partial
 
 import brotli
-from flask import request, session
+from flask import render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import HTTPException, InternalServerError
 
-from runtime import assets, settings, words
+from runtime import assets, records, settings, words
+
+log = logging.getLogger("party.web")
 
 TOKEN_BYTES = 18
 MAX_FORM_BYTES = 16_000
@@ -74,10 +78,13 @@ def set_up(app, sign_in_seconds, limits):
     app.session_interface = SessionCookie()
     assets.serve(app)
     app.after_request(keep_pages_small_and_out_of_caches)
+    app.register_error_handler(HTTPException, trouble)
+    app.register_error_handler(Exception, our_mistake)
     app.context_processor(words.in_the_visitors_language)
     app.jinja_env.globals.update(
         static=assets.ADDRESS,
         version=assets.VERSION,
+        release=settings.VERSION,
         icon=assets.ICON,
         icon_unseen=assets.ICON_UNSEEN,
         libraries=LIBRARIES,
@@ -95,6 +102,28 @@ def keep_pages_small_and_out_of_caches(response):
         if encoding := next((known for known in COMPRESSIONS if request.accept_encodings[known]), None):
             response.content_encoding = encoding
             response.set_data(COMPRESSIONS[encoding](response.get_data()))
+    return response
+
+
+# --- In place of a page that cannot be had ----------------------------------------------------------------------------
+
+
+def our_mistake(error):
+    """What broke, in the records; its id there, and no more of it, for the visitor."""
+    return trouble(InternalServerError(), records.mistake(log, f"{request.method} {request.path!r} failed."))
+
+
+def trouble(error, id=None):
+    """What is so, in the party's looks for a person, and as a line of text for a program. The same for everybody."""
+    response = error.get_response()
+    if request.accept_mimetypes.best_match(["text/plain", "text/html"]) == "text/html":
+        page = render_template("trouble.html", status=error.code, id=id)
+        response.content_type = "text/html; charset=utf-8"
+    else:
+        page = " ".join(filter(None, [f"{error.code} {error.name}", id]))
+        response.content_type = "text/plain; charset=utf-8"
+    response.set_data(page)
+    response.cache_control.no_store = True
     return response
 
 

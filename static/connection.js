@@ -8,11 +8,18 @@ const REPLY_MS = 8000;
 // A shorter absence is not worth a word.
 const QUIET_MS = 2500;
 const RETRY_MS = 1500;
+// What somebody has to mend takes its time.
+const RETRY_REFUSED_MS = 6000;
 const ATTEMPTS = 4;
 // The WebSocket close code of a server that is restarted on purpose.
 const SERVICE_RESTART = 1012;
 
 const NO_ANSWER = { ok: false, code: 'unavailable', error: words.connection.notAnswering };
+// Why there is no connection, by the status that says so.
+const REFUSED = { 403: 'notAllowed', 429: 'tooManyTabs' };
+// A handshake would be taken. So often in a row, something between takes none.
+const TAKEN = 400;
+const BLOCKED_AFTER = 3;
 // After these refusals the same words may well be accepted a little later.
 const PASSING = ['unavailable', 'slow_down', 'signed_out'];
 
@@ -23,10 +30,12 @@ let socket; // none until the client has been loaded
 
 /**
  * Connects for `user` once `client` (a promise of Socket.IO's client) is there, and comes back for ever. Calls `onState`
- * with "online", "away" (too short to speak of), "reconnecting", "restarting" or "signed-out".
+ * with "online", "away" (too short to speak of), "reconnecting", "restarting", "signed-out", "notAllowed" (from this
+ * address), "tooManyTabs" or "blocked" (by something between).
  */
 export async function connect(user, onState, client) {
   let quiet;
+  let failures = 0;
 
   function report(state) {
     clearTimeout(quiet);
@@ -46,10 +55,24 @@ export async function connect(user, onState, client) {
     } else if (signedIn && signedIn !== user) {
       // Somebody else signed in, in another tab: this page and its words are not theirs.
       location.reload();
-    } else if (!socket.active) {
-      // The server said no; Socket.IO takes that as final, a page that is still signed in does not.
-      setTimeout(() => socket.connect(), RETRY_MS);
+    } else {
+      const refusal = signedIn && (await askWhy());
+      if (refusal && !socket.connected) {
+        report(refusal);
+        socket.disconnect();
+        setTimeout(() => socket.connect(), RETRY_REFUSED_MS);
+      } else if (!socket.active) {
+        // The server said no; Socket.IO takes that as final, a page that is still signed in does not.
+        setTimeout(() => socket.connect(), RETRY_MS);
+      }
     }
+  }
+
+  /** A browser does not say why a handshake is refused. A plain request is refused as one. */
+  async function askWhy() {
+    const { status } = await fetch('socket.io/', { method: 'POST' }).catch(() => ({}));
+    failures = status === TAKEN ? failures + 1 : 0;
+    return failures < BLOCKED_AFTER ? REFUSED[status] : 'blocked';
   }
 
   // A phone that wakes up should not wait for the next attempt; nor a tab that was signed in again elsewhere.
@@ -68,7 +91,10 @@ export async function connect(user, onState, client) {
     timeout: REPLY_MS,
   });
   socket.onAny((event, payload) => handlers.get(event)?.forEach((handler) => handler(payload)));
-  socket.on('connect', () => report('online'));
+  socket.on('connect', () => {
+    failures = 0;
+    report('online');
+  });
   socket.on('connect_error', comeBack);
   socket.on('disconnect', (reason, details) => {
     if (details?.context?.code === SERVICE_RESTART) report('restarting');

@@ -103,13 +103,19 @@ export class Discussion {
     const stop = on('place', (event) => {
       if (event.room === this.id) place = event.place;
     });
+    const last = this.messages.at(-1)?.seq ?? 0;
     const after = heldUpTo(this.messages) ?? undefined;
     this.listensUnnamed = listensUnnamed();
     const answer = await ask('watch', { room: this.id, after, unnamed: this.listensUnnamed });
     stop();
     this.isEntering = false;
     if (this.hasEnded) return;
-    if (answer.ok) {
+    // The server's log was put back to how it was before: under these numbers stands, or will stand, something else.
+    if (answer.ok && this.view?.seq < last) {
+      this.messages = Object.freeze([]);
+      this.cameAfter = Infinity;
+      this.enter();
+    } else if (answer.ok) {
       this.heard.place(place);
       this.onEntered(answer);
     } else if (isPassing(answer)) {
@@ -121,13 +127,13 @@ export class Discussion {
     }
   }
 
-  onEntered({ messages, waiting, likes, liked, taken_back: takenBack = [] }) {
+  onEntered({ messages, later, waiting, likes, liked, taken_back: takenBack = [] }) {
     this.absence = null;
     if (likes) Object.assign(this, { likes, liked });
     this.forgetWords(takenBack);
     this.receive(messages);
     // A long absence is caught up with in several steps.
-    if (this.isBehind && messages.length) return this.enter();
+    if (later) return this.enter();
     this.isCurrent = true;
     if (this.cameAfter === Infinity) this.cameAfter = this.messages.at(-1)?.seq ?? 0;
     if (waiting) this.heard.queue(waiting);

@@ -31,6 +31,8 @@ export const draftName = (user, room) => `draft ${user} ${room}`;
 
 export const pitchDraftName = (user, room) => `pitch draft ${user} ${room}`;
 
+export const topicDraftName = (user) => `topic draft ${user}`;
+
 export const pitchName = (user, room) => `pitch ${user} ${room}`;
 
 export const unsentName = (user, room) => `unsent ${user} ${room}`;

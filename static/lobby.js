@@ -1,6 +1,7 @@
 /** The lobby: the live rooms as cards, the closed ones that one can still read, and the sheet that opens a new room. */
 
 import { command } from './connection.js';
+import { keep, kept, topicDraftName } from './kept.js';
 import { PageChoices } from './noticing.js';
 import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog } from './parts.js';
 import { hueOf, isClosingRound, isInComposition, isJustOpened, seated, sign } from './parts.js';
@@ -105,8 +106,12 @@ export const HostSheet = {
       </form>
     </sheet-dialog>`,
   components: { SheetDialog },
+  props: { user: String },
   emits: ['opened'],
-  data: () => ({ topic: '', minutes: USUAL_MINUTES, continues: undefined, refusal: '', isOpening: false }),
+  data() {
+    const topic = kept(topicDraftName(this.user), '');
+    return { topic, minutes: USUAL_MINUTES, continues: undefined, refusal: '', isOpening: false };
+  },
   computed: {
     /** The usual time is one of them, whatever it is. */
     choices() {
@@ -114,6 +119,11 @@ export const HostSheet = {
     },
     count() {
       return fill(words.writing.count, { length: Array.from(this.topic).length, most: limits.maxTopic });
+    },
+  },
+  watch: {
+    topic(text) {
+      keep(topicDraftName(this.user), text);
     },
   },
   methods: {
@@ -208,6 +218,7 @@ export const LobbyPage = {
       <sheet-dialog ref="me" :title="user">
         <page-choices></page-choices>
         <button class="button button--wide" form="sign-out">{{ words.party.signOut }}</button>
+        <p class="release">{{ fill(words.party.release, { version }) }}</p>
       </sheet-dialog>
     </div>`,
   components: { ClosedRooms, LobbyCard, PageChoices, PersonFace, SheetDialog },
@@ -225,6 +236,7 @@ export const LobbyPage = {
       return this.cards.length ? countInWords(words.lobby.heading, this.cards.length) : words.lobby.quiet;
     },
     sign: () => sign,
+    version: () => document.body.dataset.release,
   },
   methods: {
     /** After a room: to where it was opened, or where that is gone to the heading. */

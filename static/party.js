@@ -24,6 +24,8 @@ function restoreRoomAfterSignIn() {
 
 /** The lobby as it was when the server made this page. */
 const lobby = JSON.parse(document.getElementById('lobby').textContent);
+/** Of the files that this page is made of. */
+const VERSION = document.body.dataset.version;
 const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
 
 const ConnectionNotice = {
@@ -32,12 +34,16 @@ const ConnectionNotice = {
     <p v-if="state === 'signed-out'" class="notice notice--refusal" role="alert">
       {{ words.connection.signedOut }} <a :href="signIn">{{ words.connection.signInAgain }}</a>
     </p>
-    <p v-else-if="state === 'restarting'" class="notice" role="status">{{ words.connection.restarting }}</p>
-    <p v-else-if="state === 'reconnecting'" class="notice" role="status">{{ words.connection.reconnecting }}</p>`,
+    <p v-else-if="words.connection[state]" :key="state" class="notice" :class="{ 'notice--refusal': !isPassing }"
+      :role="isPassing ? 'status' : 'alert'">{{ words.connection[state] }}</p>`,
   props: { state: String },
   computed: {
     signIn() {
       return `sign-in${location.hash}`;
+    },
+    /** Else somebody has to mend it. */
+    isPassing() {
+      return ['restarting', 'reconnecting'].includes(this.state);
     },
   },
 };
@@ -46,19 +52,22 @@ const Party = {
   template: /* html */ `
     <lobby-page v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
       :places="places" :queues="queues" @open="open" @host="$refs.hosting.show()"></lobby-page>
-    <room-page v-if="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
+    <room-page v-if="room" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
       :place="places[room]" :queue="queues[room]" :asks="asks"
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" @carry-on="$refs.hosting.show($event)"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice :state="connection"></connection-notice>
+      <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
+        {{ words.party.newVersion }} <button class="link" @click="reload">{{ words.party.reload }}</button>
+      </p>
       <div role="status" aria-atomic="false">
         <p v-for="notice in notices" :key="notice.id" class="notice" :class="{ 'visually-hidden': notice.requests.length }">
           {{ notice.text }}
         </p>
       </div>
     </div>
-    <host-sheet ref="hosting" @opened="open"></host-sheet>`,
+    <host-sheet ref="hosting" :user="user" @opened="open"></host-sheet>`,
   components: { ConnectionNotice, HostSheet, LobbyPage },
 
   props: { client: Promise }, // of the Socket.IO client: what the page shows need not wait for it
@@ -75,6 +84,10 @@ const Party = {
     asks: asksInAddress(),
     notices: [],
     unread: 0, // messages that came while nobody looked
+    version: VERSION, // of the page, as the server has it by now
+    offersReload: false,
+    announced: null, // the version that was offered last
+    isNewsOfIt: false, // a screen reader says it once
     localNow: Date.now(),
     clockOffset: lobby.now - Date.now(),
   }),
@@ -103,6 +116,11 @@ const Party = {
       immediate: true, // a link can lead straight to a room
     },
     unseen: { handler: showUnseen, immediate: true },
+    offersReload(offers) {
+      if (!offers) return;
+      this.isNewsOfIt = this.version !== this.announced;
+      this.announced = this.version;
+    },
     async room(room, before) {
       this.visited.add(room);
       this.goOut(before);
@@ -131,7 +149,7 @@ const Party = {
     on('closed', this.onClosed);
     addEventListener('popstate', this.onAddress);
     document.addEventListener('visibilitychange', () => (this.unread = 0));
-    setInterval(() => (this.localNow = Date.now()), SECOND);
+    setInterval(this.onSecond, SECOND);
   },
 
   mounted() {
@@ -149,7 +167,23 @@ const Party = {
       this.queues = { [this.room]: this.queues[this.room] ?? [] };
     },
 
-    onLobby({ now, rooms, gone, closed }) {
+    onSecond() {
+      this.localNow = Date.now();
+      this.offersReload = this.version !== VERSION && this.connection === 'online' && this.comesBack();
+    },
+
+    /** Whether all comes back with a reload. Drafts would, where the browser keeps anything. */
+    comesBack() {
+      const isWriting = Array.from(document.querySelectorAll('textarea')).some(({ value }) => value.trim());
+      return !isWriting && !document.querySelector('dialog[open]') && (!this.room || this.$refs.room?.comesBack());
+    },
+
+    reload() {
+      location.reload();
+    },
+
+    onLobby({ now, rooms, gone, closed, version = this.version }) {
+      this.version = version;
       this.clockOffset = now - Date.now();
       const cards = { ...(this.expectsWholeLobby ? {} : this.cards), ...byId(rooms) };
       for (const card of rooms) {

@@ -357,6 +357,12 @@ export const RoomPage = {
       this.discussion.onConnection(this.connection);
     },
 
+    /** Whether all comes back with a reload. */
+    comesBack() {
+      const { isCurrent, unsent } = this.discussion;
+      return isCurrent && !unsent.length && (this.view.gone_at ?? Infinity) > this.now;
+    },
+
     onWidth() {
       this.isWide = WIDE.matches;
     },

@@ -55,9 +55,13 @@ export function placeInWords(place) {
   return fill(words.asking.place, { place: ordinal ?? fill(forms[ordinals.select(place)], { count: place }) });
 }
 
-/** Why the server said no. Its sentences are English; a translation lists them, or at least says what the code means. */
-export function reasonOf({ code, error }) {
-  return words.refusals[error] ?? words.refusals[code] ?? error;
+/**
+ * Why the server said no. Its sentences are English; a translation lists them, or at least says what the code means. Of
+ * its own mistakes it gives an `id`, under which the owner finds them.
+ */
+export function reasonOf({ code, error, id }) {
+  const reason = words.refusals[error] ?? words.refusals[code] ?? error;
+  return id ? `${reason} (${id})` : reason;
 }
 
 /** "24 min", and in the last ten minutes "9:05". */

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import queue
 import random
 import re
 import shutil
@@ -10,8 +11,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+
+# The people, the key and the rooms of who works here are met by nothing that tests and measurements start. One folder
+# for all processes of a run, so that the page's files are put aside once.
+os.environ["TESTS_INSTANCE"] = os.environ.get("TESTS_INSTANCE") or (instance := tempfile.TemporaryDirectory()).name
+os.environ["PARTY_INSTANCE"] = os.environ["TESTS_INSTANCE"]
 
 import redis
 from person import Person, SocketLine, sign_in_over_http
@@ -176,3 +183,53 @@ def running_redis(*settings):
         yield redis
     finally:
         redis.stop()
+
+
+class Prefix:
+    """A proxy that serves a party below `/party/`, as the nginx of deploy/ does."""
+
+    def __init__(self, port):
+        self.port, self.refusal = port, None  # the status that it answers with while the party is away
+        self.passes_upgrades = True
+        self.refused = queue.Queue()  # what was asked then
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/party/"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                visitor, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._take, args=(visitor,), daemon=True).start()
+
+    def _take(self, visitor):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            if not (data := visitor.recv(65_536)):
+                return visitor.close()
+            head += data
+        line, rest = head.split(b"\r\n", 1)
+        if refusal := self.refusal or (None if b" /party/" in line else "404 Not Found"):
+            visitor.sendall(f"HTTP/1.1 {refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+            self.refused.put(head)
+            return visitor.close()
+        line = line.replace(b" /party/", b" /", 1)
+        # One request for each connection, so that no other needs a look; a WebSocket keeps its own.
+        rest = re.sub(rb"(?i)connection: keep-alive", b"Connection: close", rest)
+        if not self.passes_upgrades:
+            rest = re.sub(rb"(?i)\r\nupgrade: websocket", b"", rest)
+        server = socket.create_connection(("127.0.0.1", self.port))
+        server.sendall(line + b"\r\nX-Forwarded-Prefix: /party\r\nX-Forwarded-For: 127.0.0.1\r\n" + rest)
+        threading.Thread(target=self._pass_on, args=(visitor, server), daemon=True).start()
+        self._pass_on(server, visitor)
+
+    def _pass_on(self, one, other):
+        with contextlib.suppress(OSError):
+            while data := one.recv(65_536):
+                other.sendall(data)
+        for end in (one, other):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # unlike close, this also wakes the thread that passes on the other way
+            end.close()

@@ -4,7 +4,7 @@ import contextlib
 import re
 
 from playwright.sync_api import expect
-from servers import password_of
+from servers import password_of, running_server
 from visitor import Cable, people_without_a_page
 
 TOPIC = "Which book changed how you see your town?"
@@ -193,6 +193,28 @@ def when_things_go_wrong(asha, visit):
     lost.page.evaluate("fetch('sign-out', { method: 'POST', body: new FormData(document.getElementById('sign-out')) })")
     expect(lost.page.get_by_text("You are signed out.")).to_be_visible()
     yield "signed out", lost
+    lost.page.goto("nowhere/at/all")
+    yield "no such page", lost
+    with running_server(PARTY_ORIGINS="https://blog.example") as server:
+        elsewhere = visit("dana", server.address).sign_in()
+        expect(elsewhere.page.get_by_text("This address is not allowed here.")).to_be_visible()
+        yield "an address that is not allowed", elsewhere
+    old = visit("guest3")
+    of_another_version(old.page)
+    old.sign_in()
+    expect(old.page.get_by_text("There is a new version.")).to_be_visible()
+    yield "a new version", old
+
+
+def of_another_version(page):
+    """From now on the page takes itself for one of the version before."""
+    page.add_init_script("""
+      new MutationObserver((_, observer) => {
+        if (!document.body) return;
+        document.body.dataset.version = 'before';
+        observer.disconnect();
+      }).observe(document, { childList: true, subtree: true });
+    """)
 
 
 def ending(asha, bilal, chen):

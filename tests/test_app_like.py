@@ -2,66 +2,16 @@
 
 import base64
 import json
-import queue
 import re
-import socket
-import threading
 
 import icons
 import pytest
 from conftest import browser_path, how_to_launch
 from playwright.sync_api import expect
-from servers import ROOT, password_of, running_server
+from servers import ROOT, Prefix, password_of, running_server
 
 import app
 from runtime import assets
-
-
-class Prefix:
-    """A proxy that serves a party below `/party/`, as the nginx of deploy/ does."""
-
-    def __init__(self, port):
-        self.port, self.refusal = port, None  # the status that it answers with while the party is away
-        self.refused = queue.Queue()  # what was asked then
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/party/"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                visitor, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._take, args=(visitor,), daemon=True).start()
-
-    def _take(self, visitor):
-        head = b""
-        while b"\r\n\r\n" not in head:
-            if not (data := visitor.recv(65_536)):
-                return visitor.close()
-            head += data
-        if self.refusal:
-            visitor.sendall(f"HTTP/1.1 {self.refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
-            self.refused.put(head)
-            return visitor.close()
-        line, rest = head.split(b"\r\n", 1)
-        line = line.replace(b" /party/", b" /", 1)
-        # One request for each connection, so that no other needs a look; a WebSocket keeps its own.
-        rest = re.sub(rb"(?i)connection: keep-alive", b"Connection: close", rest)
-        server = socket.create_connection(("127.0.0.1", self.port))
-        server.sendall(line + b"\r\nX-Forwarded-Prefix: /party\r\nX-Forwarded-For: 127.0.0.1\r\n" + rest)
-        threading.Thread(target=self._pass_on, args=(visitor, server), daemon=True).start()
-        self._pass_on(server, visitor)
-
-    def _pass_on(self, one, other):
-        try:
-            while data := one.recv(65_536):
-                other.sendall(data)
-        except OSError:
-            pass
-        for end in (one, other):
-            end.close()
 
 
 @pytest.fixture(scope="module")

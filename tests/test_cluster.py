@@ -196,6 +196,14 @@ def test_the_page_and_the_sign_in_work_through_nginx(cluster, join):
     assert_ok(asha.message(asha.host(), "Through nginx"))
 
 
+def test_through_nginx_a_visitor_is_told_that_the_party_is_well_and_no_figures(cluster):
+    assert urlopen(cluster.address + "readyz").status == 200
+    with pytest.raises(HTTPError) as refused:
+        urlopen(cluster.address + "metrics")
+    assert refused.value.code == 403
+    assert urlopen(f"http://127.0.0.1:{cluster.ports[0]}/metrics").status == 200, "a program on this machine gets them"
+
+
 def test_only_the_own_origin_may_connect_and_the_host_keeps_its_port(cluster):
     cookies = cluster.cookies_of("asha")
     for origin in ("http://evil.example", "http://127.0.0.1", f"http://127.0.0.1:{cluster.ports[0]}", "null"):

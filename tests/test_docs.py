@@ -1,13 +1,16 @@
 """The documents against the code, and against each other: whatever one of them names, the other has."""
 
+import itertools
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import EVENTS
 from markdown_it import MarkdownIt
-from servers import ROOT, password_of, running_server
+from servers import ROOT, Prefix, password_of, running_server
 
 import app
 from party import presence, reading, rules, state, views
@@ -77,7 +80,8 @@ def test_no_other_module_reads_the_environment():
 def test_the_defaults_in_operating_are_those_of_the_code():
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)`", section(OPERATING, "Settings"), re.M))
     in_code = settings_in_code()
-    of_their_own = {"PARTY_SECRET_KEY", "PARTY_JOURNAL", "PARTY_ORIGINS"}  # in words, or below INSTANCE
+    # In words, or below PARTY_INSTANCE.
+    of_their_own = {"PARTY_SECRET_KEY", "PARTY_JOURNAL", "PARTY_ORIGINS", "PARTY_METRICS_TOKEN"}
     assert {name: rows[name] for name in in_code.keys() - of_their_own} == {
         name: in_code[name] for name in in_code.keys() - of_their_own
     }
@@ -129,19 +133,53 @@ def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
     assert f"words included, for {hours} hours" in section(SECURITY, "What you trust")
 
 
+def test_the_answers_to_a_handshake_in_the_contract_are_those_of_the_code():
+    refusals = re.findall(r'"(\d{3}) [A-Z][\w ]+", f?"', CODE)
+    assert sorted(first_column(section(CONTRACT, "Getting in"))) == sorted(refusals)
+    assert f"{app.TABS_EACH} tabs" in section(CONTRACT, "Getting in")
+
+
+# Keeps what is said, and the first time does not say so.
+FORGETFUL = """
+import app
+from runtime.journal import Unavailable
+
+append, answered = app.journal.append, set()
+
+def append_and_forget(command):
+    append(command)
+    if command["kind"] == "message" and command["key"] not in answered:
+        answered.add(command["key"])
+        raise Unavailable("its answer was lost")
+
+app.journal.append = append_and_forget
+app.main()
+"""
+
+
 @pytest.mark.server
-def test_the_program_in_the_contract_runs(tmp_path):
-    program = tmp_path / "client.py"
-    program.write_text(re.search(r"```python\n(.+?)```", CONTRACT, re.S).group(1))
-    with running_server() as server:
-        said = subprocess.run(
-            [sys.executable, program, server.address, "asha", password_of("asha")],
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-    assert "1 asha Hello\n" in said.stdout, said
-    assert "'ok': True" in said.stdout
+def test_the_programs_in_the_contract_run_at_the_top_of_a_host_and_below_a_path(tmp_path):
+    """What is not answered is sent again, and happens once. All four at once: most of it is their starting."""
+    modules = ROOT / "benchmarks/node_modules"
+    assert (modules / "socket.io-client").exists(), "`sh benchmarks/install_peer.sh` installs what Node needs"
+    (tmp_path / "node_modules").symlink_to(modules)
+    programs = {"python": (sys.executable, "client.py"), "javascript": ("node", "client.mjs")}
+    with running_server(program=("-c", FORGETFUL), PARTY_PROXIES="1") as server:
+        running = {}
+        addresses = [server.address, Prefix(server.port).address]
+        runs = zip(["asha", "bilal", "chen", "dana"], itertools.product(programs, addresses), strict=True)
+        for name, (language, address) in runs:
+            command, file = programs[language]
+            (tmp_path / file).write_text(re.search(rf"```{language}\n(.+?)```", CONTRACT, re.S)[1])
+            running[name] = subprocess.Popen(
+                [command, file, address, name, password_of(name)],
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        said = {name: process.communicate(timeout=30)[0] for name, process in running.items()}
+    assert said == {name: f"It was said.\n1 {name} Hello\n" for name in said}
 
 
 def test_every_module_and_folder_has_its_line_in_the_layout():
@@ -202,8 +240,12 @@ def test_every_link_leads_somewhere(document, link):
 
 
 def test_every_document_can_be_reached_from_the_readme():
-    linked = {link.partition("#")[0] for link in links_in(README)}
-    assert linked | {"README.md"} >= DOCUMENTS.keys()
+    reached, coming = set(), {"README.md"}
+    while coming:
+        reached |= coming
+        linked = {Path(name).parent / link.partition("#")[0] for name in coming for link in links_in(DOCUMENTS[name])}
+        coming = {os.path.normpath(path) for path in linked} & DOCUMENTS.keys() - reached
+    assert reached == DOCUMENTS.keys()
 
 
 MADE = {"static/vendor/", "tests/screenshots/", "tests/screenshots/engines/"}  # by make; git ignores them

@@ -88,7 +88,7 @@ def test_a_feed_has_no_gap_and_every_page_of_it_can_be_had(asha, bilal):
         asha.message(room, f"Message {n}")
     newest = assert_ok(bilal.watch(room))
     assert [message["seq"] for message in newest["messages"]] == list(range(251, 451))
-    assert newest["earlier"] is True
+    assert (newest["earlier"], newest["later"]) == (True, False)
     middle = assert_ok(bilal.history(room, before=251))
     assert [message["seq"] for message in middle["messages"]] == list(range(51, 251))
     first = assert_ok(bilal.history(room, before=51))
@@ -97,7 +97,8 @@ def test_a_feed_has_no_gap_and_every_page_of_it_can_be_had(asha, bilal):
     missed = assert_ok(bilal.watch(room, after=100))
     assert [message["seq"] for message in missed["messages"]] == list(range(101, 451))
     assert bilal.watch(room, after=450) == {
-        "ok": True, "room": room, "messages": [], "earlier": True, "taken_back": [], "likes": {}, "liked": []
+        "ok": True, "room": room, "messages": [], "earlier": True, "later": False, "taken_back": [], "likes": {},
+        "liked": [],
     }  # fmt: skip
     assert bilal.watch(room, after=0)["earlier"] is False
     assert [message["seq"] for message in bilal.history(room, before=9_999)["messages"]] == list(range(251, 451))
@@ -109,9 +110,11 @@ def test_who_comes_back_catches_up_a_thousand_at_a_time(join, clean_party):
     room = asha.host()
     for n in range(1_250):
         asha.message(room, f"Message {n}")
-    missed = bilal.watch(room, after=100)["messages"]
-    assert [message["seq"] for message in missed] == list(range(101, 1_101))
-    assert [message["seq"] for message in bilal.watch(room, after=1_100)["messages"]] == list(range(1_101, 1_251))
+    missed, rest = bilal.watch(room, after=100), bilal.watch(room, after=1_100)
+    assert [message["seq"] for message in missed["messages"]] == list(range(101, 1_101))
+    assert [message["seq"] for message in rest["messages"]] == list(range(1_101, 1_251))
+    assert (missed["later"], rest["later"]) == (True, False)
+    assert bilal.watch(room, after=250)["later"] is False, "a thousand are all that there are"
 
 
 def test_history_is_for_those_inside(asha, bilal):

@@ -102,7 +102,8 @@ def test_each_event_has_its_fields_and_no_other(after_the_story):
     people, _, _ = after_the_story
     for person in people.values():
         for n, (event, payload) in enumerate(person.line.events()):
-            more = {"closed"} if n == 0 else {"reply"} if event == "message" and payload["seq"] == 3 else set()
+            is_reply = event == "message" and payload["seq"] == 3
+            more = {"closed", "version"} if n == 0 else {"reply"} if is_reply else set()
             assert set(payload) == FIELDS[event] | more, event
             if event == "room":
                 assert all(type(count) is int for count in payload["pulse"].values()), "a signal has no name"

@@ -215,7 +215,6 @@ class Slow:
         self.unfinished = {
             "no 40": wire_of(server, cookies),
             "no 40, but pings": wire_of(server, cookies, frame(b"", PING), frame("3")),
-            "an event before the 40": wire_of(server, cookies, event("host", {"topic": "Tea"}, id=1)),
             "an attachment missing": wire_of(server, cookies, frame("40"), frame('451-["message",{}]')),
             "one of two attachments missing": wire_of(
                 server, cookies, frame("40"), frame('452-["message",{}]'), frame(b"tea", BINARY)
@@ -338,6 +337,17 @@ def test_another_origin_does_not_get_in(server, asha_cookies, origin):
         assert wire.shake_hands(asha_cookies, Origin=origin)[0] == 403
 
 
+@pytest.mark.parametrize("cookies", [True, False], ids=["signed in", "a stranger"])
+def test_a_plain_request_is_told_what_a_handshake_would_be(server, asha_cookies, cookies):
+    """A browser tells its page nothing of a refused handshake: so the page asks."""
+    statuses = {}
+    for origin in (server.address.rstrip("/"), "https://evil.example", None):
+        with Wire(server) as wire:
+            cookie = asha_cookies if cookies else None
+            statuses[origin] = wire.request("POST", "/socket.io/", Origin=origin, Cookie=cookie, Content_Length="0")[0]
+    assert list(statuses.values()) == [400 if cookies else 401, 403, 403]
+
+
 def test_PARTY_ORIGINS_replaces_the_servers_own_origin():  # noqa: N802
     with running_server(PARTY_ORIGINS="https://blog.example, http://127.0.0.1:9") as server:
         cookies = server.cookies_of("asha")
@@ -414,6 +424,7 @@ def test_a_21st_tab_is_one_too_many(server):
     tabs = [SocketLine(server.address, cookies) for _ in range(20)]
     with Wire(server) as wire:
         assert wire.shake_hands(cookies)[0] == 429
+        assert wire.shake_hands(cookies, method="POST", Upgrade=None)[0] == 429, "the page asks so"
     for tab in tabs:
         tab.hang_up()
 
@@ -547,7 +558,9 @@ def test_a_malformed_packet_ends_the_connection(request, mode):
     assert is_served(server)
 
 
-@pytest.mark.parametrize("name", ["no packet", "no message", "deep nesting", "an event without a name", "a fragment"])
+@pytest.mark.parametrize(
+    "name", ["no packet", "no message", "deep nesting", "an event without a name", "a fragment", "another namespace"]
+)
 def test_a_malformed_packet_ends_also_a_connection_that_has_not_begun(server, asha_cookies, name):
     with wire_of(server, asha_cookies, MALFORMED[name]) as wire:
         assert wire.ends_within(2)
@@ -561,6 +574,21 @@ def test_a_malformed_packet_ends_also_a_connection_that_has_not_begun(server, as
 def test_the_close_code_says_why(server, asha_cookies, name, code):
     with wire_of(server, asha_cookies, frame("40"), MALFORMED[name]) as wire:
         assert wire.close_code() == code
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+@pytest.mark.parametrize(
+    ("first", "heard"),
+    [(frame('40{"user":"bilal"}'), [b"0{", b"40", b"41"]), (event("host", {"topic": "Tea"}, id=1), [b"0{"])],
+    ids=["a page that was made for somebody else", "an event before the 40"],
+)
+def test_a_connection_that_is_refused_ends_at_once(request, mode, first, heard):
+    server = request.getfixturevalue(f"{mode}_server")
+    with wire_of(server, server.cookies_of("guest4"), first) as wire:
+        assert wire.ends_within(2)
+        *packets, (opcode, goodbye) = parsed(wire.came)
+        assert [payload[:2] for _, payload in packets] == heard, "and is told before"
+        assert (opcode, int.from_bytes(goodbye[:2], "big")) == (CLOSE, transport.NORMAL)
 
 
 def test_a_second_40_is_refused_and_the_person_stays_who_they_are(server, asha_cookies):

@@ -16,6 +16,7 @@ import time
 
 import engineio.socket
 
+from runtime import metrics
 from runtime.settings import ASYNC_MODE
 from runtime.transport.frames import MAX_FRAME_BYTES, NORMAL, POLICY, RESTARTING, UNSUPPORTED
 from runtime.transport.gate import Gate
@@ -26,6 +27,7 @@ from runtime.transport.line import (
     PING_SECONDS,
     PING_TIMEOUT_SECONDS,
     ThreadedLine,
+    lines,
 )
 from runtime.transport.packets import Json, Packet
 from runtime.transport.server import REQUEST_SECONDS, serve
@@ -73,15 +75,29 @@ def guard(party):
         except Exception as error:  # whatever a stranger's bytes provoke ends the line, without a traceback
             log.debug("A line was ended for a malformed packet (%s).", type(error).__name__)
             return line.hang_up(POLICY, "malformed packet")
-        sid = server.manager.sid_from_eio_sid(line_id, "/")
-        if line.had_sid and not sid:
-            return line.hang_up(NORMAL, "disconnected")  # else it could connect again and again
-        line.had_sid = sid is not None
-        finished = sid and line_id not in server._binary_packet
+        if not server.manager.sid_from_eio_sid(line_id, "/"):
+            # It was refused, or has gone: else it could connect again and again.
+            return line.hang_up(NORMAL, "disconnected")
+        finished = line_id not in server._binary_packet
         line.patience_ends = None if finished else line.patience_ends or time.monotonic() + PATIENCE_SECONDS
 
     server.eio.on("connect", on_connect)
     server.eio.on("message", on_message)
+    metrics.look_up(lambda: figures(party))
+
+
+def serves_connections():
+    """Whether lines are read and written. On threads each does that for itself."""
+    return ASYNC_MODE != "eventlet" or LoopLine.LOOP.is_alive()
+
+
+def figures(party):
+    unsent = [line.unsent for line in lines(party)]
+    return {
+        "party_connections": len(unsent),
+        "party_unsent_packets": sum(unsent),
+        "party_unsent_packets_longest": max(unsent, default=0),
+    }
 
 
 def hang_up(party, sid, code=POLICY, reason=""):

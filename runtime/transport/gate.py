@@ -3,8 +3,19 @@ a socket exists."""
 
 import base64
 import binascii
+import logging
 import re
 from urllib.parse import parse_qs
+
+from runtime import metrics, settings
+from runtime.records import Sparingly
+
+log = logging.getLogger("party.transport")
+
+FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
+LONGEST_TOLD = 300  # characters of what a stranger sent: no origin is longer
+# What a status of a refused handshake says.
+REASONS = {"400": "malformed", "401": "signed_out", "403": "origin", "429": "too_many_tabs", "503": "restarting"}
 
 
 class Gate:
@@ -18,6 +29,10 @@ class Gate:
         self.closed = False
         self.app, self.path, self.origins, self.headers = app, path, origins, headers
         self.refusal_of_visitor = refusal_of_visitor
+        self.refused_origins = Sparingly()
+        self.may_tell_of_proxy = not settings.PROXIES
+        for reason in REASONS.values():
+            metrics.count("party_refused_handshakes", reason, more=0)
 
     def __call__(self, environ, start_response):
         def start(status, headers, exc_info=None):
@@ -25,8 +40,13 @@ class Gate:
             more = [header for header in self.headers_for(environ) if header[0] not in set_already]
             return start_response(status, headers + more, exc_info)
 
+        if self.may_tell_of_proxy and (forwarded := [name for name in FORWARDED if name in environ]):
+            self.may_tell_of_proxy = False
+            tell_of_proxy(forwarded[0])
         if refusal := self.refusal_of(environ):
             status, sentence = refusal
+            if environ["PATH_INFO"].startswith(self.path):
+                metrics.count("party_refused_handshakes", REASONS[status[:3]])
             start(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [sentence.encode()]
         if environ["PATH_INFO"].startswith(self.path):  # a handshake: nothing else gets here
@@ -48,12 +68,45 @@ class Gate:
             return "503 Service Unavailable", "The party is restarting. Please try again in a moment."
         if not environ["PATH_INFO"].startswith(self.path):
             return None
-        if not is_handshake(environ):
-            return "400 Bad Request", "Only WebSocket connections are taken here."
-        own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST')}"
-        if environ.get("HTTP_ORIGIN") not in (self.origins or [own]):
+        # Both are asked of whatever comes: a page that gets no connection is not told why, and asks in another way.
+        sent = environ.get("HTTP_ORIGIN")
+        expected = self.origins or own_origins(environ)
+        if sent not in expected:
+            if sent and self.refused_origins.may_tell(sent):
+                tell_of_origin(sent, expected, environ)
             return "403 Forbidden", "That origin may not connect."
-        return self.refusal_of_visitor(environ)
+        if refusal := self.refusal_of_visitor(environ):
+            return refusal
+        return None if is_handshake(environ) else ("400 Bad Request", "Only WebSocket connections are taken here.")
+
+
+def own_origins(environ):
+    """The one that this was sent to; none where that is no address."""
+    own = settings.origin(f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST')}")
+    return [own] if own and len(own) <= LONGEST_TOLD else []
+
+
+def tell_of_origin(sent, expected, environ):
+    """Tell the owner what was refused, and what to set if it was a page of theirs."""
+    scheme = environ.get("HTTP_X_FORWARDED_PROTO", environ["wsgi.url_scheme"])
+    host = environ.get("HTTP_X_FORWARDED_HOST", environ.get("HTTP_HOST"))
+    if len(sent) > LONGEST_TOLD or settings.origin(sent) != sent:  # no page that could be let in has this one
+        advice = ""
+    elif not settings.PROXIES and not settings.ORIGINS and sent == settings.origin(f"{scheme}://{host}"):
+        advice = " If that is yours, a proxy of yours is in front: set PARTY_PROXIES=1."
+    else:
+        advice = f" If that is yours, set PARTY_ORIGINS={','.join([*settings.ORIGINS, sent])}."
+    told = repr(sent[:LONGEST_TOLD])
+    log.warning("A page from %s may not connect; expected is %s.%s", told, " or ".join(expected) or "another", advice)
+
+
+def tell_of_proxy(name):
+    log.warning(
+        "Requests come with %s, which is not believed, since PARTY_PROXIES is 0. So everybody behind that proxy counts"
+        " as one address, whose wrong passwords shut out all, and their cookies are not kept to https. If it is yours,"
+        " set PARTY_PROXIES=1.",
+        name.removeprefix("HTTP_").replace("_", "-").title(),
+    )
 
 
 def is_handshake(environ):

@@ -5,6 +5,7 @@ threads (`ThreadedLine`).
 """
 
 import contextlib
+import functools
 import logging
 import re
 import socket
@@ -30,7 +31,7 @@ class Line:
     """What the party asks of a connection. Who reads and writes it is up to the kinds below."""
 
     __slots__ = (
-        "server", "sid", "closed", "had_sid", "answers", "goodbye", "cut_due", "patience_ends", "ping_due", "pong_due",
+        "server", "sid", "closed", "answers", "goodbye", "cut_due", "patience_ends", "ping_due", "pong_due",
     )  # fmt: skip
     # What an honest client sends, before Socket.IO looks at it: pong, close, message. The digit behind the 4 keeps
     # Engine.IO from parsing it as JSON on its own account.
@@ -38,7 +39,7 @@ class Line:
 
     def begin(self, server, sid):
         self.server, self.sid = server, sid
-        self.closed = self.had_sid = self.answers = False
+        self.closed = self.answers = False
         self.goodbye = None  # (code, reason), to be said when what runs is answered
         self.cut_due = self.ping_due = self.pong_due = None
         self.patience_ends = time.monotonic() + PATIENCE_SECONDS
@@ -68,6 +69,11 @@ class Line:
             self.answers = False
             if self.goodbye:
                 self.hang_up(*self.goodbye)
+
+    @property
+    def unsent(self):
+        """How many packets wait for the other end to take them."""
+        raise NotImplementedError
 
     def finish(self, code, reason):
         """Hang up as soon as what runs is answered."""
@@ -133,6 +139,10 @@ class ThreadedLine(Line, engineio.socket.Socket):
             self.given_up = True
             self.give_up()
 
+    @property
+    def unsent(self):
+        return self.queue.qsize()
+
     def ping(self):
         self.send(engineio.packet.Packet(engineio.packet.PING))
 
@@ -146,7 +156,7 @@ class ThreadedLine(Line, engineio.socket.Socket):
 
     def hang_up(self, code, reason):
         self.cut_due = self.cut_due or time.monotonic() + GOODBYE_SECONDS
-        self.server.start_background_task(self._say_goodbye, code, reason)
+        self.queue.put(Goodbye(functools.partial(self._say_goodbye, code, reason)))
 
     def _say_goodbye(self, code, reason):
         with contextlib.suppress(Exception):  # somebody else may have closed it just now
@@ -158,6 +168,15 @@ class ThreadedLine(Line, engineio.socket.Socket):
         """Whoever waits to read from the line or to write to it is woken."""
         with contextlib.suppress(OSError):
             self.ws.ws.sock.shutdown(socket.SHUT_RDWR)
+
+
+class Goodbye:
+    """What stands behind the packets of a `ThreadedLine`, and is said when they are sent."""
+
+    size = 0
+
+    def __init__(self, say):
+        self.encode = say  # the library asks for this when its turn has come
 
 
 def size_of(packet):

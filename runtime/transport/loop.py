@@ -78,6 +78,7 @@ class Loop:
         self._epoll = epoll()  # waits for nothing itself: eventlet waits for it, as for one descriptor
         self._watched = {}  # descriptor → line
         self._to_write, self._has_to_write = [], eventlet.semaphore.Semaphore(0)
+        self._writer = None  # the greenlet that writes
         self.round = 0  # of writing
         self._to_answer, self._handlers = deque(), 0
         self._ended, self._tells_of_ends = deque(), False
@@ -86,7 +87,13 @@ class Loop:
         hub = eventlet.hubs.get_hub()
         # Once and for all: each time that one epoll begins to watch another, the system looks through all of its lines.
         hub.add(hub.READ, self._epoll.fileno(), self._read, None, None)
-        eventlet.spawn_n(self._write)
+        self._writer = eventlet.spawn_n(self._write)
+
+    def is_alive(self):
+        """Whether it reads and writes. (A mistake outside of `guarded` ends either, and the hub says nothing of it.)"""
+        hub = eventlet.hubs.get_hub()
+        is_writing = self._writer is not None and not self._writer.dead
+        return is_writing and self._epoll.fileno() in hub.listeners[hub.READ]
 
     # --- Reading ---
 
@@ -199,6 +206,10 @@ class LoopLine(Line):
     @property
     def is_open(self):
         return self.socket is not None and not self.closed
+
+    @property
+    def unsent(self):
+        return len(self._waiting)
 
     # --- What the library asks of a socket ---
 

@@ -13,6 +13,7 @@ from collections import Counter
 
 import werkzeug.serving
 
+from runtime import supervisor
 from runtime.settings import ASYNC_MODE
 from runtime.transport.frames import RESTARTING
 from runtime.transport.line import lines
@@ -143,7 +144,9 @@ def serve(party, app, gate, host, port, ready):
     party.start_background_task(_serve_eventlet if ASYNC_MODE == "eventlet" else _serve_threading, listener, app)
     party.start_background_task(_look_after, party)
     ready(listener.getsockname()[1])
+    supervisor.tell("READY=1")
     asked_to_end()
+    supervisor.tell("STOPPING=1")
     gate.closed = True
     for line in lines(party):
         line.finish(RESTARTING, "restarting")

@@ -188,6 +188,11 @@ def test_a_name_from_right_to_left_does_not_turn_the_sentence(shared_page, call,
     assert shared_page.evaluate(f"words.{call}".replace(" listOf", " words.listOf")) == said
 
 
+def test_our_own_mistake_is_told_with_the_id_that_the_owner_finds_it_by(shared_page):
+    mistake = "code: 'unavailable', error: 'Something went wrong here.', id: '3f9c01ab'"
+    assert shared_page.evaluate(f"words.reasonOf({{ {mistake} }})") == "Something went wrong here. (3f9c01ab)"
+
+
 def test_a_few_are_counted_in_words_and_many_in_figures(shared_page):
     rooms = "[1, 2, 12, 13].map((count) => words.countInWords(words.words.lobby.heading, count))"
     assert shared_page.evaluate(rooms) == [
