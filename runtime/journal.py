@@ -85,7 +85,7 @@ def as_text(command):
 
 
 def is_command(thing):
-    return isinstance(thing, dict) and type(thing.get("at")) is int and "id" in thing
+    return isinstance(thing, dict) and type(thing.get("at")) is int and {"id", "kind"} <= thing.keys()
 
 
 class Batch:

@@ -1127,7 +1127,7 @@ def counted_anew(request):
 def test_a_follower_reads_on_behind_what_is_no_command(redis, follow, caplog):
     reader = follow(redis.address)
     entries = reader.append(1)
-    for fields in ({"what": "ever"}, {"command": "{"}, {"command": b"\xff"}):
+    for fields in ({"what": "ever"}, {"command": "{"}, {"command": b"\xff"}, {"command": '{"id":"1","at":1}'}):
         redis.client().xadd(STREAM, fields)
     entries += reader.append(2)
     assert reader.received == list(reader.journal.replay()) == follow(redis.address).rebuilt[0] == entries
