@@ -500,10 +500,6 @@ def test_what_is_no_backup_is_said(flask, new, tmp_path):
 
 # --- The drill --------------------------------------------------------------------------------------------------------
 
-# With another instance/ than the clone's.
-SERVE = "import sys; from pathlib import Path; from runtime import settings; settings.INSTANCE = Path(sys.argv[1])\n"
-COMMAND = SERVE + "del sys.argv[1]; from flask.cli import main; main()"
-SERVE += "import app; app.main()"
 TALKERS = ("bilal", "chen", "dana")
 
 
@@ -512,13 +508,14 @@ class RealPlace(Place):
 
     def __init__(self, folder, journal=None):
         super().__init__(folder, journal)
-        self.settings = {"PARTY_JOURNAL": self.address, "PARTY_SECRET_KEY": ""}
+        folder.mkdir()
+        self.settings = {"PARTY_INSTANCE": str(self.instance), "PARTY_JOURNAL": self.address, "PARTY_SECRET_KEY": ""}
 
     def flask(self, *arguments):
         said = subprocess.run(
-            [sys.executable, "-c", COMMAND, self.instance, "--app", "app", *arguments],
+            [sys.executable, "-m", "flask", "--app", "app", *arguments],
             cwd=ROOT,
-            env={**os.environ, **self.settings, "FLASK_RUN_FROM_CLI": "true"},
+            env={**os.environ, **self.settings},
             capture_output=True,
             text=True,
         )
@@ -526,8 +523,7 @@ class RealPlace(Place):
         return said.stdout
 
     def running_server(self):
-        self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return running_server(program=("-c", SERVE, str(self.instance)), **self.settings)
+        return running_server(**self.settings)
 
 
 @dataclass

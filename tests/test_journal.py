@@ -1408,7 +1408,7 @@ journal.follow(list, receive)
 eventlet.spawn(tick)
 pipeline = journal._redis.pipeline()
 for n in range(100):
-    pipeline.xadd(journal.STREAM, {"command": as_text({"id": str(n), "at": n})})
+    pipeline.xadd(journal.STREAM, {"command": as_text({"id": str(n), "at": n, "kind": "message"})})
 pipeline.execute()
 journal.catch_up()
 print(json.dumps(max(b - a for a, b in zip(ticks, ticks[1:]))))
