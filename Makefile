@@ -15,7 +15,7 @@ install = $(PIP_INSTALL) -r $(1) 2>$(VENV)/said || \
   { grep -q 'after connection broken' $(VENV)/said && echo "$(NOT_FETCHED)" >&2 || cat $(VENV)/said >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browsers check lint audit icons bench lighthouse torture cluster screenshots clean
+.PHONY: help run test test-browsers check lint audit icons bench lighthouse torture cluster drill screenshots clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ cluster: $(VENV)/installed ## serve with N processes, one Redis and nginx in fro
 	sh deploy/install_packages.sh
 	@$(IN_VENV) -m runtime.assets || echo "Going on without them: the page then needs its CDN." >&2
 	@exec $(IN_VENV) deploy/cluster.py --processes $(N)
+
+drill: $(VENV)/installed-tests ## a server from nothing in an empty Debian root: install, update, go back, move, uninstall; as root
+	$(IN_VENV) tests/drill $(ARGS)
 
 screenshots: $(VENV)/installed-tests ## draw every state of the page, on a desk and a phone, light and dark, into tests/screenshots/
 	$(IN_VENV) -m runtime.assets

@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from nginx_site import upstream
+
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
 LOCALHOST = "127.0.0.1"
@@ -53,10 +55,7 @@ http {{
     client_header_timeout 10s;
     access_log off;
     include "{deploy}/nginx_http.conf";
-    upstream party {{
-        # deploy/nginx_site.conf says why max_fails is 0.
-{servers}
-    }}
+    {upstream}
     server {{
         listen {listen};
         set $party_prefix "";
@@ -276,7 +275,12 @@ def the_redis(folder, pid_file):
 
 
 def a_process(port, redis):
-    settings = {"HOST": LOCALHOST, "PORT": str(port), "PARTY_PROXIES": "1", "PARTY_JOURNAL": f"unix://{quote(redis.where)}"}
+    settings = {
+        "HOST": LOCALHOST,
+        "PORT": str(port),
+        "PARTY_PROXIES": "1",
+        "PARTY_JOURNAL": f"unix://{quote(redis.where)}",
+    }
     return Child(f"The process on port {port}", [sys.executable, "app.py"], (LOCALHOST, port), settings)
 
 
@@ -285,7 +289,7 @@ def the_nginx(folder, host, port, ports):
     conf = NGINX_CONF.format(
         deploy=DEPLOY,
         connections=CONNECTIONS if most == resource.RLIM_INFINITY else min(most, CONNECTIONS),
-        servers="\n".join(f"        server {LOCALHOST}:{port} max_fails=0;" for port in ports),
+        upstream=upstream(ports),
         listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
     )
     (folder / "nginx.conf").write_text(conf)

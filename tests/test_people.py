@@ -413,6 +413,9 @@ def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone():
         answer = urlopen(Request(server.address + "sign-in", headers=forwarded))
         assert "; Secure" in answer.headers["Set-Cookie"]
         assert "Strict-Transport-Security" in answer.headers
+        below = urlopen(Request(server.address + "sign-in", headers=forwarded | {"X-Forwarded-Prefix": "/party"}))
+        assert "; Secure; HttpOnly; Path=/party/" in below.headers["Set-Cookie"], "it is below a path"
+        assert "Strict-Transport-Security" not in below.headers, "it would count for the blog, too"
 
 
 def test_a_page_that_is_not_there_shows_nothing_of_the_inside(browser, clean_party, monkeypatch):

@@ -59,8 +59,9 @@ class Gate:
         return self.app(environ, start)
 
     def headers_for(self, environ):
-        secure = environ["wsgi.url_scheme"] == "https"
-        return self.headers + ([("Strict-Transport-Security", "max-age=31536000")] if secure else [])
+        # HSTS counts for a whole host: below a path that is the site's to decide, which stands there beside us.
+        own_host = environ["wsgi.url_scheme"] == "https" and not environ.get("SCRIPT_NAME")
+        return self.headers + ([("Strict-Transport-Security", "max-age=31536000")] if own_host else [])
 
     def refusal_of(self, environ):
         """(status, sentence) for a request that is not let through, else None."""
