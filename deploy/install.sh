@@ -9,6 +9,7 @@ install.sh [ADDRESS] [OPTIONS]
 
   ADDRESS                 party.blog.example (recommended), or blog.example/party/ for a path of a site that is there
   --people "asha bilal"   who may come, the owner first; those who are there already stay
+  --backup FILE           begin with what a backup holds: a party that moves here
   --processes N           1 keeps the rooms in a file; more keep them in Redis. The rooms move along (default: 1)
   --certificate FULLCHAIN --key KEY   for TLS; without them certbot asks Let's Encrypt for a certificate
   --email EMAIL           where Let's Encrypt may write to
@@ -24,16 +25,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 # --- What is wanted ---------------------------------------------------------------------------------------------------
 
 read_options() {
-  wanted_address='' people='' wanted_processes='' wanted_certificate='' wanted_key='' wanted_email='' no_tls='' yes=''
+  wanted_address='' people='' backup='' wanted_processes='' wanted_certificate='' wanted_key='' wanted_email='' no_tls='' yes=''
   while [ $# -gt 0 ]; do
     case $1 in
       --help | -h) usage && exit ;;
       --yes) yes=yes ;;
       --no-tls) no_tls=yes ;;
-      --people | --processes | --certificate | --key | --email)
+      --people | --backup | --processes | --certificate | --key | --email)
         [ $# -gt 1 ] || fail "$1 needs a word behind it. install.sh --help lists the options."
         case $1 in
           --people) people=$2 ;;
+          --backup) backup=$2 ;;
           --processes) wanted_processes=$2 ;;
           --certificate) wanted_certificate=$2 ;;
           --key) wanted_key=$2 ;;
@@ -55,6 +57,7 @@ read_options() {
 check_options() {
   wanted_address=${wanted_address#http://} wanted_address=${wanted_address#https://}
   [ -z "$wanted_address" ] || check_address "$wanted_address"
+  [ -z "$backup" ] || [ -r "$backup" ] || fail "There is no $backup to read: name a file that \`party backup\` made."
   case $wanted_processes in
     '' | [1-9] | [1-5][0-9]) ;;
     *) fail "--processes must be a number from 1 to 59, not $wanted_processes." ;;
@@ -94,7 +97,7 @@ a site that is here, such as blog.example/party/."
     check_address "$address"
   fi
   case ${address#*/} in '' | "$address") address=${address%%/*} ;; *) address=${address%/}/ ;; esac
-  if [ -z "$people" ] && ! [ -e "$PARTY/instance/people.json" ]; then
+  if [ -z "$people$backup" ] && ! [ -e "$PARTY/instance/people.json" ]; then
     can_ask || fail 'Who may come? Name them, the owner first: --people "asha bilal chen"'
     ask "Who may come? Names with a space between them, yours first:"
     people=$answer
@@ -221,6 +224,14 @@ END
   set_to PARTY_PROXIES 1
 }
 
+place_the_command() {
+  if [ -e "$COMMAND" ] && ! is_our_command; then
+    say "$COMMAND is something else, and stays. Where this says \`party\`, run $PARTY/deploy/party."
+  else
+    ln -sfn "$PARTY/deploy/party" "$COMMAND"
+  fi
+}
+
 # set_to NAME VALUE, or without a value: takes the line away.
 set_to() {
   { grep -v "^$1=" "$SETTINGS" || true; } >"$work/settings"
@@ -311,10 +322,15 @@ set_aside() {
   }
 }
 
+# Into the log that was chosen, with its people and its secret key; where anything is there already, it is refused.
+restore_the_backup() {
+  [ -z "$backup" ] || restore "$backup" || fail "So the backup was not put back. Mend what is said above, and run this again."
+}
+
 add_the_people() {
   [ -n "$people" ] || return 0
   known=
-  [ ! -e "$PARTY/instance/people.json" ] || known=$(as_party python users.py | cut -d ' ' -f 1)
+  [ ! -e "$PARTY/instance/people.json" ] || known=$(as_party python -c 'import users; print(*users.NUMBERS, sep="\n")')
   for name in $people; do
     printf '%s\n' "$known" | grep -qixF -- "$name" || as_party python users.py add "$name" --address "$url" >/dev/null ||
       fail "$name could not be added. Run this again with other names."
@@ -402,13 +418,6 @@ END
   write_ours "$ANSWERS" "$work/answers"
 }
 
-url() {
-  case $tls in
-    named | certbot | site) echo "https://${address%/}/" ;;
-    *) echo "http://${address%/}/" ;;
-  esac
-}
-
 say_the_line() {
   say "
 One line is yours to write. Put it into the \`server { … }\` of ${address%%/*}, then: nginx -t && systemctl reload nginx
@@ -428,7 +437,7 @@ Send each friend their invite link; it holds their password:
 check_from_outside() {
   if is_below_a_path && ! nginx -T 2>/dev/null | grep -q "^# configuration file $LOCATION"; then
     say_the_line
-    can_ask || fail "After that the party is there. See whether it is: $PARTY/deploy/as_party.sh python deploy/check.py $url"
+    can_ask || fail "After that the party is there. See whether it is: party check"
     ask "Press Enter when it is there:"
     nginx_is_right || fail "$(cat "$work/nginx")
 nginx refuses that. Mend what it says, and run this again."
@@ -445,7 +454,7 @@ through the network:"
     [ "$status" != 0 ] || say "All is right here. Whether others get here, a phone outside of your own network will show."
   fi
   [ "$status" = 0 ] || fail "It is not right yet. Mend what is said above, and run this again, or the check alone:
-$PARTY/deploy/as_party.sh python deploy/check.py $url"
+party check"
 }
 
 # --- From top to bottom -----------------------------------------------------------------------------------------------
@@ -465,9 +474,11 @@ main() {
   prepare_the_code || fail "This version's code cannot be read by $(python3 --version): name another version."
   write_settings
   place_units
+  place_the_command
   open_the_site
   url=$(url)
   choose_the_log
+  restore_the_backup
   add_the_people
   if has_systemd; then
     run_the_processes
@@ -482,8 +493,8 @@ this again: $(for port in $(ports); do printf 'party@%s ' "$port"; done)$([ "$pr
   check_from_outside
   say "
 The party is at $url
-It keeps everything in $PARTY/instance$([ "$processes" = 1 ] || echo " and /var/lib/party-redis"), its settings in $SETTINGS, and tells what happens in
-\`journalctl -u 'party@*'\`. $PARTY/deploy/update.sh brings a new version, uninstall.sh takes it away again."
+It keeps everything in $PARTY/instance$([ "$processes" = 1 ] || echo " and /var/lib/party-redis"), its settings in $SETTINGS. \`party\` lists
+what you can do: let somebody in, look whether all is well, bring a new version, make a backup."
 }
 
 main "$@"

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# The steps that install.sh, update.sh and uninstall.sh share. Each does nothing where all is right already, and ends
+# The steps that install.sh, update.sh, uninstall.sh and party share. Each does nothing where all is right already, and ends
 # with a sentence where it cannot be done.
 
 PARTY=/opt/party
@@ -10,6 +10,8 @@ SITE=/etc/nginx/conf.d/party.conf
 LOCATION=/etc/nginx/party/location.conf
 LINE="include /etc/nginx/party/*.conf;" # with a *, nginx does not mind when the file is gone
 PROOFS=/var/www/party # where nginx_site.py lets certbot prove that the name is ours
+BACKUPS=/var/lib/party-backups # of party-backup.service
+COMMAND=/usr/local/bin/party
 OWN_REDIS=unix:///run/party-redis/redis.sock
 FIRST_PORT=5001
 READY_SECONDS=20
@@ -56,6 +58,13 @@ recall_the_answers() {
   [ ! -e "$ANSWERS" ] || . "$ANSWERS"
 }
 
+url() {
+  case $tls in
+    named | certbot | site) echo "https://${address%/}/" ;;
+    *) echo "http://${address%/}/" ;;
+  esac
+}
+
 has_systemd() {
   [ -d /run/systemd/system ]
 }
@@ -64,8 +73,42 @@ ports() {
   seq "$FIRST_PORT" $((FIRST_PORT + processes - 1))
 }
 
-as_party() {
-  sh "$PARTY/deploy/as_party.sh" "$@"
+# as_party PROGRAM …: as the party runs: as its user, in its folder, with its Python and its settings.
+as_party() (
+  settings_of_the_party
+  umask 077 # what it writes is the party's alone
+  cd "$PARTY" || exit
+  export PATH="$PARTY/.venv/bin:$PATH"
+  exec runuser -u party -- "$@"
+)
+
+# As systemd reads them: NAME=value, where quotes around the value are not part of it.
+settings_of_the_party() {
+  [ -e "$SETTINGS" ] || return 0
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in
+      '#'* | ';'*) continue ;;
+      [A-Z]*=*) ;;
+      *) continue ;;
+    esac
+    value=${line#*=}
+    case $value in
+      \"*\") value=${value#\"} value=${value%\"} ;;
+      \'*\') value=${value#\'} value=${value%\'} ;;
+    esac
+    export "${line%%=*}=$value"
+  done <"$SETTINGS"
+}
+
+is_our_command() {
+  [ "$(readlink "$COMMAND")" = "$PARTY/deploy/party" ]
+}
+
+# restore FILE: puts a backup into an empty place. The party may not read it where it lies, so it gets a copy.
+restore() {
+  install -d -o party -g party -m 700 "$PARTY/instance" &&
+    install -o party -g party -m 600 "$1" "$work/backup" && chmod 711 "$work" &&
+    as_party flask --app app restore "$work/backup"
 }
 
 # --- Files ------------------------------------------------------------------------------------------------------------

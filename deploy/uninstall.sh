@@ -26,7 +26,7 @@ main() {
     say "Nothing of the party is left but the packages that it needed."
   else
     say "The party is gone from nginx and systemd. Still there: $PARTY with instance/, $SETTINGS, /var/lib/party-redis and
-/var/lib/party-backups where there are any, and the user party. install.sh takes them up again; uninstall.sh
+$BACKUPS where there are any, and the user party. install.sh takes them up again; uninstall.sh
 --with-data takes them away."
   fi
 }
@@ -54,6 +54,7 @@ take_our_files_away() {
     fi
     take_away "$file"
   done
+  ! is_our_command || rm "$COMMAND"
   rmdir "${LOCATION%/*}" 2>/dev/null || true
   rm -rf "$PROOFS"
   if has_systemd; then
@@ -74,7 +75,7 @@ give_the_certificate_back() {
 }
 
 take_the_data_away() {
-  rm -rf "$PARTY" /var/lib/party-redis /var/lib/party-backups "$SETTINGS"
+  rm -rf "$PARTY" /var/lib/party-redis "$BACKUPS" "$SETTINGS"
   userdel party 2>/dev/null || true
   rm -f /run/party-install.lock
 }

@@ -1,10 +1,12 @@
 #!/bin/sh
-# Brings a new version of Discuss Party, or the one named: update.sh [VERSION]. The processes restart one after the
+# Brings a new version of Discuss Party, or the one named: update.sh [VERSION], or with --back the one before. The processes restart one after the
 # other, and nothing that was acknowledged is lost. Where one does not come back, all goes back to the version before.
 set -eu
 
 # shellcheck source=deploy/steps.sh
 . "$(cd "$(dirname "$0")" && pwd)/steps.sh"
+
+BEFORE=refs/party/before # the version that ran before the last update
 
 main() {
   begin
@@ -20,6 +22,7 @@ main() {
   fi
   say "From $(name_of "$before") to $(name_of "$new")."
   if take "$new"; then
+    git -C "$PARTY" update-ref "$BEFORE" "$before"
     forget_old_requirements
     say "The party runs on $(name_of "$new")."
   else
@@ -29,6 +32,10 @@ main() {
 
 # Without a name: the newest of the branch that was installed.
 find_the_version() {
+  if [ "${1:-}" = --back ]; then
+    new=$(git -C "$PARTY" rev-parse --quiet --verify "$BEFORE") || fail "There was no version before this one here."
+    return
+  fi
   git -C "$PARTY" fetch --quiet --tags --force origin ||
     fail "No version could be fetched from $(git -C "$PARTY" remote get-url origin). The party runs on as it was."
   branch=$(git -C "$PARTY" symbolic-ref --quiet --short HEAD) || branch=HEAD

@@ -19,7 +19,7 @@ from test_cluster import NGINX_PATH, make_certificate
 pytestmark = pytest.mark.server
 
 DEPLOY = ROOT / "deploy"
-SCRIPTS = sorted(path.name for path in DEPLOY.glob("*.sh"))
+SCRIPTS = ["party", *sorted(path.name for path in DEPLOY.glob("*.sh"))]
 
 # --- Scripts ----------------------------------------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ def test_install_refuses_what_makes_no_sense_with_a_sentence(scripts, words, sen
     assert sentence in said and said.count("\n") == 1, said
 
 
-@pytest.mark.parametrize("words", [["update.sh"], ["uninstall.sh"], ["as_party.sh", "id"]])
+@pytest.mark.parametrize("words", [["update.sh"], ["uninstall.sh"], ["party", "status"]])
 def test_the_other_scripts_are_for_root_alone(scripts, words):
     status, said = say(scripts, *words)
     assert (status, said.count("\n")) == (1, 1)
@@ -92,7 +92,7 @@ def test_the_other_scripts_are_for_root_alone(scripts, words):
 def test_install_names_all_its_options(scripts):
     status, help = say(scripts, "install.sh", "--help")
     known = set(re.findall(r"--[a-z-]+(?=[ |)])", section_of_options()))
-    assert status == 0 and len(known) == 8
+    assert status == 0 and len(known) == 9
     assert known - {"--help"} == set(re.findall(r"--[a-z-]+", help))
 
 

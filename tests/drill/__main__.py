@@ -278,7 +278,7 @@ class Party:
 
     def __init__(self, machine, address=f"https://{HOST}/"):
         self.machine, self.address = machine, address
-        said = machine.run(f"/opt/party/deploy/as_party.sh python users.py {address}")
+        said = machine.run("/opt/party/deploy/party people")
         self.passwords = {line.split()[0]: line.split()[1] for line in said.splitlines() if " " in line}
 
     def cookies_of(self, name):
@@ -460,6 +460,9 @@ def drill(machine, tar=None):
         assert not failures, failures
     with step("a backup, and restored into an empty place: the same room, the same passwords"):
         restored(machine, party, pages)
+    page = Emergencies(machine)
+    with step("docs/emergency.md, with Redis: looking, an alert, a backup put back"):
+        with_redis(page, pages)
     with step("install.sh --processes 1, while they talk: the rooms move back into a file"):
         with talking(pages):
             install(machine, "--processes 1")
@@ -471,6 +474,9 @@ def drill(machine, tar=None):
         for page in pages:
             page.say("Back again")
         same_for_all(pages)
+    with step("docs/emergency.md, with a file: a damaged log, somebody shown out, the version before, another machine"):
+        with_a_file(page, party, pages)
+        page.ensure_all_was_run()
     with step("uninstall.sh --with-data leaves nothing"):
         for page in pages:
             page.person.line.socket.close()
@@ -489,6 +495,111 @@ def drill(machine, tar=None):
         below_a_blog(machine)
 
 
+class Emergencies:
+    """The commands of docs/emergency.md, which are run as they stand there."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        text = (PROJECT / "docs/emergency.md").read_text()
+        blocks = re.findall(r"^```\n(.+?)^```", text, re.M | re.S)
+        self.commands = {line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()}
+        begins = r"(?:party|systemctl|journalctl|df|mv|/opt/party/deploy/install\.sh) "
+        self.commands |= set(re.findall(rf"`({begins}[^`]+)`", re.sub(r"^```.+?^```", "", text, flags=re.M | re.S)))
+        self.left = set(self.commands)
+
+    def run(self, command, of_this_party=lambda command: command):
+        """What it says. `of_this_party` puts what is so here in the place of an example."""
+        assert command in self.commands, f"docs/emergency.md no longer says {command}"
+        self.left.discard(command)
+        return self.machine.run(of_this_party(command))
+
+    def ensure_all_was_run(self):
+        assert not self.left, f"docs/emergency.md says what nobody has tried: {self.left}"
+
+
+EXAMPLE = "party-2026-11-22-020000.backup"
+
+
+def newest_backup(machine):
+    return machine.run("ls /var/lib/party-backups/*.backup | tail -n 1").strip()
+
+
+def all_go_on(pages, words):
+    for page in pages:
+        page.say(words)
+    same_for_all(pages)
+
+
+def with_redis(page, pages):
+    said = page.run("party status")
+    assert said.count("active, ready, version") == 3 and "party-backups/party-" in said, said
+    assert page.run("party check").count("  ok  ") == 7
+    for command in ("party records --since -1h", "party records --lines 30", "party records --grep 3f9c01ab"):
+        page.run(command)
+    page.run("party records --grep Traceback")
+    page.run("party records --grep PARTY_ORIGINS")
+    page.run("journalctl -u party-backup")
+    page.run("df -h /opt/party/instance")
+    page.run("systemctl is-active party-redis")
+    with talking(pages):
+        page.run("systemctl restart party-redis")
+        page.run("party restart")
+    page.run("party backup")
+    copy = newest_backup(page.machine)
+    page.run("party stop")
+    page.run("mv /opt/party/instance /opt/party/instance-before")
+    page.run("systemctl stop party-redis")
+    page.run("mv /var/lib/party-redis/appendonlydir /root/")
+    page.run("systemctl start party-redis")
+    here = lambda command: command.replace(f"/var/lib/party-backups/{EXAMPLE}", copy)  # noqa: E731
+    assert "Put back" in page.run(f"party restore /var/lib/party-backups/{EXAMPLE}", here)
+    page.run("party start")
+    all_go_on(pages, "The backup was put back")
+    page.run("/opt/party/deploy/install.sh --processes 3", lambda command: f"{command} --yes")
+
+
+def with_a_file(page, party, pages):
+    machine = page.machine
+    now, before = (machine.run(f"git -C /opt/party rev-parse {name}") for name in ("HEAD", "refs/party/before"))
+    page.run("party update --back")
+    assert machine.run("git -C /opt/party rev-parse HEAD") == before != now
+    page.run("party update")
+    assert machine.run("git -C /opt/party rev-parse HEAD") == now
+    all_go_on(pages, "Back, and forward again")
+
+    page.run("party stop")
+    log = machine.root / "opt/party/instance/party.db"
+    data = bytearray(log.read_bytes())
+    last = data.rindex(b"forward again")
+    data[last] ^= 1
+    log.write_bytes(data)
+    said = page.run("party rescue")
+    assert "commands are whole" in said, said
+    for command in said.split("To put it in its place:\n")[1].splitlines():
+        machine.run(command)
+    page.run("party start")
+    assert page.run("party status").count("active, ready") == 1
+
+    renewed = page.run("party people renew bilal")
+    assert party.passwords["bilal"] not in renewed and "#name=bilal&password=" in renewed, renewed
+    page.run("party people remove chen")
+    assert "chen" not in page.run("party people")
+    page.run("party stop")
+    page.run("mv /opt/party/instance/secret_key /root/old_secret_key")
+    page.run("party start")
+    assert party.passwords["asha"] not in page.run("party people")
+
+    page.run("party backup")
+    copy = newest_backup(machine)
+    machine.run(f"cp {copy} /root/moving.backup && /opt/party/deploy/uninstall.sh --with-data --yes")
+    said = page.run(
+        f"deploy/install.sh {HOST} --backup {EXAMPLE}",
+        lambda command: f"cd /root/party && {command.replace(EXAMPLE, '/root/moving.backup')} --yes"
+        f" --certificate /root/certificates/{HOST}.pem --key /root/certificates/{HOST}.key",
+    )
+    assert said.count("  ok  ") == 7, said
+
+
 def restored(machine, party, pages):
     """Into the same machine, whose log and secrets are moved away before."""
     machine.run("systemctl start party-backup.service")
@@ -496,7 +607,7 @@ def restored(machine, party, pages):
     machine.run("systemctl stop party@5001 party@5002 party@5003 party-redis")
     machine.run("mv /opt/party/instance /root/instance-before && mv /var/lib/party-redis /root/redis-before")
     machine.run("install -d -m 700 -o party -g party /opt/party/instance && systemctl start party-redis")
-    said = machine.run(f"/opt/party/deploy/as_party.sh flask --app app restore {copy}")
+    said = machine.run(f"/opt/party/deploy/party restore {copy}")
     assert "Put back" in said, said
     machine.run("systemctl start party@5001 party@5002 party@5003")
     assert Party(machine).passwords == party.passwords
