@@ -454,7 +454,8 @@ def drill(machine, tar=None):
         visitor = threading.Thread(target=visit)
         visitor.start()
         with talking(pages):
-            machine.run("/opt/party/deploy/update.sh")
+            said = machine.run("/opt/party/deploy/update.sh")
+        assert "The party runs on" in said and "Revert" in said, said
         enough.set()
         visitor.join()
         assert not failures, failures
