@@ -461,9 +461,9 @@ def drill(machine, tar=None):
         assert not failures, failures
     with step("a backup, and restored into an empty place: the same room, the same passwords"):
         restored(machine, party, pages)
-    page = Emergencies(machine)
+    by_the_page = Emergencies(machine)
     with step("docs/emergency.md, with Redis: looking, an alert, a backup put back"):
-        with_redis(page, pages)
+        with_redis(by_the_page, pages)
     with step("install.sh --processes 1, while they talk: the rooms move back into a file"):
         with talking(pages):
             install(machine, "--processes 1")
@@ -476,8 +476,8 @@ def drill(machine, tar=None):
             page.say("Back again")
         same_for_all(pages)
     with step("docs/emergency.md, with a file: a damaged log, somebody shown out, the version before, another machine"):
-        with_a_file(page, party, pages)
-        page.ensure_all_was_run()
+        with_a_file(by_the_page, party, pages)
+        by_the_page.ensure_all_was_run()
     with step("uninstall.sh --with-data leaves nothing"):
         for page in pages:
             page.person.line.socket.close()

@@ -201,6 +201,7 @@ class Unit:
     reload = reload_or_restart
 
     def is_active(self):
+        print("active" if self.pid() else "inactive")
         return bool(self.pid())
 
     def enable(self):
