@@ -116,6 +116,7 @@ def test_each_alert_tells_when_it_should_and_else_not(tmp_path):
 @pytest.mark.parametrize("alert", ALERTS)
 def test_each_alert_leads_to_its_place_in_the_emergency_plan(alert):
     assert f"runbook: docs/emergency.md#{alert.lower()}\n" in f"{ALERTS[alert]}\n"
+    assert f"\n### {alert}\n" in (ROOT / "docs/emergency.md").read_text()
 
 
 # Of the alerts and of the dashboard: what it is for → its text.
