@@ -531,14 +531,21 @@ def all_go_on(pages, words):
     same_for_all(pages)
 
 
+def put_back(page, copy):
+    here = lambda command: command.replace(f"/var/lib/party-backups/{EXAMPLE}", copy)  # noqa: E731
+    assert "Put back" in page.run(f"party restore /var/lib/party-backups/{EXAMPLE}", here)
+    page.run("party start")
+
+
 def with_redis(page, pages):
     said = page.run("party status")
     assert said.count("active, ready, version") == 3 and "party-backups/party-" in said, said
     assert page.run("party check").count("  ok  ") == 7
-    for command in ("party records --since -1h", "party records --lines 30", "party records --grep 3f9c01ab"):
-        page.run(command)
-    page.run("party records --grep Traceback")
-    page.run("party records --grep PARTY_ORIGINS")
+    page.run("party records --since -1h")
+    page.run("party records --lines 30")
+    page.run("party records | grep -A 30 3f9c01ab", lambda command: command.replace("3f9c01ab", "'taken up'"))
+    page.run("party records | grep -A 30 Traceback", lambda command: f"! {command}")
+    assert "another-site.example" in page.run("party records | grep PARTY_ORIGINS"), "party check tried that"
     page.run("journalctl -u party-backup")
     page.run("df -h /opt/party/instance")
     page.run("systemctl is-active party-redis")
@@ -548,13 +555,10 @@ def with_redis(page, pages):
     page.run("party backup")
     copy = newest_backup(page.machine)
     page.run("party stop")
-    page.run("mv /opt/party/instance /opt/party/instance-before")
     page.run("systemctl stop party-redis")
     page.run("mv /var/lib/party-redis/appendonlydir /root/")
     page.run("systemctl start party-redis")
-    here = lambda command: command.replace(f"/var/lib/party-backups/{EXAMPLE}", copy)  # noqa: E731
-    assert "Put back" in page.run(f"party restore /var/lib/party-backups/{EXAMPLE}", here)
-    page.run("party start")
+    put_back(page, copy)
     all_go_on(pages, "The backup was put back")
     page.run("/opt/party/deploy/install.sh --processes 3", lambda command: f"{command} --yes")
 
@@ -568,10 +572,21 @@ def with_a_file(page, party, pages):
     assert machine.run("git -C /opt/party rev-parse HEAD") == now
     all_go_on(pages, "Back, and forward again")
 
+    page.run("party backup")
+    page.run("party stop")
+    page.run("mkdir /root/before && mv /opt/party/instance/party.db* /root/before/")
+    put_back(page, newest_backup(machine))
+    all_go_on(pages, "The backup was put back into a file")
+
+    named = f"--certificate /root/certificates/{HOST}.pem --key /root/certificates/{HOST}.key"
+    page.run(
+        "/opt/party/deploy/install.sh --certificate FULLCHAIN --key KEY",
+        lambda command: f"{command.split(' --')[0]} {named} --yes",
+    )
     page.run("party stop")
     log = machine.root / "opt/party/instance/party.db"
     data = bytearray(log.read_bytes())
-    last = data.rindex(b"forward again")
+    last = data.rindex(b"into a file")
     data[last] ^= 1
     log.write_bytes(data)
     said = page.run("party rescue")
@@ -596,7 +611,7 @@ def with_a_file(page, party, pages):
     said = page.run(
         f"deploy/install.sh {HOST} --backup {EXAMPLE}",
         lambda command: f"cd /root/party && {command.replace(EXAMPLE, '/root/moving.backup')} --yes"
-        f" --certificate /root/certificates/{HOST}.pem --key /root/certificates/{HOST}.key",
+        f" {named}",
     )
     assert said.count("  ok  ") == 7, said
 
