@@ -497,7 +497,7 @@ def drill(machine, tar=None):
 
 
 class Emergencies:
-    """The commands of docs/emergency.md, which are run as they stand there; but not certbot's, which is stood in for."""
+    """The commands of docs/emergency.md, which are run as they stand there; certbot's are not: it is stood in for."""
 
     def __init__(self, machine):
         self.machine = machine
