@@ -95,7 +95,7 @@ lock = threading.RLock()
 try:
     journal = open_journal(settings.JOURNAL)
 except ValueError as error:
-    raise SystemExit(f"PARTY_JOURNAL {error}.") from None
+    raise SystemExit(f"PARTY_JOURNAL {error}") from None
 if settings.ASSETS == "local" and assets.missing():
     raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
 
@@ -103,9 +103,18 @@ LIMITS = reading.limits(settings.ROOM_MINUTES)
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
 web.set_up(app, rules.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)
-health = Health(TICK_SECONDS, lambda: journal.probe(), transport.serves_connections)
+health = Health(TICK_SECONDS, lambda: journal.probe(), transport.serves_connections)  # a test has another journal
 health.offer(app)
 socketio = SocketIO(app, **transport.OPTIONS)
+
+
+@metrics.ask_for
+def figures():
+    """Those of the dicts."""
+    with lock:
+        live, people = len(rules.live_rooms(state)), {tab.user for tab in presence.tabs.values()}
+        return {"party_people": len(people), "party_rooms": {"live": live, "closed": len(state.rooms) - live}}
+
 
 # --- The way in -------------------------------------------------------------------------------------------------------
 
@@ -145,7 +154,7 @@ def append_and_wait(command):
     """
     awaited[command["id"]] = None
     try:
-        metrics.appended(journal.append, command)
+        metrics.timed(journal.append, command)
     finally:
         with lock:
             outcome = awaited.pop(command["id"])
@@ -212,15 +221,6 @@ def sign_in_holds(user, sign_in_id):
         state.sign_in_of(user, sign_in_id).number == users.number_of(user)
     )
 
-
-def figures():
-    """What runtime/metrics.py has to look up here."""
-    with lock:
-        live, people = len(rules.live_rooms(state)), {tab.user for tab in presence.tabs.values()}
-        return {"party_people": len(people), "party_rooms": {"live": live, "closed": len(state.rooms) - live}}
-
-
-metrics.look_up(figures)
 
 # --- Announcements ----------------------------------------------------------------------------------------------------
 
@@ -443,13 +443,12 @@ def clear_out(room_id):
     news.told.pop(room_id, None)
 
 
-def again_and_again(seconds, task):
-    """Do it for ever, with so many seconds between two times."""
+def again_and_again(seconds, *tasks):
+    """Do them for ever, with so many seconds between two times. Where one fails, the next one is done all the same."""
     while True:
-        try:
-            task()
-        except Exception:
-            log.exception("What is done every %g s failed; it is done again.", seconds)
+        for task in tasks:
+            with records.mistakes_recorded(log, f"What is done every {seconds:g} s failed; it is done again."):
+                task()
         socketio.sleep(seconds)
 
 
@@ -465,7 +464,7 @@ def visitor():
         return None
     catch_up()
     if mine["since"] < journal.began:
-        take_up(mine)
+        carry_over(mine)
     return (mine["user"], mine["id"]) if sign_in_holds(mine["user"], mine["id"]) else None
 
 
@@ -477,7 +476,7 @@ def visitor_of(environ):
     return environ["party.visitor"]
 
 
-def take_up(mine):
+def carry_over(mine):
     """Enter a sign-in from before this log began into it, as after a restart with `memory:`: its signed cookie says as
     much as the log would, but for a sign-out."""
     if not state.sign_in_of(mine["user"], mine["id"]):
@@ -822,9 +821,9 @@ def begin():
         journal.follow(rebuild, receive)
         submit_other_numbers()
     except ValueError as error:
-        raise SystemExit(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
+        raise SystemExit(f"PARTY_JOURNAL {error}") from None
     except Unavailable as error:
-        raise SystemExit(f"PARTY_JOURNAL cannot be written: {str(error).rstrip('.')}.") from None
+        raise SystemExit(f"PARTY_JOURNAL cannot be written: {error}.") from None
     tick()  # overdue rooms are closed before the first visitor comes
 
 
@@ -835,12 +834,12 @@ def main():
         log.warning("Without a CDN the page will not work: %s", missing)
     begin()
     obstacles.warn_of_settings(app.secret_key)
-    socketio.start_background_task(again_and_again, TICK_SECONDS, tick)
+    socketio.start_background_task(again_and_again, TICK_SECONDS, tick, health.is_alive)
     socketio.start_background_task(again_and_again, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE))
     try:
         at = settings.HOST, settings.PORT
         transport.serve(socketio, app, gate, *at, lambda port: print(*settings.addresses(port), sep="\n", flush=True))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what can be nobody's name
         raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {obstacles.why_not_listening(error)}") from None
     finally:
         journal.close()

@@ -16,14 +16,13 @@ import difflib
 import hmac
 import json
 import logging
-import os
 import secrets
-import tempfile
 import unicodedata
 from urllib.parse import quote
 
 from party.reading import MAX_NAME
 from runtime import settings
+from runtime.drafts import draft_of
 from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.people")
@@ -59,7 +58,7 @@ def take_up():
     """Make those who may sign in the owner's people, or else the six; the guests beside them. Raises ValueError, with a
     sentence, where that makes no sense."""
     global NUMBERS, _AS_TYPED, _taken_up
-    _taken_up = _looks()
+    _taken_up = _stat_of_list()
     own = read_list()
     people, whose = (PEOPLE, "PEOPLE in users.py") if own is None else (own["people"], str(list_path()))
     ensure_names([*people, *GUESTS], whose)
@@ -71,7 +70,7 @@ def look_again():
     """Take up the owner's list where it has changed; gives whether it has. One that cannot be used changes nothing, and
     the owner is told once."""
     global _taken_up
-    if (there := _looks()) == _taken_up:
+    if (there := _stat_of_list()) == _taken_up:
         return False
     _taken_up = there
     try:
@@ -84,7 +83,7 @@ def look_again():
     return True
 
 
-def _looks():
+def _stat_of_list():
     """What of the list's file is another after each change of it, also of who may read it; None where it is not."""
     try:
         there = list_path().stat()
@@ -153,41 +152,28 @@ def secret_key():
     Stops with a sentence where it cannot be made or read."""
     if settings.SECRET_KEY:
         return settings.SECRET_KEY
-    path = settings.INSTANCE / "secret_key"
+    path = settings.INSTANCE / settings.SECRET_KEY_FILE
     try:
         if not path.exists():
+            settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
             # Where another process was first, its key counts.
-            with _draft(secrets.token_urlsafe(32)) as draft, contextlib.suppress(FileExistsError):
-                os.link(draft, path)
-        if key := path.read_text():
+            with contextlib.suppress(FileExistsError), draft_of(path, once=True) as draft:
+                draft.write(secrets.token_urlsafe(32).encode())
+        if (key := path.read_text()).strip():
             return key
     except OSError as error:
         raise SystemExit(obstacle(path, error)) from None
     except UnicodeDecodeError:
         pass
     raise SystemExit(
-        f"{path} holds no key: put it back from a backup. Where there is none, `rm {path}` and start again; then"
-        " everybody has another password."
+        f"{path} holds no key: `{_put_back(path)}` puts it back from a backup. Where there is none,"
+        f" `rm {path}` and start again; then everybody has another password."
     )
 
 
-@contextlib.contextmanager
-def _draft(text):
-    """The path of a new file in `instance/` with that text, on the disk, for its owner alone. It is gone in the end."""
-    settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
-    handle, path = tempfile.mkstemp(dir=settings.INSTANCE)  # mode 0600
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(handle)
-            if hasattr(os, "geteuid") and os.geteuid() == 0:  # root does this for whoever the party runs as
-                folder = settings.INSTANCE.stat()
-                os.chown(path, folder.st_uid, folder.st_gid)
-        yield path
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+def _put_back(path):
+    """The command that takes this file out of a backup."""
+    return f"tar -xzf FILE -C {path.parent} {path.name}"
 
 
 # --- The owner's own list ---------------------------------------------------------------------------------------------
@@ -197,7 +183,7 @@ NOBODY = {"people": {}, "removed": {}, "address": ""}
 
 
 def list_path():
-    return settings.INSTANCE / "people.json"
+    return settings.INSTANCE / settings.PEOPLE_FILE
 
 
 def read_list():
@@ -218,7 +204,7 @@ def read_list():
     except (TypeError, AttributeError):
         pass
     raise ValueError(
-        f"{path} is no list of people{why}. Put it back from a backup, or write it anew: "
+        f"{path} is no list of people{why}. `{_put_back(path)}` puts it back from a backup; or write it anew: "
         '{"people": {"asha": 1, "bilal": 2}} is one; a higher number is another password.'
     )
 
@@ -226,8 +212,9 @@ def read_list():
 def write_list(own):
     """Stops with a sentence where it cannot be written; then the one before is still there."""
     try:
-        with _draft(json.dumps(own, ensure_ascii=False, indent=2) + "\n") as draft:
-            os.replace(draft, list_path())
+        settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
+        with draft_of(list_path()) as draft:
+            draft.write(f"{json.dumps(own, ensure_ascii=False, indent=2)}\n".encode())
     except OSError as error:
         raise SystemExit(obstacle(list_path(), error)) from None
 
@@ -289,7 +276,7 @@ def change(verb, names, address):
     """Change the owner's list, say so, and print the lines of whom it is about."""
     own = read_list() or copy.deepcopy(NOBODY)
     if verb is not add:
-        names = [_known(own, name) for name in names]
+        names = list(dict.fromkeys(_known(own, name) for name in names))
     own["address"] = address or own["address"]
     sentence = verb(own, *names)
     write_list(own)
@@ -324,7 +311,8 @@ def main():
 
 
 try:
-    take_up()
+    if not settings.IS_FLASK_COMMAND:  # which must go on where the list is broken: it may put it back
+        take_up()
     if __name__ == "__main__":
         main()
 except ValueError as error:

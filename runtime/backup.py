@@ -5,7 +5,7 @@ many commands it holds, and the sha256 of each of the others), `secret_key`, `pe
 and `log.jsonl`, a line `[position, command]` for each command. One that comes back is distrusted: nothing is unpacked
 by its name, and nothing is written before all of it is checked.
 
-Each of the three gives sentences for the owner, as they become true. It raises ValueError with a sentence, or OSError.
+Each of the three gives sentences for the owner, as they become true. It raises ValueError with a sentence.
 """
 
 import contextlib
@@ -27,10 +27,12 @@ import orjson
 
 from party.story import time_of
 from runtime import settings
-from runtime.journal import Damaged, FileJournal, Unavailable, in_order, is_command, is_redis, open_journal
+from runtime.drafts import draft_of
+from runtime.journal import Damaged, FileJournal, in_order, is_command, open_journal
+from runtime.obstacles import ensure_own, obstacle
 
 ABOUT, LOG = "about.json", "log.jsonl"
-SECRETS = ("secret_key", "people.json")  # files in instance/; there may be no list of people
+SECRETS = settings.SECRET_KEY_FILE, settings.PEOPLE_FILE  # there may be no list of people
 LARGEST = 1_000_000  # bytes of a line of the log, of which none of ours has a tenth, and of each other file
 DATED = "party-%Y-%m-%d-%H%M%S.backup"  # UTC
 OURS = re.compile(r"party-\d{4}-\d\d-\d\d-\d{6}\.backup(\..*\.draft)?")  # a draft is what was stopped half-way
@@ -41,8 +43,17 @@ def naming_the_setting():
     """What a journal refuses with is a sentence about its setting."""
     try:
         yield
-    except (ValueError, Unavailable) as error:
+    except ValueError as error:
         raise ValueError(f"PARTY_JOURNAL {error}") from None
+
+
+@contextlib.contextmanager
+def naming(path):
+    """What the system refuses in this is about that path."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(obstacle(Path(path), error)) from None
 
 
 # --- Backup -----------------------------------------------------------------------------------------------------------
@@ -52,12 +63,13 @@ def backup(where, keep=None):
     """Write one while the party runs: what was acknowledged before is in it. `where` is a new file; or a folder, which
     gets a dated one, and of those that it has keeps the newest `keep`."""
     now = datetime.now(UTC)
-    path = place_of(where, now)
+    with naming(where):
+        path = place_of(where, now)
     if keep and path == Path(where):
         raise ValueError(f"{where} is no folder: only there are old ones to be told from new ones.")
-    with tempfile.TemporaryFile(dir=path.parent) as log, draft_of(path) as draft:
+    with naming(path), tempfile.TemporaryFile(dir=path.parent) as log, draft_of(path) as draft:
         secrets = {name: data for name in SECRETS if (data := secret(name))}
-        if "secret_key" not in secrets:
+        if settings.SECRET_KEY_FILE not in secrets:
             raise ValueError(f"There is no secret key in {settings.INSTANCE}, nor in PARTY_SECRET_KEY: has it begun?")
         about = {"version": settings.VERSION, "made": now.isoformat(timespec="seconds")} | copy_log(log)
         about["sha256"] |= {name: hashlib.sha256(data).hexdigest() for name, data in secrets.items()}
@@ -65,14 +77,18 @@ def backup(where, keep=None):
             for name, data in {ABOUT: orjson.dumps(about, option=orjson.OPT_INDENT_2), **secrets}.items():
                 add(tar, name, io.BytesIO(data), now)
             add(tar, LOG, log, now)
-    note = settings.INSTANCE / "backed_up"  # its time says when
-    note.unlink(missing_ok=True)  # it may be another user's
-    note.touch(mode=0o600)
     yield f"{path}: {about['commands']:,} commands, {' and '.join(secrets)}; {path.stat().st_size:,} bytes."
     if not about["commands"]:
         yield "The log is empty. Does PARTY_JOURNAL name the party's log?"
     if keep:
-        forget_all_but(keep, path.parent)
+        with naming(path.parent):
+            forget_all_but(keep, path)
+    note = settings.INSTANCE / settings.BACKED_UP_FILE  # its time says when
+    try:
+        note.unlink(missing_ok=True)  # it may be another user's
+        note.touch(mode=0o600)
+    except OSError as error:
+        yield f"The backup is whole, but not noted where the figures look for it: {obstacle(note, error)}"
 
 
 def place_of(where, now):
@@ -92,30 +108,13 @@ def place_of(where, now):
     return path
 
 
-@contextlib.contextmanager
-def draft_of(path):
-    """A file for its owner alone, which gets this path once it is whole and on the disk, and is gone where it fails."""
-    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".draft", dir=path.parent)  # mode 0600
-    try:
-        with open(handle, "wb") as draft:
-            yield draft
-            draft.flush()
-            os.fsync(handle)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-
-
 def secret(name):
     """What is kept under that name; None where there is nothing."""
-    if name == "secret_key" and settings.SECRET_KEY:
+    if name == settings.SECRET_KEY_FILE and settings.SECRET_KEY:
         return settings.SECRET_KEY.encode()
     path = settings.INSTANCE / name
-    data = path.read_bytes() if path.exists() else b""
+    with naming(path):
+        data = path.read_bytes() if path.exists() else b""
     return data if data.strip() else None
 
 
@@ -137,7 +136,7 @@ def copy_log(copy):
             # What was trimmed meanwhile may be missing in the middle: then all of it anew.
             if first == next(iter(journal.replay()), (None,))[0]:
                 break
-    kind = "redis" if is_redis(settings.JOURNAL) else "file"
+    kind = "redis" if settings.is_redis(settings.JOURNAL) else "file"
     return {"journal": kind, "commands": count, "sha256": {LOG: digest.hexdigest()}}
 
 
@@ -148,12 +147,13 @@ def add(tar, name, file, now):
     tar.addfile(member, file)
 
 
-def forget_all_but(keep, folder):
-    """Of our backups in the folder keep the newest ones; drafts from before them go too."""
-    ours = sorted(path for path in folder.iterdir() if OURS.fullmatch(path.name) and path.is_file())
+def forget_all_but(keep, made):
+    """Of our backups in the folder keep the newest ones; drafts from before them go too. The one just made stays: by a
+    clock that went back it is the oldest."""
+    ours = sorted(path for path in made.parent.iterdir() if OURS.fullmatch(path.name) and path.is_file())
     whole = [path for path in ours if path.suffix == ".backup"]
     for path in ours:
-        if path < whole[-keep:][0]:
+        if path < whole[-keep:][0] and path != made:
             path.unlink()
 
 
@@ -163,26 +163,31 @@ def forget_all_but(keep, folder):
 def restore(path):
     """Put a backup into an empty place: into the log that PARTY_JOURNAL names, of whichever kind, and into instance/.
     All of it, or nothing."""
-    with tar_in(path) as tar:
+    with naming(path):
+        ensure_own(settings.INSTANCE)
+        if not Path(path).is_file():
+            raise ValueError(f"There is no backup in {path}: name the file itself.")
+    with naming(path), tar_in(path) as tar:
         about, secrets = checked(path, tar)
         if numbers(about["version"]) > numbers(settings.VERSION):
             yield f"Version {about['version']} made it, which is newer than this one: what only that one knows waits."
         there = {name: secret(name) for name in SECRETS}
-        if there["secret_key"] not in (None, secrets["secret_key"]):
+        if there[settings.SECRET_KEY_FILE] not in (None, secrets[settings.SECRET_KEY_FILE]):
             raise ValueError(f"There is another secret key in {settings.INSTANCE}, or in PARTY_SECRET_KEY.")
         missing = {name: data for name, data in secrets.items() if not there[name]}
         with contextlib.ExitStack() as if_it_fails:
             for name, data in missing.items():
-                settings.INSTANCE.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with draft_of(settings.INSTANCE / name) as draft:
-                    draft.write(data)
+                with naming(settings.INSTANCE / name):
+                    settings.INSTANCE.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    with draft_of(settings.INSTANCE / name) as draft:
+                        draft.write(data)
                 if_it_fails.callback((settings.INSTANCE / name).unlink)
             with naming_the_setting():
                 open_journal(settings.JOURNAL).fill(entries_in(path, tar))
             if_it_fails.pop_all()
     yield f"Put back from {about['made']}: {about['commands']:,} commands{''.join(f', {name}' for name in missing)}."
-    if there["people.json"] not in (None, secrets.get("people.json")):
-        yield f"{settings.INSTANCE / 'people.json'} was there, with others in it, and was left as it is."
+    if there[settings.PEOPLE_FILE] not in (None, secrets.get(settings.PEOPLE_FILE)):
+        yield f"{settings.INSTANCE / settings.PEOPLE_FILE} was there, with others in it, and was left as it is."
 
 
 @contextlib.contextmanager
@@ -205,7 +210,7 @@ def checked(path, tar):
     small = [member for member in members if member.name != LOG]
     if (
         len(set(names)) != len(names)
-        or not {ABOUT, LOG, "secret_key"} <= set(names) <= {ABOUT, LOG, *SECRETS}
+        or not {ABOUT, LOG, settings.SECRET_KEY_FILE} <= set(names) <= {ABOUT, LOG, *SECRETS}
         or not all(member.isreg() and not member.issparse() for member in members)
         or max(member.size for member in small) > LARGEST
     ):
@@ -263,10 +268,12 @@ def rescue(file):
     """Write what is whole before the first damage into a new log beside the damaged one, which stays as it is."""
     path = Path(file)
     new, wal = (path.with_name(name) for name in (f"rescued-{path.name}", f"{path.name}-wal"))
-    if not path.exists() and not wal.exists():
-        raise ValueError(f"There is no log in {path}.")
-    if new.exists():
-        raise ValueError(f"{new} is there already, and was left as it is.")
+    with naming(path):
+        ensure_own(path.parent)
+        if not path.exists() and not wal.exists():
+            raise ValueError(f"There is no log in {path}.")
+        if new.exists():
+            raise ValueError(f"{new} is there already, and was left as it is.")
     with contextlib.suppress(Damaged), contextlib.closing(FileJournal(path)) as journal:
         journal.follow(lambda entries: None, None)
         raise ValueError(f"{path} is whole: a party can start on it.")
@@ -279,7 +286,7 @@ def rescue(file):
             yield position, last
 
     # Of a copy, since SQLite may write into what it opens.
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with naming(new), tempfile.TemporaryDirectory(dir=path.parent) as folder:
         copy = Path(folder) / path.name
         for part in filter(Path.exists, (path, wal)):
             shutil.copyfile(part, copy.with_name(part.name))

@@ -5,7 +5,7 @@ import click
 from party import story
 from runtime import backup as backups
 from runtime import settings
-from runtime.journal import Unavailable, open_journal
+from runtime.journal import open_journal
 
 
 def offer(app):
@@ -29,8 +29,8 @@ def trace(room, user, text):
     try:
         for line in story.lines(open_journal(settings.JOURNAL).replay(), room, user, with_words=text):
             click.echo(line)
-    except (ValueError, Unavailable) as error:
-        raise click.ClickException(f"PARTY_JOURNAL {str(error).rstrip('.')}.") from None
+    except ValueError as error:
+        raise click.ClickException(f"PARTY_JOURNAL {error}") from None
     if line is None:
         raise click.ClickException("Nothing in the log is about that. Does PARTY_JOURNAL name the party's log?")
 
@@ -64,7 +64,5 @@ def tell(sentences):
     try:
         for sentence in sentences:
             click.echo(sentence)
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or ''} cannot be used: {error.strerror}.".lstrip()) from None
     except ValueError as error:
-        raise click.ClickException(f"{str(error).rstrip('.')}.") from None
+        raise click.ClickException(str(error)) from None

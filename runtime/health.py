@@ -22,7 +22,7 @@ SENTENCES = {
 }
 NOT_FOR_YOU = "The figures are for this machine, and for who sends the token in PARTY_METRICS_TOKEN."
 HERE = ("127.0.0.1", "::1", "localhost")
-FORWARDED = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
+SIGNS_OF_PROXIES = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 
 
 class Health:
@@ -32,7 +32,7 @@ class Health:
     def __init__(self, seconds_between_ticks, probe_log, serves_connections):
         self._between = seconds_between_ticks
         self._probe_log, self._serves_connections = probe_log, serves_connections
-        self._ticked = self._told = None  # when a tick was done last, and when systemd was told that
+        self._ticked = self._told = None  # when a tick went through last, and when systemd was told that we are alive
         self._probing = threading.Lock()
         self._probed, self._takes_commands = None, False  # when the log was tried last, and what came of it
 
@@ -42,7 +42,7 @@ class Health:
         app.add_url_rule("/readyz", view_func=self.readyz)
         app.add_url_rule("/metrics", view_func=figures_for_machines, endpoint="metrics")
         app.after_request(count_request)
-        metrics.look_up(self.figures)
+        metrics.ask_for(self.figures)
 
     def note_tick(self):
         """A tick went through."""
@@ -50,6 +50,10 @@ class Health:
         if self._ticked is not None:
             metrics.note("party_tick_delay_seconds", max(0.0, now - self._ticked - self._between))
         self._ticked = now
+
+    def is_alive(self):
+        """A tick came to an end, be it by a mistake: a new start helps who hangs, and of the rest /readyz tells."""
+        now = time.monotonic()
         if self._told is None or now >= self._told + 1:
             self._told = now
             supervisor.tell("WATCHDOG=1")
@@ -95,7 +99,7 @@ def healthz():
 def last_backup():
     """When one was made, in seconds since 1970; None where none was."""
     try:
-        return settings.BACKED_UP.stat().st_mtime
+        return (settings.INSTANCE / settings.BACKED_UP_FILE).stat().st_mtime
     except OSError:
         return None
 
@@ -117,9 +121,14 @@ def has_token():
 def is_from_this_machine():
     """Whether it came from here, asked for by an address of this machine, and through no proxy: behind one that nobody
     told us of, all the world comes from here."""
-    if any(name in request.headers for name in FORWARDED):
+    if any(name in request.headers for name in SIGNS_OF_PROXIES) or is_behind_a_silent_proxy():
         return False
     return is_loopback(request.remote_addr) and urlsplit(f"//{request.host}").hostname in HERE
+
+
+def is_behind_a_silent_proxy():
+    """Whether pages come from elsewhere through a proxy that says nothing of itself, as nginx does by default."""
+    return not settings.PROXIES and any(urlsplit(origin).hostname not in HERE for origin in settings.ORIGINS)
 
 
 def is_loopback(address):

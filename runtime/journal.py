@@ -52,13 +52,19 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from runtime import records, settings
 from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.journal")
 
+LATEST = 1 << 47  # milliseconds: of no later year than 6429 is a command, and dates end with 9999
+
 
 class Unavailable(Exception):
-    """The log cannot be written, or not be asked, just now."""
+    """The log cannot be written, or not be asked, just now. Says why, without a full stop."""
+
+    def __init__(self, why):
+        super().__init__(why.rstrip("."))
 
 
 def open_journal(address):
@@ -68,16 +74,12 @@ def open_journal(address):
     """
     if address == "memory:":
         return MemoryJournal()
-    if is_redis(address):
+    if settings.is_redis(address):
         return RedisJournal(address)
     if address.strip() in ("", "memory", "redis") or re.match(r"\w{2,}:", address) or os.path.isdir(address):
         kind = address.partition(":")[0] + ":…" if ":" in address else repr(address)  # behind it may be a password
-        raise ValueError(f"must be memory:, the path of a file or redis://…, not {kind}")
+        raise ValueError(f"must be memory:, the path of a file or redis://…, not {kind}.")
     return FileJournal(address)
-
-
-def is_redis(address):
-    return bool(re.match(r"(rediss?|unix)://", address))
 
 
 def as_text(command):
@@ -85,7 +87,12 @@ def as_text(command):
 
 
 def is_command(thing):
-    return isinstance(thing, dict) and type(thing.get("at")) is int and {"id", "kind"} <= thing.keys()
+    """Whether it has what is asked of every command."""
+    return (
+        isinstance(thing, dict)
+        and (type(thing.get("id")), type(thing.get("at")), type(thing.get("kind"))) == (str, int, str)
+        and 0 <= thing["at"] < LATEST
+    )
 
 
 class Batch:
@@ -212,7 +219,7 @@ class MemoryJournal(OneProcess):
             self._log.popleft()
 
     def fill(self, entries):
-        raise ValueError("is memory:, which ends with its process: name a file or a Redis")
+        raise ValueError("is memory:, which ends with its process: name a file or a Redis.")
 
     def close(self):
         pass
@@ -227,7 +234,7 @@ class Damaged(ValueError):
     def __init__(self, path, what):
         super().__init__(
             f"{path} {what}, and was left as it is. What is whole before that is saved by"
-            f" `.venv/bin/flask --app app rescue {shlex.quote(str(path))}`; or put a backup in its place"
+            f" `.venv/bin/flask --app app rescue {shlex.quote(str(path))}`; or put a backup in its place."
         )
 
 
@@ -278,7 +285,7 @@ class FileJournal(OneProcess, Together):
             if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise Damaged(self.path, f"is damaged ({error})") from error
             self._ensure_may_write()
-            raise ValueError(f"{self.path} cannot be used, and was left as it is: {error}") from error
+            raise ValueError(f"{self.path} cannot be used, and was left as it is: {error}.") from error
 
     def _ensure_may_write(self):
         """Raises ValueError where the system stands in the way of SQLite, which does not say why."""
@@ -309,7 +316,7 @@ class FileJournal(OneProcess, Together):
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
-            raise ValueError(f"{self.path} is in use: another party runs on it") from None
+            raise ValueError(f"{self.path} is in use: another party runs on it.") from None
 
     def _check(self):
         """Raises ValueError for a file in which something is missing that was there: better no party than half a one.
@@ -440,7 +447,7 @@ class FileJournal(OneProcess, Together):
 
     def _ensure_empty(self, entries):
         for _ in entries:
-            raise ValueError(f"{self.path} holds commands already, and was left as it is")
+            raise ValueError(f"{self.path} holds commands already, and was left as it is.")
 
     def _note(self, error):
         """Tell the owner when writing stops and when it goes on, once each."""
@@ -451,12 +458,14 @@ class FileJournal(OneProcess, Together):
         self._full = bool(error)
 
     def replay(self, after=None):
-        if not self._is_there():
-            return
-        with self._sentences(), self._reading() as database:
-            if has_table(database):
-                for position, text in self._commands(database, after or 0):
-                    yield position, orjson.loads(text)
+        with self._sentences():
+            if not self._is_there():
+                return
+            with self._reading() as database:
+                if has_table(database):
+                    for position, text in self._commands(database, after or 0):
+                        if (command := command_in(position, text)) is not None:
+                            yield position, command
 
     def whole(self):
         """What `replay` gives, up to the first damage. One by one: a query looks ahead, and would fail too early."""
@@ -464,9 +473,10 @@ class FileJournal(OneProcess, Together):
         with contextlib.suppress(Damaged, sqlite3.DatabaseError), self._reading() as database:
             while found := list(self._commands(database, last, most=1)):
                 position, text = found[0]
-                if last and position != last + 1:
+                command = command_in(position, text)
+                if command is None or last and position != last + 1:
                     return
-                yield position, orjson.loads(text)
+                yield position, command
                 last = position
 
     def trim(self, before):
@@ -564,7 +574,7 @@ def redis_options(address):
         redis.ConnectionPool(**options).make_connection()  # here it looks at what it was given
     except (ValueError, TypeError):
         # Not with the reason, which may hold a part of a password.
-        raise ValueError("is not an address of a Redis: redis://HOST:PORT/NUMBER is one") from None
+        raise ValueError("is not an address of a Redis: redis://HOST:PORT/NUMBER is one.") from None
     return options
 
 
@@ -622,12 +632,20 @@ class RedisJournal(Together):
                 break
             except self._loading:
                 if time.monotonic() > deadline:
-                    raise ValueError("names a Redis that has been loading for a minute") from None
+                    raise ValueError("names a Redis that has been loading for a minute.") from None
                 time.sleep(0.2)
             except self._errors as error:
-                raise ValueError(f"names a Redis that cannot be used: {error}") from error
+                raise self._refusal(error) from error
         self._warn_of_settings()
         threading.Thread(target=self._read_on, daemon=True).start()
+
+    def _refusal(self, error):
+        """The ValueError for a Redis that gives this."""
+        if not isinstance(error.__context__, OSError):
+            return ValueError(f"names a Redis that cannot be used: {str(error).rstrip('.')}.")
+        at = self._redis.connection_pool.connection_kwargs  # not the address, which may hold a password
+        place = at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
+        return ValueError(f"names a Redis, but nothing answers at {place}. Is it started?")
 
     def _warn_of_settings(self):
         with contextlib.suppress(self._errors):  # some hosts do not tell
@@ -722,14 +740,14 @@ class RedisJournal(Together):
             if command is not None:
                 self._receive(position, command)
         except Exception:
-            log.exception("Command %s could not be applied; the next ones are.", position)
+            records.recurring_mistake(log, f"Command {position} could not be applied; the next ones are.")
 
     def _news(self):
         # One that comes back is not waited for: commands are refused until this says that it answers.
         milliseconds = None if self._away else int(self.READ_SECONDS * 1000)
         for _, entries in self._line.xread({self.STREAM: self._position}, self.READ_AT_ONCE, milliseconds):
             for position, fields in entries:
-                yield position, command_in(position, fields)
+                yield position, command_in(position, fields.get("command", ""))
 
     def _wake(self):
         with self._received:
@@ -763,13 +781,13 @@ class RedisJournal(Together):
         try:
             yield from self._entries(after)
         except self._errors as error:
-            raise Unavailable(f"names a Redis that cannot be used: {error}") from error
+            raise self._refusal(error) from error
 
     def _entries(self, after=None):
         start = f"({after}" if after else "-"
         while entries := self._reader.xrange(self.STREAM, start, count=self.READ_AT_ONCE):
             for position, fields in entries:
-                if (command := command_in(position, fields)) is not None:
+                if (command := command_in(position, fields.get("command", ""))) is not None:
                     yield position, command
             start = f"({position}"
 
@@ -844,16 +862,21 @@ class RedisJournal(Together):
                 for position, command in some:
                     adding.xadd(draft, {"command": as_text(command)}, position if isinstance(position, str) else "*")
                 count += len(adding.execute())
-            self._redis.transaction(put_in_place, self.STREAM)
+            self._redis.transaction(put_in_place, self.STREAM, self.HERE)
         except self._errors as error:
-            raise ValueError(f"names a Redis that cannot be used: {error}") from error
+            raise self._refusal(error) from error
         finally:
             with contextlib.suppress(self._errors):
                 self._redis.unlink(draft)
 
     def _ensure_empty(self, redis):
         if redis.xlen(self.STREAM):
-            raise ValueError("names a Redis that holds commands already; it was left as it is")
+            raise ValueError("names a Redis that holds commands already; it was left as it is.")
+        if redis.exists(self.HERE):  # it would go on with what it knows, behind commands that it never read
+            raise ValueError(
+                "names a Redis on which a party runs: stop it first. Where none does any more, since it was killed,"
+                f" `redis-cli del {self.HERE}` says so."
+            )
 
     def _rewrite(self):
         """Let the words go out of the file of Redis too, which else keeps them until it has doubled."""
@@ -877,10 +900,10 @@ class Other:
     last: int
 
 
-def command_in(position, fields):
-    """The command in an entry of the stream. None, with a word to the owner, for what somebody else put there."""
-    with contextlib.suppress(KeyError, ValueError):
-        if is_command(command := orjson.loads(fields["command"])):
+def command_in(position, text):
+    """The command in an entry of the log. None, with a word to the owner, for what somebody else put there."""
+    with contextlib.suppress(ValueError):
+        if is_command(command := orjson.loads(text)):
             return command
     log.error("What stands at %s in the log is no command, and is passed over.", position)
 

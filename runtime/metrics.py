@@ -3,9 +3,8 @@
 Names are as Prometheus wants them: base units, a counter ends in _total. Every label has few values, all of them ours:
 no name, room or address is among them.
 
-Numbers are plain here, and prometheus-client is asked to write them down: its own counters have locks, which take
-several times as long, and a start would wait for its import. On plain threads two may count at the same moment, and one
-of them be missed.
+Numbers are plain here, and prometheus-client only writes them down: else every start would wait for its import. On
+plain threads two may count at the same moment, and one of them be missed.
 """
 
 import bisect
@@ -72,10 +71,11 @@ def note(name, seconds, *labels):
     _durations[name][labels].note(seconds)
 
 
-def look_up(figures):
-    """Ask `figures()` as often as somebody asks for all: {a name of GAUGES: number, None where there is
+def ask_for(figures):
+    """Ask `figures()` too whenever somebody asks for all: {a name of GAUGES: number, None where there is
     none now, or {value of its label: number}}."""
     _figures.append(figures)
+    return figures
 
 
 def will_measure(event):
@@ -92,7 +92,7 @@ def measured(event, answer, *question):
     return ack
 
 
-def appended(append, command):
+def timed(append, command):
     """What `append(command)` gives; the time until it gave it, or failed, is measured."""
     began = time.perf_counter()
     try:

@@ -3,7 +3,8 @@
 import math
 from collections import defaultdict, deque
 
-from runtime.journal import Unavailable, is_redis, redis_at
+from runtime import settings
+from runtime.journal import Unavailable, redis_at
 
 
 class TokenBuckets:
@@ -45,7 +46,7 @@ class WrongTries:
     """
 
     def __init__(self, address, most, within):
-        self._tries = TriesInRedis(address, most, within) if is_redis(address) else TriesInMemory(most, within)
+        self._tries = TriesInRedis(address, most, within) if settings.is_redis(address) else TriesInMemory(most, within)
 
     def wait(self, at, *keys):
         """Seconds until none of `keys` is blocked any more; 0 when none is."""

@@ -1,7 +1,10 @@
-"""What the program tells its owner, on standard error: a line each, and nothing more than once a minute."""
+"""What the program tells its owner, on standard error: a line each. What would come again and again is told once a
+minute."""
 
+import contextlib
 import logging
 import secrets
+import sys
 import time
 import traceback
 
@@ -45,13 +48,28 @@ def mistake(log, sentence):
     return id
 
 
+def recurring_mistake(log, sentence):
+    """Record one that may come again at once, as of what is done all the time: once a minute for the same place."""
+    if _told.may_tell("".join(trace_of(sys.exception()))):
+        mistake(log, sentence)
+
+
+@contextlib.contextmanager
+def mistakes_recorded(log, sentence):
+    """Whatever goes wrong in this is recorded so, and is no reason not to go on behind it."""
+    try:
+        yield
+    except Exception:
+        recurring_mistake(log, sentence)
+
+
 def not_kept(log, error):
     """Record that the log did not take something; gives the id. The same one for the same reason within a minute: each
     that is refused would else add a line to a disk that may be full."""
     why = str(error)
     if _told.may_tell(why) or why not in _ids:
         _ids[why] = id = secrets.token_hex(4)
-        log.error("Something could not be kept: %s. (%s)", why.rstrip("."), id, extra={"id": id})
+        log.error("Something could not be kept: %s. (%s)", why, id, extra={"id": id})
     return _ids[why]
 
 
@@ -71,4 +89,5 @@ class Sparingly:
         return True
 
 
-_told, _ids = Sparingly(), {}  # reasons why something was not kept → under which id that was told last
+_told = Sparingly()  # reasons why something was not kept, and traces
+_ids = {}  # such a reason → under which id it was told last

@@ -69,6 +69,10 @@ def folder(name, default):
     return ROOT / text(name, default)
 
 
+def is_redis(address):
+    return bool(re.match(r"(rediss?|unix)://", address))
+
+
 def refuse_unknown():
     """A misspelt setting would count as missing, and nobody would be told."""
     for name in sorted(os.environ):
@@ -84,10 +88,10 @@ def refuse_unknown():
 HOST = text("HOST", "127.0.0.1")
 PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
-INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone
+INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone; with these files:
+SECRET_KEY_FILE, PEOPLE_FILE, BACKED_UP_FILE = "secret_key", "people.json", "backed_up"
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
 DISK = choice("PARTY_DISK", "kept", "thrown-away")  # at the next deploy, as on platforms that start a Procfile
-BACKED_UP = INSTANCE / "backed_up"  # touched by every backup
 ROOM_MINUTES = number("PARTY_ROOM_MINUTES", 30, 0.001, 120, fractions=True)
 ROOM_MESSAGES = number("PARTY_ROOM_MESSAGES", 10_000, 1, 1_000_000)
 SEATS = number("PARTY_SEATS", 8, 1, 100)  # of speakers beside the host: more voices than a reader can follow
@@ -104,11 +108,12 @@ METRICS_TOKEN = text("PARTY_METRICS_TOKEN", None)  # None: figures are for this 
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
 refuse_unknown()
 
-if "FLASK_RUN_FROM_CLI" in os.environ:
+IS_FLASK_COMMAND = "FLASK_RUN_FROM_CLI" in os.environ
+if IS_FLASK_COMMAND:
     ASYNC_MODE = "threading"  # the `flask` command only reads the log, and has imported too much to be patched
 if not hasattr(select, "epoll"):
     ASYNC_MODE = "threading"  # the loop in runtime/transport/ needs what only Linux has
-if not JOURNAL.startswith("redis"):
+if not is_redis(JOURNAL) or JOURNAL.startswith("unix:"):
     # Nobody is asked by name then, and without its own way to do that eventlet is there in a fifth less time.
     os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 

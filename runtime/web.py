@@ -110,7 +110,7 @@ def keep_pages_small_and_out_of_caches(response):
 
 def our_mistake(error):
     """What broke, in the records; its id there, and no more of it, for the visitor."""
-    return trouble(InternalServerError(), records.mistake(log, f"{request.method} {request.path!r} failed."))
+    return trouble(InternalServerError(), records.mistake(log, f"{request.method} {request.endpoint} failed."))
 
 
 def trouble(error, id=None):

@@ -80,7 +80,7 @@ def done(answer):
 
 def refused(answer):
     status, said = answer
-    assert status == 1 and said.startswith("Error: ") and said.endswith(".\n"), said
+    assert status == 1 and said.startswith("Error: ") and said.endswith((".\n", "?\n")), said
     return said
 
 
@@ -175,12 +175,13 @@ def test_what_is_there_is_never_written_over(flask, old, whole):
     assert whole.read_bytes() == before
 
 
-@pytest.mark.parametrize("where", [ROOT / "copy", ROOT, ROOT / "instance", f"{ROOT}/copies/", ROOT / "docs/../copy"])
-def test_no_backup_is_put_into_the_clone(flask, old, where):
-    before = set(ROOT.iterdir())
-    said = refused(flask(old, "backup", where))
-    assert f"Name a place outside, such as {ROOT.parent}/" in said
-    assert set(ROOT.iterdir()) == before and not list(ROOT.glob("instance/*.backup"))
+@pytest.mark.parametrize("where", ["copy", "", "instance", "copies/", "docs/../copy"])
+def test_no_backup_is_put_into_the_clone(flask, old, tmp_path, monkeypatch, where):
+    monkeypatch.setattr(settings, "ROOT", tmp_path / "clone")
+    (tmp_path / "clone" / "instance").mkdir(parents=True)
+    said = refused(flask(old, "backup", f"{tmp_path}/clone/{where}"))
+    assert f"Name a place outside, such as {tmp_path}/" in said
+    assert [path.name for path in tmp_path.glob("clone/**/*")] == ["instance"]
 
 
 def test_old_ones_are_not_told_from_new_ones_by_a_file(flask, old, tmp_path):
@@ -196,6 +197,51 @@ def test_a_backup_notes_when_it_was_made_and_one_that_failed_does_not(flask, old
     os.utime(note, (0, 0))
     done(flask(old, "backup", tmp_path / "another.backup"))
     assert note.stat().st_mtime > 1_000_000_000 and note.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_that_cannot_be_noted_is_one_all_the_same(flask, old, tmp_path):
+    (folder := tmp_path / "copies").mkdir()
+    (folder / "party-2026-01-01-000000.backup").touch()
+    (old.instance / "backed_up").mkdir()
+    sentence, note = done(flask(old, "backup", folder, "--keep", 1)).splitlines()
+    assert "7 commands" in sentence and note.startswith("The backup is whole, but not noted")
+    assert f"{old.instance / 'backed_up'} cannot be used: " in note
+    assert [str(path) for path in folder.iterdir()] == [sentence.partition(":")[0]], "the old one went"
+
+
+def test_the_backup_just_made_stays_where_the_clock_went_back(flask, old, tmp_path):
+    (folder := tmp_path / "copies").mkdir()
+    for year in (2097, 2098):
+        (folder / f"party-{year}-01-01-000000.backup").touch()
+    made = Path(done(flask(old, "backup", folder, "--keep", 2)).partition(":")[0])
+    assert made in folder.iterdir()
+
+
+@pytest.mark.parametrize("where", ["party.backup", "copies/"])
+def test_a_folder_that_is_missing_is_named_with_what_makes_it(flask, old, tmp_path, where):
+    place = tmp_path / "no" / "such" / where
+    assert refused(flask(old, "backup", f"{tmp_path}/no/such/{where}")) == (
+        f"Error: {place} cannot be used: No such file or directory. `mkdir -p {place.parent}` makes its folder.\n"
+    )
+
+
+def test_a_full_disk_is_named_with_what_shows_it(flask, old, whole, new, tmp_path, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        said = [refused(flask(old, "backup", tmp_path / "full")), refused(flask(new, "restore", whole))]
+    begin = "cannot be used: No space left on device. Make room there and start again; `df -h"
+    end = "` shows how much there is.\n"
+    assert said[0] == f"Error: {tmp_path / 'full'} {begin} {tmp_path}{end}"
+    assert said[1] == f"Error: {new.instance / 'secret_key'} {begin} {new.instance}{end}"
+    assert new.is_empty()
+
+
+@pytest.mark.server
+def test_a_broken_list_of_people_is_backed_up_and_stands_in_no_commands_way(tmp_path):
+    place = RealPlace(tmp_path / "place").holds(people="{")
+    place.flask("backup", str(tmp_path / "party.backup"))
+    with tarfile.open(tmp_path / "party.backup") as tar:
+        assert tar.extractfile("people.json").read() == b"{"
 
 
 def test_a_damaged_log_makes_no_backup_and_says_what_to_do(flask, old, tmp_path):
@@ -216,6 +262,10 @@ def test_what_no_other_process_can_read_is_not_backed_up(flask, tmp_path):
 
 
 def test_a_backup_without_a_key_would_keep_no_password(flask, old, tmp_path, monkeypatch):
+    (old.instance / "secret_key").write_text("\n")
+    assert refused(flask(old, "backup", tmp_path / "party.backup")).endswith("PARTY_SECRET_KEY: has it begun?\n")
+    with pytest.raises(SystemExit, match="holds no key"):
+        users.secret_key()  # nor is it one for the party
     (old.instance / "secret_key").unlink()
     assert "There is no secret key" in refused(flask(old, "backup", tmp_path / "party.backup"))
     monkeypatch.setattr(settings, "SECRET_KEY", "from the settings")
@@ -331,6 +381,27 @@ def test_a_party_that_runs_there_is_left_alone(flask, whole, new):
     done(flask(new, "restore", whole))
 
 
+@pytest.mark.server
+def test_a_party_that_runs_on_that_redis_with_nothing_said_yet_is_left_alone(flask, whole, redis, tmp_path):
+    new = Place(tmp_path / "new", redis.address)
+    with contextlib.closing(open_journal(new.address)) as running:
+        running.follow(list, lambda position, command: None)
+        running.exchange(dict)
+        assert "a party runs: stop it first" in refused(flask(new, "restore", whole))
+        assert new.is_empty()
+    done(flask(new, "restore", whole))
+
+
+def test_root_puts_nothing_into_a_folder_of_somebody_else(flask, whole, new, monkeypatch):
+    new.instance.mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(new.instance, 65534, 65534)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    said = refused(flask(new, "restore", whole))
+    assert f"{new.instance} belongs to {new.instance.owner()}: put `runuser -u {new.instance.owner()} --`" in said
+    assert new.is_empty()
+
+
 def test_a_log_that_ends_with_its_process_takes_no_backup(flask, whole, tmp_path):
     new = Place(tmp_path / "new", "memory:")
     assert "PARTY_JOURNAL is memory:" in refused(flask(new, "restore", whole))
@@ -393,6 +464,10 @@ BAD = {
     "a path to somewhere": named("../../.bashrc"),
     "a great key": changed("secret_key", b"the", b"the" * backup.LARGEST),
     "a line that is no command": changed("log.jsonl", b'"at":3', b'"at":"3"'),
+    "a year that is none": changed("log.jsonl", b'"at":3', b'"at":1000000000000000000'),
+    "a time before all": changed("log.jsonl", b'"at":3', b'"at":-3'),
+    "a kind that is no word": changed("log.jsonl", b'"kind":"message"', b'"kind":["message"]'),
+    "an id that is no word": changed("log.jsonl", b'"id":"c3"', b'"id":["c3"]'),
     "a line without a kind": changed("log.jsonl", b'"kind"', b'"sort"'),
     "a line that is no entry": changed("log.jsonl", b"[8,", b"[8,8,"),
     "half a line": changed("log.jsonl", b"[8,", b'["'),
@@ -495,7 +570,8 @@ def test_neither_way_is_all_of_a_log_in_memory(flask, new, tmp_path):
 def test_what_is_no_backup_is_said(flask, new, tmp_path):
     (tmp_path / "diary").write_text("Dear diary\n")
     assert "diary is no backup" in refused(flask(new, "restore", tmp_path / "diary"))
-    assert "No such file" in refused(flask(new, "restore", tmp_path / "none"))
+    for path in (tmp_path / "none", tmp_path):
+        assert refused(flask(new, "restore", path)) == f"Error: There is no backup in {path}: name the file itself.\n"
 
 
 # --- The drill --------------------------------------------------------------------------------------------------------

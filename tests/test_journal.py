@@ -23,7 +23,7 @@ from person import assert_ok, seat
 from servers import ROOT, Server, free_port, running_redis
 
 from runtime.backup import rescue
-from runtime.journal import RedisJournal, Unavailable, as_text, open_journal
+from runtime.journal import FileJournal, RedisJournal, Unavailable, as_text, checksum_of, open_journal
 
 PATIENCE = 5
 STREAM, HERE = RedisJournal.STREAM, RedisJournal.HERE
@@ -654,6 +654,18 @@ def test_damage_in_the_file_stops_the_start(copy_of, harm):
     assert start_on(path) is None
 
 
+@pytest.mark.parametrize("part", [{"id": ["c150"]}, {"kind": []}, {"at": 10**18}])
+def test_what_is_no_command_in_a_whole_file_is_passed_over(copy_of, follow, caplog, part):
+    path = copy_of(300)
+    statement(path, "UPDATE log SET at = at")
+    text = as_text({"id": "c150", "at": 150, "kind": "message"} | part)
+    row = (text, checksum_of(150, text))
+    statement(path, "UPDATE log SET at = 150, command = ?, checksum = ? WHERE position = 150", row)
+    assert len(follow(path).rebuilt[0]) == 299
+    assert "What stands at 150 in the log is no command" in caplog.text
+    assert [position for position, _ in FileJournal(path).whole()] == list(range(1, 150)), "what is saved has no gap"
+
+
 def test_a_start_that_is_refused_tells_no_words_of_the_log(copy_of):
     """What Python cannot read as text it would cite in full."""
     path = copy_of(300)
@@ -1188,7 +1200,8 @@ def test_a_redis_that_cannot_be_used_stops_the_start_with_a_sentence(redis, faul
     port = free_port() if fault == "nobody there" else redis.port
     if fault.startswith("another"):
         redis.client().set(STREAM, "a text")
-    with pytest.raises(ValueError, match="names a Redis that cannot be used") as refusal:
+    sentence = f"nothing answers at 127.0.0.1:{port}. Is it started" if fault == "nobody there" else "cannot be used: "
+    with pytest.raises(ValueError, match=sentence) as refusal:
         Follower(f"redis://{':a-secret@' if fault == 'a wrong password' else ''}127.0.0.1:{port}/0")
     assert "a-secret" not in str(refusal.value)
 

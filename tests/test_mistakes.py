@@ -1,6 +1,6 @@
 """The table of mistakes in docs/mistakes.md: each is made for real, and what comes is what stands there.
 
-    .venv/bin/python tests/test_mistakes.py      writes the document anew
+    PYTHONPATH=. .venv/bin/python tests/test_mistakes.py      writes the document anew
 """
 
 import json
@@ -181,6 +181,8 @@ STOPS = {
         ("`PARTY_PORT=80`, which there is not", stopped(*USERS, PARTY_PORT="80")),
         ("`PARTY_COLOUR=red`, which there is not", stopped(*USERS, PARTY_COLOUR="red")),
         setting("HOST", "203.0.113.7", APP),
+        setting("HOST", "no such host", APP),
+        setting("HOST", "party..example", APP),
         setting("PORT", "http"),
         ("`PORT=5000`, where something else listens", port_in_use),
         setting("PARTY_JOURNAL", "postgres://db", APP),
@@ -261,7 +263,8 @@ def what_comes():
 
 def sentence(said):
     """What was said, which must be one line that a person can read."""
-    assert re.fullmatch(r"[^\n]+\.\n?", said) and "Traceback" not in said and "Errno" not in said, said
+    assert re.fullmatch(r"[^\n]+[.?]\n?", said), said
+    assert not re.search(r"Traceback|Errno|Error \d|\b[A-Z]{6,}\b|[.?]\.$", said), said
     return said.strip().replace("|", "\\|")
 
 
@@ -280,7 +283,8 @@ def comes():
 
 
 def test_each_mistake_says_what_stands_in_the_document(comes):
-    assert document(comes) == DOCUMENT.read_text(), "a change that is meant: .venv/bin/python tests/test_mistakes.py"
+    meant = "a change that is meant: PYTHONPATH=. .venv/bin/python tests/test_mistakes.py"
+    assert document(comes) == DOCUMENT.read_text(), meant
 
 
 def test_every_setting_that_can_be_wrong_has_a_mistake(comes):
@@ -301,6 +305,16 @@ def test_where_sqlite_says_only_that_it_cannot_the_start_says_why(name, tmp_path
     assert ended.returncode == 1
     assert f"PARTY_JOURNAL {place / name} cannot be used: Permission denied. " in ended.stderr
     assert f"`{mending} {place}`" in ended.stderr
+
+
+def test_a_link_into_a_folder_where_we_may_not_look_is_answered_with_that_folder(tmp_path):
+    closed = Path("/root")
+    if os.geteuid() == 0:
+        (closed := tmp_path / "closed").mkdir(mode=0o700)
+        os.chown(closed, 65534, 65534)
+    (tmp_path / "instance").symlink_to(closed / "instance")
+    ended = run([*WITHOUT_RIGHTS, sys.executable, *USERS], {"PARTY_INSTANCE": str(tmp_path / "instance")})
+    assert ended.returncode == 1 and ended.stderr.endswith(f" may not write in {closed}: name another place.\n"), ended
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 
 import pytest
 
@@ -42,6 +43,12 @@ def test_nothing_outside_of_the_folder_is_given_away_with_all_below_it(instance,
     assert mending(elsewhere, errno.EACCES) == f"`chown 54321: {elsewhere}` as root mends that."
 
 
+@pytest.mark.parametrize("number", [errno.EEXIST, errno.ENOTDIR])
+def test_a_file_in_the_place_of_a_folder_is_moved_aside(number, instance):
+    instance.touch()
+    assert f"`mv {instance} {instance}.aside`" in mending(instance / "secret_key", number)
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_shown(number, instance):
     assert f"`df -h {instance.parent}`" in mending(instance / "secret_key", number)
@@ -69,6 +76,14 @@ def test_a_disk_that_is_thrown_away_says_what_to_set(disk, secret, journal, lost
         monkeypatch.setattr(settings, name, value)
     obstacles.warn_of_settings("k" * 16)
     assert [record.getMessage().split("set ")[1].split()[0].rstrip(".") for record in caplog.records] == lost
+
+
+def test_a_host_that_nobody_has_is_named_whatever_the_system_calls_that():
+    told = {
+        obstacles.why_not_listening(error)
+        for error in (UnicodeError("label empty or too long"), socket.gaierror(socket.EAI_NONAME, "Name not known"))
+    }
+    assert len(told) == 1 and told.pop().startswith("No machine is known by that name.")
 
 
 def test_a_list_of_people_on_a_disk_that_is_thrown_away_is_told(instance, monkeypatch, caplog):

@@ -112,6 +112,13 @@ def test_another_password_is_another_number_whatever_capitals_were_typed(run, in
     assert kept(instance)["people"] == {"zoe": 2, "max": 1}
 
 
+@pytest.mark.parametrize("verb", ["renew", "remove"])
+def test_who_is_named_twice_is_meant_once(verb, run, instance):
+    run("add", "zoe", "max")
+    run(verb, "zoe", "ZOE")
+    assert kept(instance)["people"] == ({"zoe": 2, "max": 1} if verb == "renew" else {"max": 1})
+
+
 def test_who_comes_back_has_another_password_than_ever_before(run, instance):
     run("add", "zoe", "max")
     run("renew", "zoe")
@@ -195,7 +202,7 @@ def test_a_list_that_is_none_is_named_and_left_as_it_is(content, run, instance):
 
 def test_where_the_list_cannot_be_written_the_one_before_stays(run, instance, monkeypatch):
     run("add", "zoe")
-    monkeypatch.setattr(users.os, "fsync", fails_with(28, "No space left on device"))
+    monkeypatch.setattr(os, "fsync", fails_with(28, "No space left on device"))
     with pytest.raises(SystemExit, match="No space left on device. Make room there"):
         run("add", "max")
     assert kept(instance)["people"] == {"zoe": 1}

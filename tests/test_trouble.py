@@ -87,7 +87,7 @@ def test_our_own_mistake_has_an_id_that_stands_in_the_records_and_tells_no_more(
         assert inside not in answer.text
     assert len(caplog.records) == 1, "told once"
     said = caplog.text
-    assert id in said and "GET '/offline' failed." in said and "KeyError: 'secret'" in said
+    assert id in said and "GET offline failed." in said and "KeyError: 'secret'" in said
 
 
 def test_after_a_mistake_the_party_goes_on(browser, breaking):

@@ -83,7 +83,7 @@ def guard(party):
 
     server.eio.on("connect", on_connect)
     server.eio.on("message", on_message)
-    metrics.look_up(lambda: figures(party))
+    metrics.ask_for(lambda: figures(party))
 
 
 def serves_connections():

@@ -12,7 +12,7 @@ from runtime.records import Sparingly
 
 log = logging.getLogger("party.transport")
 
-FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
+BELIEVED_OF_PROXIES = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
 LONGEST_TOLD = 300  # characters of what a stranger sent: no origin is longer
 # What a status of a refused handshake says.
 REASONS = {"400": "malformed", "401": "signed_out", "403": "origin", "429": "too_many_tabs", "503": "restarting"}
@@ -40,7 +40,7 @@ class Gate:
             more = [header for header in self.headers_for(environ) if header[0] not in set_already]
             return start_response(status, headers + more, exc_info)
 
-        if self.may_tell_of_proxy and (forwarded := [name for name in FORWARDED if name in environ]):
+        if self.may_tell_of_proxy and (forwarded := [name for name in BELIEVED_OF_PROXIES if name in environ]):
             self.may_tell_of_proxy = False
             tell_of_proxy(forwarded[0])
         if refusal := self.refusal_of(environ):

@@ -22,6 +22,7 @@ import eventlet.hubs
 import eventlet.semaphore
 import eventlet.wsgi
 
+from runtime import records
 from runtime.transport import frames
 from runtime.transport.cooperative import epoll
 from runtime.transport.line import GOODBYE_SECONDS, MAX_QUEUED_BYTES, MAX_QUEUED_PACKETS, Line
@@ -66,7 +67,7 @@ def guarded(line, step):
     try:
         return step()
     except Exception:
-        log.exception("A line was ended.")
+        records.recurring_mistake(log, "A line was ended.")
         with contextlib.suppress(Exception):
             line.give_up_on()
 

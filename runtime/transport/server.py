@@ -14,6 +14,7 @@ from collections import Counter
 import werkzeug.serving
 
 from runtime import supervisor
+from runtime.records import mistakes_recorded
 from runtime.settings import ASYNC_MODE
 from runtime.transport.frames import RESTARTING
 from runtime.transport.line import lines
@@ -30,6 +31,7 @@ REQUEST_SECONDS = 10  # for a request to come, its body included; an open WebSoc
 SENDING_SECONDS = 10  # without a byte taken of an answer
 MOST_COMING = 2_000  # connections without a whole request: before more are taken, some are given up
 KEPT_DESCRIPTORS = 16  # for files that are served, and the journal
+NOT_LOOKED_AFTER = "A connection could not be looked after; the others are."
 LOOKED_AFTER_AT_ONCE = 100  # lines, before others have their turn
 ENDING_SECONDS = 3  # to hand out the goodbyes before the process ends; supervisors kill after 5 to 10
 
@@ -227,19 +229,10 @@ def _look_after(party):
     while True:
         party.sleep(1)
         if ASYNC_MODE == "eventlet":
-            with mistakes_logged():
+            with mistakes_recorded(log, NOT_LOOKED_AFTER):
                 Requests.give_up_the_late(time.monotonic())
         for n, line in enumerate(lines(party), start=1):
             if not n % LOOKED_AFTER_AT_ONCE:
                 party.sleep(0)  # thousands may have come together, and are pinged together
-            with mistakes_logged():
+            with mistakes_recorded(log, NOT_LOOKED_AFTER):
                 line.look_after(time.monotonic())
-
-
-@contextlib.contextmanager
-def mistakes_logged():
-    """Whatever goes wrong with one is no reason not to look after the others."""
-    try:
-        yield
-    except Exception:
-        log.exception("A connection could not be looked after; the others are.")
