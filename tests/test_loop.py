@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from runtime import records
 from runtime.transport import frames, line, loop
 
 
@@ -176,3 +177,12 @@ def test_what_is_told_to_thousands_again_and_again_waits_once_for_each(monkeypat
     first = written.index("alone")
     assert first == 20 * 2 * loop.WRITTEN_IN_A_ROUND - loop.WRITTEN_IN_A_ROUND, "it is the first of its round"
     assert set(written) >= set(range(5_000))
+
+
+def test_a_mistake_that_ends_many_lines_is_recorded_once_a_minute_with_its_id(monkeypatch, caplog):
+    monkeypatch.setattr(records, "_told", records.Sparingly())
+    given_up = []
+    for _ in range(3):
+        loop.guarded(SimpleNamespace(give_up_on=lambda: given_up.append(1)), lambda: 1 / 0)
+    assert len(given_up) == 3
+    assert [record.getMessage() for record in caplog.records] == [f"A line was ended. ({caplog.records[0].id})"]
