@@ -216,9 +216,12 @@ def test_an_address_that_is_not_allowed_says_so_and_comes_back_by_itself_once_it
         expect(asha.page.get_by_role("alert").filter(has_text=NOT_ALLOWED)).to_be_visible()
         expect(asha.page.get_by_text("Reconnecting…")).to_have_count(0)
         server.stop()
+        asha.page.clock.fast_forward(10_000)
+        expect(asha.page.get_by_text("Reconnecting…")).to_be_visible()
+        expect(asha.page.get_by_text(NOT_ALLOWED)).to_have_count(0)
         server = Server(PARTY_ORIGINS=f"https://blog.example,{server.address.rstrip('/')}", PORT=str(server.port))
         asha.page.clock.fast_forward(10_000)
-        expect(asha.page.get_by_text(NOT_ALLOWED)).to_have_count(0)
+        expect(asha.page.get_by_text("Reconnecting…")).to_have_count(0)
         asha.host("Mended")
     finally:
         server.stop()
@@ -238,6 +241,29 @@ def test_a_proxy_that_takes_no_websockets_is_told_of_and_comes_back_by_itself_on
         expect(blocked).to_have_count(0)
         asha.host("Mended")
         asha.close_room()
+
+
+def test_a_party_that_takes_no_connection_is_come_back_to_and_nothing_between_is_blamed(visit):
+    """By a mistake of its own: the line stands, and then it says no."""
+    broken = "app.welcome = lambda *tab: 1 / mistakes.pop() if mistakes else welcome(*tab)"
+    server = Server(program=("-c", f"import app; welcome, mistakes = app.welcome, [0] * 6; {broken}; app.main()"))
+    try:
+        asha = visit("asha", server.address)
+        asha.page.clock.install()
+        asha.sign_in()
+        reconnecting = asha.page.locator(".notice").filter(has_text="Reconnecting…")
+        asha.page.clock.fast_forward(2_500)
+        expect(reconnecting).to_be_visible()
+        for _ in range(4):
+            with asha.page.expect_websocket():
+                asha.page.clock.fast_forward(1_500)
+            expect(reconnecting).to_be_visible()
+            expect(asha.page.get_by_text("lets no live connection through")).to_have_count(0)
+        asha.page.clock.fast_forward(1_500)
+        expect(reconnecting).to_have_count(0)
+        asha.host("Mended")
+    finally:
+        server.stop()
 
 
 def test_one_tab_too_many_says_so_and_comes_back_when_another_is_closed(server, visit):
