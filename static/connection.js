@@ -10,7 +10,7 @@ const QUIET_MS = 2500;
 const RETRY_MS = 1500;
 // What somebody has to mend takes its time.
 const RETRY_REFUSED_MS = 6000;
-const ATTEMPTS = 4;
+export const ATTEMPTS = 4;
 // The WebSocket close code of a server that is restarted on purpose.
 const SERVICE_RESTART = 1012;
 

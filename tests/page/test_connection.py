@@ -202,6 +202,30 @@ def test_our_own_mistake_is_shown_with_the_id_that_stands_in_the_records(visit):
         server.stop()
 
 
+def test_a_message_that_meets_our_own_mistake_says_so_with_the_id_and_goes_on_by_itself(visit):
+    broken = "app.reading.text = lambda data: 1 / mistakes.pop() if mistakes else text(data)"
+    server = Server(program=("-c", f"import app; text, mistakes = app.reading.text, [0] * 6; {broken}; app.main()"))
+    try:
+        asha = visit("asha", server.address)
+        asha.page.clock.install()
+        asha.sign_in()
+        asha.host("Broken for a while")
+        asha.say("Heard at last")
+        for _ in range(3):
+            expect(asha.message("Heard at last")).to_contain_text("sending")
+            asha.page.clock.fast_forward(1_500)
+        told = asha.message("Heard at last").get_by_text("Something went wrong here. Please try again. (")
+        expect(told).to_be_visible(timeout=10_000)
+        id = re.search(r"\(([0-9a-f]{8})\)", told.inner_text())[1]
+        expect(asha.message("Heard at last")).to_contain_text("sending")
+        asha.page.clock.fast_forward(1_500)
+        expect(asha.sent("Heard at last")).to_be_visible(timeout=10_000)
+        expect(told).to_have_count(0)
+        assert f"({id})" in server.said()
+    finally:
+        server.stop()
+
+
 # --- What only a person can mend --------------------------------------------------------------------------------------
 
 NOT_ALLOWED = "This address is not allowed here. Tell the owner."
