@@ -218,7 +218,7 @@ export const LobbyPage = {
       <sheet-dialog ref="me" :title="user">
         <page-choices></page-choices>
         <button class="button button--wide" form="sign-out">{{ words.party.signOut }}</button>
-        <p class="release">{{ words.party.name }} {{ version }}</p>
+        <p class="release">{{ fill(words.party.release, { version }) }}</p>
       </sheet-dialog>
     </div>`,
   components: { ClosedRooms, LobbyCard, PageChoices, PersonFace, SheetDialog },
