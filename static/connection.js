@@ -10,7 +10,7 @@ const QUIET_MS = 2500;
 const RETRY_MS = 1500;
 // What somebody has to mend takes its time.
 const RETRY_REFUSED_MS = 6000;
-const ATTEMPTS = 4;
+export const ATTEMPTS = 4;
 // The WebSocket close code of a server that is restarted on purpose.
 const SERVICE_RESTART = 1012;
 
@@ -36,6 +36,8 @@ let socket; // none until the client has been loaded
 export async function connect(user, onState, client) {
   let quiet;
   let failures = 0;
+  let refusal; // that was told last
+  let isTaken = false;
 
   function report(state) {
     clearTimeout(quiet);
@@ -56,15 +58,15 @@ export async function connect(user, onState, client) {
       // Somebody else signed in, in another tab: this page and its words are not theirs.
       location.reload();
     } else {
-      const refusal = signedIn && (await askWhy());
-      if (refusal && !socket.connected) {
-        report(refusal);
+      const why = signedIn && (await askWhy());
+      if (socket.connected) return;
+      if (why) {
+        report(why);
         socket.disconnect();
-        setTimeout(() => socket.connect(), RETRY_REFUSED_MS);
-      } else if (!socket.active) {
-        // The server said no; Socket.IO takes that as final, a page that is still signed in does not.
-        setTimeout(() => socket.connect(), RETRY_MS);
-      }
+      } else if (refusal) report('reconnecting'); // it is the reason no more
+      refusal = why;
+      // Where the server said no, Socket.IO takes that as final; a page that is still signed in does not.
+      if (!socket.active) setTimeout(() => socket.connect(), why ? RETRY_REFUSED_MS : RETRY_MS);
     }
   }
 
@@ -90,15 +92,19 @@ export async function connect(user, onState, client) {
     reconnectionDelayMax: 3000,
     timeout: REPLY_MS,
   });
-  socket.onAny((event, payload) => handlers.get(event)?.forEach((handler) => handler(payload)));
-  socket.on('connect', () => {
-    failures = 0;
-    report('online');
+  socket.on('connect', () => (failures = 0));
+  socket.onAny((event, payload) => {
+    // The party says no, too, on a line that stands. One that it takes it tells of the lobby.
+    if (!isTaken) report('online');
+    isTaken = true;
+    refusal = null;
+    handlers.get(event)?.forEach((handler) => handler(payload));
   });
   socket.on('connect_error', comeBack);
   socket.on('disconnect', (reason, details) => {
     if (details?.context?.code === SERVICE_RESTART) report('restarting');
-    else reportAway();
+    else if (isTaken) reportAway();
+    isTaken = false;
     if (!socket.active) comeBack();
   });
   addEventListener('online', hurry);

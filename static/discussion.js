@@ -3,7 +3,7 @@
  * is not sent yet. No part of the page that can be seen; `room.js` shows it.
  */
 
-import { ask, command, insist, isPassing, newKey, on, wait } from './connection.js';
+import { ATTEMPTS, ask, command, insist, isPassing, newKey, on, wait } from './connection.js';
 import { keep, kept, listensUnnamed, unsentName } from './kept.js';
 
 // Messages may overtake each other by a moment without any being lost.
@@ -229,17 +229,23 @@ export class Discussion {
   async flush() {
     if (this.isFlushing) return;
     this.isFlushing = true;
+    let tries = 0;
     for (let next; this.isCurrent && (next = this.unsent.find(({ refusal }) => !refusal)); ) {
       const { text, key, reply } = next;
       const answer = await ask('message', { room: this.id, text, key, reply });
+      tries = answer.ok ? 0 : tries + 1;
       if (answer.ok) this.receive([answer.message]);
-      else if (isPassing(answer)) await wait(answer);
-      else this.change(key, { ...next, refusal: answer });
+      else if (!isPassing(answer)) this.change(key, { ...next, refusal: answer });
+      else {
+        // It goes on; but why it takes so long, and the id of our mistake, should be seen.
+        if (tries === ATTEMPTS) this.change(key, { ...next, delay: answer });
+        await wait(answer);
+      }
     }
     this.isFlushing = false;
   }
 
-  sendAgain({ key, refusal, ...message }) {
+  sendAgain({ key, refusal, delay, ...message }) {
     // A conflict means that other words stand under this key.
     this.change(key, { ...message, key: refusal.code === 'conflict' ? newKey() : key });
     if (this.isCurrent) this.flush();

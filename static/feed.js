@@ -383,6 +383,7 @@ export const RoomFeed = {
       const state = stateOf(message);
       const isSaid = state === 'sent' && !message.taken_back;
       const note = this.noteAbove(message, before);
+      const why = message.refusal ?? message.delay;
       return {
         // The same before and after it was sent, so that the row stays and only its state changes.
         key: `${message.user} ${message.key ?? message.seq}`,
@@ -391,7 +392,7 @@ export const RoomFeed = {
         follows: !note && !message.reply && before?.user === message.user && message.at - before.at < TOGETHER_MS,
         note,
         state,
-        reason: message.refusal && reasonOf(message.refusal),
+        reason: why && reasonOf(why),
         likes: this.discussion.likes[message.seq] ?? 0,
         isLiked: this.liked.has(message.seq),
         isHost: message.user === this.people[0],

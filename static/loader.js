@@ -5,7 +5,6 @@
 import { on } from './connection.js';
 import { keep, kept, roomInAddress } from './kept.js';
 import { loadRoom, startParty } from './party.js';
-import { words } from './words.js';
 
 // Somebody waits for this: long enough for a slow phone, short enough not to look dead.
 const CDN_MS = 1800;
@@ -50,7 +49,8 @@ async function start() {
 
 /** A browser does not try a module again that it could not load; a page that is loaded anew does. */
 function sayThatItIsNotLoaded(error) {
-  document.getElementById('trouble').textContent = words.party.notLoaded;
+  const trouble = document.getElementById('trouble');
+  trouble.textContent = trouble.dataset.notLoaded;
   throw error;
 }
 

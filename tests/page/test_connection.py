@@ -202,6 +202,30 @@ def test_our_own_mistake_is_shown_with_the_id_that_stands_in_the_records(visit):
         server.stop()
 
 
+def test_a_message_that_meets_our_own_mistake_says_so_with_the_id_and_goes_on_by_itself(visit):
+    broken = "app.reading.text = lambda data: 1 / mistakes.pop() if mistakes else text(data)"
+    server = Server(program=("-c", f"import app; text, mistakes = app.reading.text, [0] * 6; {broken}; app.main()"))
+    try:
+        asha = visit("asha", server.address)
+        asha.page.clock.install()
+        asha.sign_in()
+        asha.host("Broken for a while")
+        asha.say("Heard at last")
+        for _ in range(3):
+            expect(asha.message("Heard at last")).to_contain_text("sending")
+            asha.page.clock.fast_forward(1_500)
+        told = asha.message("Heard at last").get_by_text("Something went wrong here. Please try again. (")
+        expect(told).to_be_visible(timeout=10_000)
+        id = re.search(r"\(([0-9a-f]{8})\)", told.inner_text())[1]
+        expect(asha.message("Heard at last")).to_contain_text("sending")
+        asha.page.clock.fast_forward(1_500)
+        expect(asha.sent("Heard at last")).to_be_visible(timeout=10_000)
+        expect(told).to_have_count(0)
+        assert f"({id})" in server.said()
+    finally:
+        server.stop()
+
+
 # --- What only a person can mend --------------------------------------------------------------------------------------
 
 NOT_ALLOWED = "This address is not allowed here. Tell the owner."
@@ -216,9 +240,12 @@ def test_an_address_that_is_not_allowed_says_so_and_comes_back_by_itself_once_it
         expect(asha.page.get_by_role("alert").filter(has_text=NOT_ALLOWED)).to_be_visible()
         expect(asha.page.get_by_text("Reconnecting…")).to_have_count(0)
         server.stop()
+        asha.page.clock.fast_forward(10_000)
+        expect(asha.page.get_by_text("Reconnecting…")).to_be_visible()
+        expect(asha.page.get_by_text(NOT_ALLOWED)).to_have_count(0)
         server = Server(PARTY_ORIGINS=f"https://blog.example,{server.address.rstrip('/')}", PORT=str(server.port))
         asha.page.clock.fast_forward(10_000)
-        expect(asha.page.get_by_text(NOT_ALLOWED)).to_have_count(0)
+        expect(asha.page.get_by_text("Reconnecting…")).to_have_count(0)
         asha.host("Mended")
     finally:
         server.stop()
@@ -238,6 +265,29 @@ def test_a_proxy_that_takes_no_websockets_is_told_of_and_comes_back_by_itself_on
         expect(blocked).to_have_count(0)
         asha.host("Mended")
         asha.close_room()
+
+
+def test_a_party_that_takes_no_connection_is_come_back_to_and_nothing_between_is_blamed(visit):
+    """By a mistake of its own: the line stands, and then it says no."""
+    broken = "app.welcome = lambda *tab: 1 / mistakes.pop() if mistakes else welcome(*tab)"
+    server = Server(program=("-c", f"import app; welcome, mistakes = app.welcome, [0] * 6; {broken}; app.main()"))
+    try:
+        asha = visit("asha", server.address)
+        asha.page.clock.install()
+        asha.sign_in()
+        reconnecting = asha.page.locator(".notice").filter(has_text="Reconnecting…")
+        asha.page.clock.fast_forward(2_500)
+        expect(reconnecting).to_be_visible()
+        for _ in range(4):
+            with asha.page.expect_websocket():
+                asha.page.clock.fast_forward(1_500)
+            expect(reconnecting).to_be_visible()
+            expect(asha.page.get_by_text("lets no live connection through")).to_have_count(0)
+        asha.page.clock.fast_forward(1_500)
+        expect(reconnecting).to_have_count(0)
+        asha.host("Mended")
+    finally:
+        server.stop()
 
 
 def test_one_tab_too_many_says_so_and_comes_back_when_another_is_closed(server, visit):
