@@ -60,6 +60,11 @@ def take_up():
     global NUMBERS, _AS_TYPED, _taken_up
     _taken_up = _stat_of_list()
     own = read_list()
+    if own is None and begun_path().exists():
+        raise ValueError(
+            f"{list_path()} is gone, and with it who was removed. `{_put_back(list_path())}` puts it back from a"
+            f" backup; `rm {begun_path()}` begins anew with the names in users.py."
+        )
     people, whose = (PEOPLE, "PEOPLE in users.py") if own is None else (own["people"], str(list_path()))
     ensure_names([*people, *GUESTS], whose)
     NUMBERS = people | GUESTS  # name → number
@@ -159,6 +164,8 @@ def secret_key():
             # Where another process was first, its key counts.
             with contextlib.suppress(FileExistsError), draft_of(path, once=True) as draft:
                 draft.write(secrets.token_urlsafe(32).encode())
+            if begun_path().exists():
+                log.warning("There was no secret key, so one was made: everybody has another password than before.")
         if (key := path.read_text()).strip():
             return key
     except OSError as error:
@@ -186,12 +193,17 @@ def list_path():
     return settings.INSTANCE / settings.PEOPLE_FILE
 
 
+def begun_path():
+    """Stands beside the list from its beginning on: without the list, who was removed would be let in again."""
+    return settings.INSTANCE / f"{settings.PEOPLE_FILE}-begun"
+
+
 def read_list():
     """The owner's list, None where there is none: the `people` and who was `removed`, each {name: number}, and the
     `address` of the party. Raises ValueError, with a sentence, for one that cannot be used."""
     path, why = list_path(), ""
     try:
-        own = NOBODY | json.loads(path.read_text(encoding="utf-8"))
+        own = NOBODY | json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
         numbers = [*own["people"].values(), *own["removed"].values()]
         if all(type(number) is int and number > 0 for number in numbers) and isinstance(own["address"], str):
             return own
@@ -209,10 +221,19 @@ def read_list():
     )
 
 
+def _without_twins(pairs):
+    """An object of JSON as a dict. Raises ValueError where a name stands in it twice: one number would be lost."""
+    if twins := {name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1}:
+        raise ValueError(f"{min(twins)!r} stands in it twice")
+    return dict(pairs)
+
+
 def write_list(own):
     """Stops with a sentence where it cannot be written; then the one before is still there."""
     try:
         settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
+        with draft_of(begun_path()):
+            pass
         with draft_of(list_path()) as draft:
             draft.write(f"{json.dumps(own, ensure_ascii=False, indent=2)}\n".encode())
     except OSError as error:
@@ -222,6 +243,8 @@ def write_list(own):
 def add(own, *names):
     """Let them in. Who was there before gets a number that they never had, in whatever capitals. Gives a sentence."""
     names = [unicodedata.normalize("NFC", name) for name in names]
+    if there := [name for name in names if _plain(name) in map(_plain, own["people"])]:
+        raise ValueError(f"Nobody was added: {there[0]!r} is on the list already, whatever the capitals.")
     ensure_names([*own["people"], *GUESTS, *names], "Nobody was added")
     is_first = not own["people"]
     for name in names:
@@ -306,6 +329,8 @@ def main():
         case ["add" | "renew" | "remove" as verb, _, *_]:
             secret_key()  # where there can be none, nothing is changed
             change({"add": add, "renew": renew, "remove": remove}[verb], given.words[1:], given.address)
+        case ["add" | "renew" | "remove" as verb]:
+            raise SystemExit(f"Whom? `python users.py {verb} NAME…` says it.")
         case words:
             raise SystemExit(f"{' '.join(words)!r} is no address (https://…), nor add, renew or remove with a NAME.")
 

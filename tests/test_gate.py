@@ -73,13 +73,13 @@ def test_a_page_can_ask_with_any_request_whether_its_origin_is_allowed(gate):
 @pytest.mark.parametrize(
     ("origins", "proxies", "sent", "forwarded", "sentence"),
     [
-        ([], 0, BLOG, {}, f"{BLOG!r} may not connect; expected is {OWN}. If that is yours, set PARTY_ORIGINS={BLOG}."),
-        ([], 1, BLOG, {}, f"set PARTY_ORIGINS={BLOG}."),
+        ([], 0, BLOG, {}, f"{BLOG!r} may not connect; expected is {OWN}. If that is yours too, set PARTY_ORIGINS="),
+        ([], 1, BLOG, {}, f"set PARTY_ORIGINS={OWN},{BLOG}."),
         (["https://a.example", OWN], 0, BLOG, {}, f"expected is https://a.example or {OWN}."),
         (["https://a.example", OWN], 0, BLOG, {}, f"set PARTY_ORIGINS=https://a.example,{OWN},{BLOG}."),
         ([], 0, BLOG, {"X_Forwarded_Proto": "https", "Host": "blog.example"}, "set PARTY_PROXIES=1."),
         ([], 0, BLOG, {"X_Forwarded_Proto": "https", "X_Forwarded_Host": "blog.example:443"}, "set PARTY_PROXIES=1."),
-        ([], 0, BLOG, {"X_Forwarded_Proto": "http", "Host": "blog.example"}, f"set PARTY_ORIGINS={BLOG}."),
+        ([], 0, BLOG, {"X_Forwarded_Proto": "http", "Host": "blog.example"}, f"set PARTY_ORIGINS=http://blog.example,{BLOG}."),
         ([BLOG], 0, "https://b.example", {"X_Forwarded_Proto": "https", "Host": "b.example"}, "https://b.example."),
     ],
 )

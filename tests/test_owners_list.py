@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from servers import ROOT, SECRET, running_redis, running_server
@@ -63,7 +64,7 @@ def test_the_list_is_for_its_owner_alone_and_nothing_else_is_left_beside_it(run,
     run("add", "Zoë")
     assert kept(instance)["people"] == {"Zoë": 1}
     assert "Zoë" in (instance / "people.json").read_text(), "a person can read it"
-    assert [path.name for path in instance.iterdir()] == ["people.json"]
+    assert {path.name for path in instance.iterdir()} == {"people.json", "people.json-begun"}
     assert (instance / "people.json").stat().st_mode & 0o777 == 0o600
     assert instance.stat().st_mode & 0o777 == 0o700
 
@@ -150,8 +151,8 @@ def test_who_had_a_number_in_users_py_keeps_it(run, instance, monkeypatch):
         (["ma\x07x"], "nobody can see"),
         (["max\u202e"], r"'max\\u202e' has a character in it that nobody can see"),
         (["\udcff"], "nobody can see"),
-        (["zoe"], "'zoe' and 'zoe' are the same name"),
-        (["ZOE"], "'zoe' and 'ZOE' are the same name"),
+        (["zoe"], "'zoe' is on the list already"),
+        (["ZOE"], "'ZOE' is on the list already"),
         (["max", "Max"], "'max' and 'Max' are the same name"),
         (["Guest1"], "'guest1' and 'Guest1' are the same name"),
     ],
@@ -180,10 +181,17 @@ def test_who_is_not_on_the_list_is_answered_with_the_nearest_name(verb, run, ins
     assert kept(instance)["people"] == {"zoe": 1, "maximilian": 1}
 
 
-@pytest.mark.parametrize("words", [("ad", "zoe"), ("zoe",), ("add",), ("renew",), ("add", "zoe", "--address", "blog")])
+@pytest.mark.parametrize("words", [("ad", "zoe"), ("zoe",), ("add", "zoe", "--address", "blog")])
 def test_what_is_no_command_is_answered_with_those_that_are(words, run, instance):
     with pytest.raises(SystemExit, match="https://"):
         run(*words)
+    assert not instance.exists()
+
+
+@pytest.mark.parametrize("verb", ["add", "renew", "remove"])
+def test_who_names_nobody_is_asked_whom(verb, run, instance):
+    with pytest.raises(SystemExit, match=f"Whom. `python users.py {verb} NAME"):
+        run(verb)
     assert not instance.exists()
 
 
@@ -206,7 +214,24 @@ def test_where_the_list_cannot_be_written_the_one_before_stays(run, instance, mo
     with pytest.raises(SystemExit, match="No space left on device. Make room there"):
         run("add", "max")
     assert kept(instance)["people"] == {"zoe": 1}
-    assert [path.name for path in instance.iterdir()] == ["people.json"]
+    assert {path.name for path in instance.iterdir()} == {"people.json", "people.json-begun"}
+
+
+def test_without_its_list_a_party_does_not_start_with_the_six_whom_the_owner_may_have_removed(run, instance):
+    run("add", "asha", "zoe")
+    run("remove", "asha")
+    (instance / "people.json").unlink()
+    with pytest.raises(ValueError, match="is gone.* `tar -xzf FILE -C .* people.json` puts it back") as said:
+        users.take_up()
+    Path(re.search(r"`rm (.+?)`", str(said.value))[1]).unlink()
+    users.take_up()
+    assert users.number_of("asha") == 1, "as the sentence says: anew, with the names in users.py"
+
+
+def test_a_name_that_stands_in_the_list_twice_is_named(instance):
+    written(instance, '{"people": {"bilal": 3, "asha": 1, "bilal": 1}}')
+    with pytest.raises(ValueError, match="'bilal' stands in it twice"):
+        users.take_up()
 
 
 def fails_with(number, words):

@@ -75,6 +75,17 @@ def test_the_secret_key_is_made_once_and_kept_for_the_owner_alone(tmp_path, monk
     assert (tmp_path / "instance" / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
+def test_where_a_key_is_made_anew_for_people_who_had_passwords_the_owner_is_told(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(settings, "SECRET_KEY", "")
+    monkeypatch.setattr(settings, "INSTANCE", tmp_path)
+    users.secret_key()
+    assert not caplog.records, "a first key is no news"
+    users.write_list({"people": {"asha": 1}})
+    (tmp_path / "secret_key").unlink()
+    users.secret_key()
+    assert "everybody has another password" in caplog.text
+
+
 def test_the_right_password_signs_in_also_when_it_was_read_aloud(browser):
     assert try_to_sign_in(browser).headers["Location"] == "./"
     assert try_to_sign_in(browser, " Asha ", password_of("asha").upper().replace("-", "  ")).status_code == 303

@@ -193,7 +193,7 @@ def test_a_second_party_on_the_same_file_does_not_start(start, file):
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ("redis://:a-secret@127.0.0.1:1/0", "PARTY_JOURNAL names a Redis that cannot be used: "),
+        ("redis://:a-secret@127.0.0.1:1/0", "PARTY_JOURNAL names a Redis, but nothing answers at 127.0.0.1:1."),
         ("redis://:a-secret@host:port/0", "PARTY_JOURNAL is not an address of a Redis: "),
         ("mysql://me:a-secret@host/party", "PARTY_JOURNAL must be memory:, the path of a file or redis://…, not mysql"),
         ("no/such/folder/party.db", "PARTY_JOURNAL no/such/folder cannot be used: "),

@@ -96,7 +96,7 @@ def tell_of_origin(sent, expected, environ):
     elif not settings.PROXIES and not settings.ORIGINS and sent == settings.origin(f"{scheme}://{host}"):
         advice = " If that is yours, a proxy of yours is in front: set PARTY_PROXIES=1."
     else:
-        advice = f" If that is yours, set PARTY_ORIGINS={','.join([*settings.ORIGINS, sent])}."
+        advice = f" If that is yours too, set PARTY_ORIGINS={','.join([*expected, sent])}."
     told = repr(sent[:LONGEST_TOLD])
     log.warning("A page from %s may not connect; expected is %s.%s", told, " or ".join(expected) or "another", advice)
 
