@@ -543,6 +543,7 @@ def with_redis(page, pages):
     assert page.run("party check").count("  ok  ") == 7
     page.run("party records --since -1h")
     page.run("party records --lines 30")
+    page.run("party records --lines 5")
     page.run("party records | grep -A 30 3f9c01ab", lambda command: command.replace("3f9c01ab", "'taken up'"))
     page.run("party records | grep -A 30 Traceback", lambda command: f"! {command}")
     assert "another-site.example" in page.run("party records | grep PARTY_ORIGINS"), "party check tried that"
