@@ -19,7 +19,7 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qs, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 import simple_websocket
 
@@ -65,7 +65,7 @@ class Visit:
         parts = urlsplit(address)
         self.origin, self.path, self.is_secure = f"{parts.scheme}://{parts.netloc}", parts.path, parts.scheme == "https"
         self.host = parts.hostname
-        self.browser = build_opener(StayHere())
+        self.browser = build_opener(StayHere(), ProxyHandler({}))  # the socket knows no proxy either
 
     def ask(self, path, form=None):
         """The answer and its text, also of a refusal."""

@@ -67,6 +67,10 @@ check_options() {
     *) fail "A certificate has two files: --certificate FULLCHAIN --key KEY." ;;
   esac
   [ -z "$no_tls" ] || [ -z "$wanted_certificate" ] || fail "--no-tls and --certificate exclude each other: leave one out."
+  case $wanted_email$wanted_certificate$wanted_key in
+    *\'* | *'
+'*) fail "--email, --certificate and --key may hold no ' and no second line." ;;
+  esac
 }
 
 check_address() {
@@ -85,7 +89,6 @@ check_address() {
 ask_what_is_missing() {
   address_before=$address
   address=${wanted_address:-$address}
-  processes_before=${processes:-0}
   processes=${wanted_processes:-${processes:-1}}
   email=${wanted_email:-$email}
   if [ -z "$address" ]; then
@@ -141,6 +144,16 @@ party leaves HSTS to the site, since it counts for the whole name."
 
 # --- The machine ------------------------------------------------------------------------------------------------------
 
+# nginx cannot listen beside another server, and certbot could not prove anything.
+ensure_free_ports() {
+  has_systemd && ! systemctl is-active --quiet nginx 2>/dev/null || return 0
+  if grep -Eqs '^ *[0-9]+: [0-9A-F]+:(0050|01BB) [0-9A-F]+:[0-9A-F]+ 0A ' /proc/net/tcp /proc/net/tcp6; then
+    holder=$(ss -Hltnp 'sport = :80 or sport = :443' 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/\1/p' | head -n 1)
+    fail "${holder:-Another program} serves port 80 or 443 here, which nginx would take. The party can live behind it
+without this script: see \"Behind a proxy, with TLS\" in docs/operating.md."
+  fi
+}
+
 install_missing_packages() {
   command -v apt-get >/dev/null || fail "This needs Debian 12, Ubuntu 24.04 or newer: there is no apt-get here."
   missing=
@@ -154,11 +167,16 @@ install_missing_packages() {
   if [ -n "$missing" ]; then
     say "Installing from the system's packages:$missing."
     # RUNLEVEL: without starting them. nginx is started when its site is there, and the party has a Redis of its own.
+    have_come=yes
+    # One broken source need not matter; and a fresh server may be busy with its own updates for a while.
     # shellcheck disable=SC2086
-    { apt-get update -q && env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-      apt-get install -q -y --no-install-recommends $missing; } >"$work/apt" 2>&1 </dev/null || fail "$(tail -n 5 "$work/apt")
+    { apt-get update -q || true; env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y \
+      -o DPkg::Lock::Timeout=300 --no-install-recommends $missing; } >"$work/apt" 2>&1 </dev/null || have_come=
+    if has_systemd && ! [ "${missing#*redis-server}" = "$missing" ]; then
+      systemctl disable --quiet --now redis-server 2>/dev/null || true # Debian's own, also of half an installation
+    fi
+    [ "$have_come" ] || fail "$(tail -n 5 "$work/apt")
 The packages$missing could not be installed. Try: apt-get update && apt-get install$missing"
-    case $missing in *redis-server*) ! has_systemd || systemctl disable --quiet --now redis-server ;; esac
   fi
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "The party needs Python 3.11 or newer, and here is $(python3 --version): Debian 12 and Ubuntu 24.04 have it."
@@ -187,25 +205,41 @@ make_the_user() {
     useradd --system --user-group --home-dir "$PARTY" --no-create-home --shell /usr/sbin/nologin party
 }
 
+# Each version is installed by its own install.sh.
+go_on_with_the_code_that_is_there() {
+  if [ "$here" != "$PARTY/deploy" ] && [ -d "$PARTY/.git" ] && [ -x "$PARTY/deploy/install.sh" ]; then
+    say "The code in $PARTY stays as it is: $PARTY/deploy/update.sh fetches another version."
+    rm -r "$work"
+    exec "$PARTY/deploy/install.sh" "$@"
+  fi
+}
+
 bring_the_code() {
   source=$(dirname "$here")
-  if [ -d "$PARTY/.git" ]; then
-    [ "$source" = "$PARTY" ] || say "The code in $PARTY stays as it is: $PARTY/deploy/update.sh fetches another version."
+  if [ "$source" = "$PARTY" ] && [ -d "$PARTY/.git" ]; then
+    : # it is there
   elif [ -n "$(ls -A "$PARTY" 2>/dev/null)" ]; then
     fail "$PARTY is there, and it is no clone of the party. Move it away, and run this again."
   elif [ ! -d "$source/.git" ]; then
     fail "$source is no clone, so that no version could be fetched later. Run: git clone … $PARTY && $PARTY/deploy/install.sh"
   else
     say "Cloning $source to $PARTY."
-    mkdir -p "$PARTY"
-    cp -R "$source/.git" "$PARTY/.git"
-    chown -R root:root "$PARTY/.git"
-    git -C "$PARTY" reset --quiet --hard || fail "$source could not be cloned: git says why. Remove $PARTY, and try again."
+    # Beside its place first: what is there under its name is whole.
+    rm -rf "$PARTY.new"
+    mkdir -p "$PARTY.new"
+    cp -R "$source/.git" "$PARTY.new/.git"
+    chown -R root:root "$PARTY.new"
+    git -C "$PARTY.new" reset --quiet --hard || fail "$source could not be cloned: git says why."
+    [ ! -d "$PARTY" ] || rmdir "$PARTY"
+    mv "$PARTY.new" "$PARTY"
   fi
   # The party may read its code, and write in instance/ alone: what root runs from here is out of its reach.
   if [ "$(stat -c %U "$PARTY")" != root ]; then
     chown -R root:root "$PARTY"
   fi
+  # A root whose files are for itself may have cloned it.
+  runuser -u party -- test -r "$PARTY/app.py" ||
+    find "$PARTY" -path "$PARTY/instance" -prune -o ! -type l -exec chmod go+rX {} +
   mkdir -p "$PARTY/instance"
   chown -R party:party "$PARTY/instance"
   chmod 700 "$PARTY/instance"
@@ -217,11 +251,11 @@ write_settings() {
   if [ ! -e "$SETTINGS" ]; then
     cat >"$SETTINGS" <<END
 # The party's settings, NAME=value: $PARTY/docs/operating.md lists them all. install.sh sets PARTY_PROXIES and
-# PARTY_JOURNAL, and leaves everything else as it is. After a change: systemctl restart 'party@*'
+# PARTY_JOURNAL, and leaves everything else as it is. After a change: party restart
 END
     chmod 600 "$SETTINGS"
   fi
-  set_to PARTY_PROXIES 1
+  grep -q '^PARTY_PROXIES=' "$SETTINGS" || set_to PARTY_PROXIES 1
 }
 
 place_the_command() {
@@ -242,15 +276,14 @@ set_to() {
   fi
 }
 
-journal() {
-  sed -n 's/^PARTY_JOURNAL=//p' "$SETTINGS" | tail -n 1
-}
-
 # Where the log is follows from the number of processes, where the owner has not chosen a place of their own.
 choose_the_log() {
+  if has_systemd && has_own_redis; then
+    systemctl enable --quiet --now party-redis || fail "Redis does not start: journalctl -u party-redis says why."
+  fi
   case $(journal) in
-    '') [ "$processes" = 1 ] || move_the_log redis ;;
-    "$OWN_REDIS") [ "$processes" != 1 ] || move_the_log file ;;
+    '') [ "$processes" = 1 ] || move_the_log "$OWN_REDIS" ;;
+    "$OWN_REDIS") [ "$processes" != 1 ] || move_the_log "$FILE" ;;
     *redis*) ;;
     *)
       [ "$processes" = 1 ] || fail "PARTY_JOURNAL in $SETTINGS is a place of your own, which several processes cannot share.
@@ -259,67 +292,35 @@ Take that line away, so that install.sh moves what is there to Redis; or keep on
   esac
 }
 
-# Everything stands still meanwhile, some seconds; pages come back by themselves.
+# move_the_log PLACE: everything stands still meanwhile, some seconds; pages come back by themselves. The setting changes
+# last: until then the party has its rooms where they were, however this ends.
 move_the_log() {
-  there_was_a_log=
-  [ ! -e "$PARTY/instance/party.db" ] && [ -z "$(journal)" ] || there_was_a_log=yes
-  if [ "$there_was_a_log" ] && ! has_systemd; then
-    fail "The rooms can be moved to another log only where systemd runs, which can stop the party meanwhile."
-  fi
-  if [ "$there_was_a_log" ]; then
+  if [ -n "$(journal)" ] || [ -e "$FILE" ]; then
+    has_systemd || fail "The rooms can be moved to another log only where systemd runs, which can stop the party."
     say "Moving the rooms: the party stops for some seconds."
-    mkdir "$work/copy"
-    chmod 711 "$work"
-    chown party "$work/copy"
-    for port in $(ports_before); do
+    stopped=$(ports_there)
+    for port in $stopped; do
       systemctl stop "party@$port"
     done
-    as_party flask --app app backup "$work/copy/" >"$work/said" 2>&1 || {
-      start_again
+    chmod 711 "$work"
+    install -d -o party -m 700 "$work/copy"
+    { as_party flask --app app backup "$work/copy/" && forget_the_log_in "$1" &&
+      as_party env PARTY_JOURNAL="$1" flask --app app restore "$work/copy/"*.backup; } >"$work/said" 2>&1 ||
       fail "$(cat "$work/said")
 So the rooms stay where they are, and the party runs on as before."
-    }
-  fi
-  if [ "$1" = redis ]; then
-    if has_systemd; then
-      systemctl stop party-redis 2>/dev/null || true
-      set_aside /var/lib/party-redis/appendonlydir
-      systemctl enable --quiet --now party-redis || fail "Redis does not start: journalctl -u party-redis says why."
-    fi
-    set_to PARTY_JOURNAL "$OWN_REDIS"
-  else
-    for file in party.db party.db-wal party.db-shm; do
-      set_aside "$PARTY/instance/$file"
-    done
-    set_to PARTY_JOURNAL
-  fi
-  if [ "$there_was_a_log" ]; then
-    as_party flask --app app restore "$work/copy/"*.backup >"$work/said" 2>&1 || {
-      if [ "$1" = redis ]; then set_to PARTY_JOURNAL; else set_to PARTY_JOURNAL "$OWN_REDIS"; fi
-      start_again
-      fail "$(cat "$work/said")
-So the rooms stay where they were, and the party runs on as before."
-    }
     say "The rooms have moved."
+    stopped=$FIRST_PORT # what comes before run_the_processes may fail
   fi
+  if [ "$1" = "$FILE" ]; then set_to PARTY_JOURNAL; else set_to PARTY_JOURNAL "$1"; fi
 }
 
-ports_before() {
-  seq "$FIRST_PORT" $((FIRST_PORT + processes_before - 1))
-}
-
-start_again() {
-  for port in $(ports_before); do
-    systemctl start "party@$port" || true
-  done
-}
-
-# What was there before the last move: one, and no more.
-set_aside() {
-  [ ! -e "$1" ] || {
-    rm -rf "$1-before-the-move"
-    mv "$1" "$1-before-the-move"
-  }
+# What is kept there was moved away before. Redis runs afterwards if it ran.
+forget_the_log_in() {
+  if [ "$1" = "$FILE" ]; then
+    rm -f "$FILE" "$FILE-wal" "$FILE-shm"
+  else
+    systemctl stop party-redis && rm -rf /var/lib/party-redis/appendonlydir && systemctl start party-redis
+  fi
 }
 
 # Into the log that was chosen, with its people and its secret key; where anything is there already, it is refused.
@@ -338,7 +339,8 @@ add_the_people() {
 }
 
 run_the_processes() {
-  for port in $(ports_before); do
+  stopped=
+  for port in $(ports_there); do
     [ "$port" -lt $((FIRST_PORT + processes)) ] || systemctl disable --quiet --now "party@$port"
   done
   if has_changed "$SETTINGS" || has_changed "$UNITS/party@.service" || has_changed "$PARTY"; then
@@ -348,8 +350,16 @@ run_the_processes() {
   fi
   start_processes
   systemctl enable --quiet --now party-backup.timer
-  if [ "$processes" = 1 ] && is_ours "$UNITS/party-redis.service"; then
+  forget_where_the_log_was
+}
+
+# Words are promised to go after some hours, and nobody cuts a log that nobody uses.
+forget_where_the_log_was() {
+  if [ "$(journal)" = "$OWN_REDIS" ]; then
+    forget_the_log_in "$FILE"
+  elif [ -z "$(journal)" ] && is_ours "$UNITS/party-redis.service"; then
     systemctl disable --quiet --now party-redis
+    rm -rf /var/lib/party-redis
     take_away "$UNITS/party-redis.service" # else each start of the party would start it
     systemctl daemon-reload
   fi
@@ -370,33 +380,13 @@ open_the_site() {
 }
 
 get_a_certificate() {
-  if ! leads_here; then
-    go_on_without_tls "http://$address/ does not lead to this machine: its name has no address yet, or port 80 is closed."
-    return
-  fi
   say "Asking Let's Encrypt for a certificate for $address, under its terms of service."
   if [ -n "$email" ]; then set -- --email "$email" --no-eff-email; else set -- --register-unsafely-without-email; fi
   certbot certonly --non-interactive --agree-tos "$@" --webroot --webroot-path "$PROOFS" --cert-name "$address" \
     --domain "$address" --deploy-hook "systemctl reload nginx" >"$work/said" 2>&1 || {
     tail -n 5 "$work/said" >&2
-    go_on_without_tls "Let's Encrypt gave no certificate for $address."
+    go_on_without_tls "Let's Encrypt gave no certificate for $address: does the name lead here, and is port 80 open?"
   }
-}
-
-# Whether who asks for our address by plain http gets to this machine.
-leads_here() {
-  proofs=$PROOFS/.well-known/acme-challenge
-  mkdir -p "$proofs"
-  date +%s%N >"$proofs/party"
-  python3 - "http://$address/.well-known/acme-challenge/party" "$proofs/party" <<'PYTHON'
-import sys
-from urllib.request import urlopen
-
-try:
-    sys.exit(urlopen(sys.argv[1], timeout=10).read() != open(sys.argv[2], "rb").read())
-except OSError:
-    sys.exit(1)
-PYTHON
 }
 
 go_on_without_tls() {
@@ -462,9 +452,11 @@ party check"
 main() {
   read_options "$@"
   begin
+  go_on_with_the_code_that_is_there "$@"
   recall_the_answers
   ask_what_is_missing
   ensure_ours
+  ensure_free_ports
   install_missing_packages
   check_the_certificate
   make_the_user
@@ -480,10 +472,10 @@ main() {
   choose_the_log
   restore_the_backup
   add_the_people
+  remember_the_answers
   if has_systemd; then
     run_the_processes
   fi
-  remember_the_answers
   print_the_invites
   if ! has_systemd; then
     say "No systemd runs here, so nothing was started; all else is in place. Start nginx and what these units say, and run

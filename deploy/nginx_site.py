@@ -8,6 +8,9 @@ How a request is handed on stands in nginx_forwarding.conf.
 """
 
 import argparse
+import os
+import re
+import subprocess
 from pathlib import Path
 
 DEPLOY = Path(__file__).resolve().parent
@@ -100,7 +103,7 @@ def location(path):
     return WITHOUT_ITS_SLASH.format(path=path, prefix=prefix) + text if prefix else text
 
 
-def site(host, path, processes, certificate=None, key=None, ipv6=True):
+def site(host, path, processes, certificate=None, key=None, ipv6=True, nginx=(1, 22)):
     """The file at the level of `http`. A party below a path has its `location` in a file of its own."""
     text = SITE.format(deploy=DEPLOY, upstream=upstream(range(FIRST_PORT, FIRST_PORT + processes)))
     if path != "/":
@@ -108,13 +111,20 @@ def site(host, path, processes, certificate=None, key=None, ipv6=True):
     text += PLAIN.format(host=host, listen=listen("80", ipv6), location=TO_TLS if certificate else location(path))
     if certificate:
         # The page is many small files: by HTTP/2 they come together, with short headers.
-        port = listen("443 ssl http2", ipv6)
+        has_directive = nginx >= (1, 25, 1)
+        port = listen("443 ssl" if has_directive else "443 ssl http2", ipv6) + "\n    http2 on;" * has_directive
         text += SECURE.format(host=host, listen=port, certificate=certificate, key=key, location=location(path))
     return text
 
 
 def listen(port, ipv6):
     return f"listen {port};\n    listen [::]:{port};" if ipv6 else f"listen {port};"
+
+
+def version_of_nginx():
+    search = {"PATH": f"{os.defpath}:/usr/local/sbin:/usr/sbin:/sbin"}  # where others than root do not look
+    said = subprocess.run(["nginx", "-v"], env=search, capture_output=True, text=True, check=True).stderr
+    return tuple(map(int, re.search(r"nginx/([\d.]+)", said)[1].split(".")))
 
 
 def main():
@@ -131,7 +141,8 @@ def main():
         print(location(path), end="")
     else:
         ipv6 = Path("/proc/net/if_inet6").exists()  # nginx does not start where it cannot listen
-        print(site(host, path, wanted.processes, wanted.certificate, wanted.key, ipv6), end="")
+        how = (wanted.certificate, wanted.key, ipv6, version_of_nginx())
+        print(site(host, path, wanted.processes, *how), end="")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 # shellcheck shell=sh
-# The steps that install.sh, update.sh, uninstall.sh and party share. Each does nothing where all is right already, and ends
-# with a sentence where it cannot be done.
+# The steps that install.sh, update.sh, uninstall.sh and party share. Each does nothing where all is right already, and
+# ends with a sentence where it cannot be done.
 
 PARTY=/opt/party
 SETTINGS=/etc/party.env
+FILE=$PARTY/instance/party.db # where the log is when PARTY_JOURNAL names no place
 ANSWERS=/etc/party.installed # what install.sh was told
 UNITS=/etc/systemd/system
 SITE=/etc/nginx/conf.d/party.conf
@@ -21,6 +22,7 @@ OUR_FILES="$SITE $LOCATION $UNITS/party@.service $UNITS/party-redis.service $UNI
 
 PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx
 changed= # the files that were written
+stopped= # the ports whose processes stand still meanwhile, and run again however this ends
 
 say() {
   printf '%s\n' "$*"
@@ -34,6 +36,9 @@ fail() {
 
 say_how_it_ended() {
   status=$?
+  for port in $stopped; do
+    systemctl start "party@$port" || true
+  done
   [ -z "${work:-}" ] || rm -rf "$work"
   if [ "$status" != 0 ] && [ -z "${has_said_why:-}" ]; then
     echo "It stopped there, and what it said last says why. To run the same again is safe." >&2
@@ -42,7 +47,7 @@ say_how_it_ended() {
 
 begin() {
   trap say_how_it_ended EXIT
-  trap 'exit 130' INT TERM
+  trap 'exit 130' INT TERM HUP
   umask 022 # the party reads its code as another user
   [ "$(id -u)" = 0 ] || fail "Only root can do that: put sudo in front."
   exec 9>/run/party-install.lock
@@ -71,6 +76,26 @@ has_systemd() {
 
 ports() {
   seq "$FIRST_PORT" $((FIRST_PORT + processes - 1))
+}
+
+# Those whose processes start with the machine, however many were wanted last: a first start that failed may be among
+# them.
+ports_there() {
+  [ ! -d "$UNITS/multi-user.target.wants" ] ||
+    find "$UNITS/multi-user.target.wants" -name 'party@*.service' | sed 's/.*@//; s/\.service$//' | sort
+}
+
+journal() {
+  [ ! -e "$SETTINGS" ] || sed -n 's/^PARTY_JOURNAL=//p' "$SETTINGS" | tail -n 1
+}
+
+# Whether the log is in a Redis of the party's own, or will be.
+has_own_redis() {
+  case $(journal) in
+    '') [ "$processes" != 1 ] ;;
+    "$OWN_REDIS") ;;
+    *) return 1 ;;
+  esac
 }
 
 # as_party PROGRAM …: as the party runs: as its user, in its folder, with its Python and its settings.
@@ -178,7 +203,7 @@ place_units() {
   for unit in party@.service party-backup.service party-backup.timer; do
     write_ours "$UNITS/$unit" "$PARTY/deploy/$unit"
   done
-  [ "$processes" = 1 ] || write_ours "$UNITS/party-redis.service" "$PARTY/deploy/party-redis.service"
+  ! has_own_redis || write_ours "$UNITS/party-redis.service" "$PARTY/deploy/party-redis.service"
   if has_systemd && [ "$before" != "$changed" ]; then
     systemctl daemon-reload
   fi
@@ -197,25 +222,22 @@ tell_why_not() {
   fail "The party on port $1 does not start. What it says is in: journalctl -u party@$1"
 }
 
-# Waits until /readyz of the process on that port says so. A version from before there was one is ready when it answers.
+# is_ready PORT [SECONDS]: waits until /readyz of the process on that port says so.
 is_ready() {
-  python3 - "$1" "$READY_SECONDS" <<'PYTHON'
+  python3 - "$1" "${2:-$READY_SECONDS}" <<'PYTHON'
 import sys
 import time
-from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 port, seconds = map(int, sys.argv[1:])
+without_a_proxy = build_opener(ProxyHandler({}))
 until = time.monotonic() + seconds
 while time.monotonic() < until:
     try:
-        sys.exit(urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).status != 200)
-    except HTTPError as answer:
-        if answer.code == 404:
-            sys.exit()
+        without_a_proxy.open(f"http://127.0.0.1:{port}/readyz", timeout=2)
+        sys.exit()
     except OSError:
-        pass
-    time.sleep(0.05)
+        time.sleep(0.05)
 sys.exit(1)
 PYTHON
 }
@@ -259,11 +281,7 @@ nginx refuses its own settings as they are, before the party's. Mend what it say
     fail "$(cat "$work/nginx")
 nginx refuses the party's site, so its files are as they were before. Mend what it says, and run this again."
   fi
-  if has_systemd; then
-    if has_changed "$SITE" || has_changed "$LOCATION" || ! systemctl is-active --quiet nginx; then
-      reload_nginx
-    fi
-  fi
+  ! has_systemd || reload_nginx # always: what our files include may have changed
 }
 
 place_site_as_before() {

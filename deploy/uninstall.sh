@@ -41,10 +41,12 @@ make_sure() {
 
 stop_everything() {
   has_systemd || return 0
-  for port in $(ports); do
+  for port in $(ports_there); do
     systemctl disable --quiet --now "party@$port" 2>/dev/null || true
   done
-  systemctl disable --quiet --now party-backup.timer party-redis 2>/dev/null || true
+  for unit in party-backup.timer party-redis; do # each by itself: where one is missing, none would be disabled
+    systemctl disable --quiet --now "$unit" 2>/dev/null || true
+  done
 }
 
 take_our_files_away() {
@@ -68,15 +70,17 @@ nginx goes on with what it has read before, since it refuses its settings as the
   fi
 }
 
+# One that was asked for by install.sh, which alone proves the name in that folder.
 give_the_certificate_back() {
-  [ "$tls" = certbot ] || return 0
+  grep -qs "$PROOFS" "/etc/letsencrypt/renewal/$address.conf" || return 0
   certbot delete --non-interactive --cert-name "$address" >/dev/null 2>&1 ||
     say "The certificate for $address is still with certbot: certbot delete --cert-name $address"
 }
 
 take_the_data_away() {
   rm -rf "$PARTY" /var/lib/party-redis "$BACKUPS" "$SETTINGS"
-  userdel party 2>/dev/null || true
+  # Not somebody else's of that name.
+  ! getent passwd party | grep -q ":$PARTY:/usr/sbin/nologin$" || userdel party 2>/dev/null || true
   rm -f /run/party-install.lock
 }
 

@@ -1,28 +1,40 @@
 #!/bin/sh
-# Brings a new version of Discuss Party, or the one named: update.sh [VERSION], or with --back the one before. The processes restart one after the
-# other, and nothing that was acknowledged is lost. Where one does not come back, all goes back to the version before.
+# Brings a new version of Discuss Party, or the one named: update.sh [VERSION], or with --back the one before. The
+# processes restart one after the other, and nothing that was acknowledged is lost. Where one does not come back, all
+# goes back to the version before. What was interrupted is done again from its beginning.
 set -eu
 
 # shellcheck source=deploy/steps.sh
 . "$(cd "$(dirname "$0")" && pwd)/steps.sh"
 
 BEFORE=refs/party/before # the version that ran before the last update
+UPDATING=refs/party/updating # the same, while an update is under way
 
 main() {
   begin
   recall_the_answers
   [ -n "$address" ] || fail "There is no party here to update: run deploy/install.sh first."
   has_systemd || fail "No systemd runs here, so nothing could be restarted."
-  before=$(git -C "$PARTY" rev-parse HEAD)
+  here=$(git -C "$PARTY" rev-parse HEAD)
+  was_interrupted=yes
+  before=$(git -C "$PARTY" rev-parse --quiet --verify "$UPDATING") || before=$here was_interrupted=
   venv_before=$(readlink "$PARTY/.venv")
   find_the_version "${1:-}"
-  if [ "$new" = "$before" ]; then
+  if [ "$new" = "$here" ] && [ -z "$was_interrupted" ]; then
     say "$(name_of "$new") is here already."
     exit
   fi
+  nginx_is_right || fail "$(cat "$work/nginx")
+nginx refuses its own settings as they are, before the update. Mend what it says, and run this again."
+  was_ready=yes
+  for port in $(ports); do
+    is_ready "$port" 2 || was_ready=
+  done
+  [ "$was_ready" ] || say "The party is not ready as it is, before the update: party status says why."
   say "From $(name_of "$before") to $(name_of "$new")."
   if take "$new"; then
-    git -C "$PARTY" update-ref "$BEFORE" "$before"
+    [ "$new" = "$before" ] || git -C "$PARTY" update-ref "$BEFORE" "$before"
+    git -C "$PARTY" update-ref -d "$UPDATING"
     forget_old_requirements
     say "The party runs on $(name_of "$new")."
   else
@@ -33,10 +45,13 @@ main() {
 # Without a name: the newest of the branch that was installed.
 find_the_version() {
   if [ "${1:-}" = --back ]; then
-    new=$(git -C "$PARTY" rev-parse --quiet --verify "$BEFORE") || fail "There was no version before this one here."
+    new=$before
+    [ "$was_interrupted" ] || new=$(git -C "$PARTY" rev-parse --quiet --verify "$BEFORE") ||
+      fail "There was no version before this one here."
     return
   fi
-  git -C "$PARTY" fetch --quiet --tags --force origin ||
+  # 9: git may tidy up behind our back, and nobody shall have to wait for that.
+  git -C "$PARTY" fetch --quiet --tags --force origin 9>&- ||
     fail "No version could be fetched from $(git -C "$PARTY" remote get-url origin). The party runs on as it was."
   branch=$(git -C "$PARTY" symbolic-ref --quiet --short HEAD) || branch=HEAD
   for name in "origin/${1:-$branch}" "${1:-}" "${1:+v$1}"; do
@@ -55,9 +70,10 @@ name_of() {
 # Puts that version in place and restarts the processes. Gives 1 where it does not run, and `why`.
 take() {
   install_requirements "$1"
+  git -C "$PARTY" update-ref "$UPDATING" "$before"
   git -C "$PARTY" reset --quiet --keep "$1" ||
     fail "Files in $PARTY were changed by hand, and this version has changed them, too. What: git -C $PARTY diff
-Put them back with: git -C $PARTY checkout . (your own people belong into instance/: python users.py add NAME)"
+Put them back with: git -C $PARTY checkout . (your own people belong into instance/: party people add NAME)"
   use_requirements
   why="its code cannot be read"
   prepare_the_code || return 1
@@ -67,7 +83,7 @@ Put them back with: git -C $PARTY checkout . (your own people belong into instan
     return 1
   for port in $(ports); do
     why="the process on port $port does not say within $READY_SECONDS seconds that it is ready"
-    systemctl restart "party@$port" && is_ready "$port" || return 1
+    timeout "$READY_SECONDS" systemctl restart "party@$port" && is_ready "$port" || return 1
   done
 }
 
@@ -75,7 +91,9 @@ go_back() {
   said=$(journalctl --unit 'party@*' --lines 5 --output cat 2>/dev/null || true)
   say "$said
 Going back, since $why."
-  take "$before" || fail "It does not run with $(name_of "$before") either, since $why: journalctl -u 'party@*'"
+  take "$before" || fail "It does not run with $(name_of "$before") either, since $why.
+$([ "$was_ready" ] || echo "Nor was it ready before the update. ")party status and party records say more."
+  git -C "$PARTY" update-ref -d "$UPDATING"
   fail "The party runs on $(name_of "$before"), as before. Tell who made $(name_of "$new")."
 }
 

@@ -73,6 +73,7 @@ def say(scripts, name, *words):
         (["--certificate", "/a.pem"], "A certificate has two files"),
         (["--key", "/a.key"], "A certificate has two files"),
         (["--no-tls", "--certificate", "/a.pem", "--key", "/a.key"], "exclude each other"),
+        (["--email", "o'brien@a.example"], "may hold no '"),
         (["a.example", "--people", "asha", "--yes"], "Only root can do that"),
     ],
 )
@@ -109,13 +110,20 @@ def section_of_options():
 def test_nginx_takes_every_site_that_install_writes(tmp_path, processes, path, tls):
     make_certificate(tmp_path)
     files = (tmp_path / "certificate.pem", tmp_path / "key.pem") if tls else ()
-    site = nginx_site.site("party.blog.example", path, processes, *files, ipv6=False)
+    here = nginx_site.version_of_nginx()
+    site = nginx_site.site("party.blog.example", path, processes, *files, ipv6=False, nginx=here)
     assert ("listen 80;" in site) == (path == "/") and ("listen 443" in site) == (path == "/" and tls)
     assert site.count("max_fails=1") == processes
     if path != "/":
         site += f"server {{ listen 80; location / {{ }} {nginx_site.location(path)} }}"
     said = nginx_says_of(tmp_path, site)
     assert "syntax is ok" in said and "[warn]" not in said, said
+
+
+@pytest.mark.parametrize("version, http2", [((1, 22, 1), "listen 443 ssl http2;"), ((1, 25, 1), "http2 on;")])
+def test_the_site_speaks_http2_in_the_words_of_the_nginx_that_is_there(version, http2):
+    site = nginx_site.site("party.blog.example", "/", 1, "/certificate.pem", "/key.pem", ipv6=False, nginx=version)
+    assert site.count("http2") == 1 and http2 in site, site
 
 
 def nginx_says_of(folder, site):

@@ -1,11 +1,9 @@
 """The drill: a server from nothing, in an empty Debian root, through all that deploy/ promises. `make drill` runs it.
 
 Needs root, mmdebstrap and slirp4netns. The root is made from the sources that this machine's apt has, and what it
-serves can be reached inside of its own network alone. There is no systemd in it: systemctl.py stands in, and reads the
-units. certbot is stood in for as well; nginx, Redis, apt, pip, git and the party are real.
-
 serves can be reached inside of its own network alone. No systemd runs in it: systemctl.py stands in, and reads the
-an empty root that is there already: `mmdebstrap --variant=apt --include=systemd bookworm root.tar`.
+units. certbot is stood in for as well; nginx, Redis, apt, pip, git and the party are real. `make drill ARGS=root.tar`
+takes an empty root that is there already: `mmdebstrap --variant=apt --include=systemd bookworm root.tar`.
 """
 
 import contextlib
@@ -34,6 +32,7 @@ from test_cluster import Page, wait_until  # noqa: E402
 HOST, BLOG = "party.blog.example", "blog.example"
 PEOPLE = ("asha", "bilal", "chen")
 CLONE_NEWNET = 0x40000000
+HUP, KILL = signal.SIGHUP, signal.SIGKILL
 LINE = "include /etc/nginx/party/*.conf;"
 
 
@@ -347,6 +346,15 @@ def install(machine, *words, status=0):
     return machine.run(f"cd /root/party && deploy/install.sh --yes {' '.join(words)}", status)
 
 
+def interrupted(machine, signal, when, command):
+    """What it says that gets the signal when it wants `when` of systemctl."""
+    machine.write("run/drill/interrupt", f"{signal:d} {when}")
+    said = machine.run(f"{command}; echo It ended with $?; flock /run/party-install.lock true")  # what it began ends
+    assert not (machine.root / "run/drill/interrupt").exists(), f"it never came to {when}: {said}"
+    assert f"It ended with {130 if signal == HUP else 137}\n" in said, said
+    return said
+
+
 # --- From nothing to nothing ------------------------------------------------------------------------------------------
 
 
@@ -398,8 +406,8 @@ def drill(machine, tar=None):
         assert machine.processes() == running
     with step("the owner's own settings stay; install.sh touches no file that it did not write"):
         with (machine.root / "etc/party.env").open("a") as settings:
-            settings.write("PARTY_SEATS=9\n")
-        install(machine)
+            settings.write("PARTY_SEATS=9\nHOST=0.0.0.0\nPORT=80\n")
+        install(machine)  # which asks the process on 5001
         assert "PARTY_SEATS=9\n" in (machine.root / "etc/party.env").read_text()
         site = machine.root / "etc/nginx/conf.d/party.conf"
         own = site.read_text()
@@ -437,9 +445,15 @@ def drill(machine, tar=None):
         assert "Going back" in said and "as before" in said, said
         assert machine.run("git -C /opt/party rev-parse HEAD; readlink /opt/party/.venv") == head
         origin.git("revert", "--no-edit", "HEAD")
-    with step("install.sh --processes 3, while they talk: the rooms move into Redis"):
+    with step("install.sh --processes 3, while they talk: the rooms move into Redis, however often it is interrupted"):
+        three = "/opt/party/deploy/install.sh --yes --processes 3"
         with talking(pages):
-            install(machine, "--processes 3")
+            interrupted(machine, HUP, "stop party-redis", three)
+            assert machine.run("party status").count("active, ready") == 1, "it runs again"
+            interrupted(machine, KILL, "start party-redis", three)
+            interrupted(machine, KILL, "enable party@5002", three)
+            install(machine)
+        assert not (machine.root / "opt/party/instance/party.db").exists(), "nobody would cut what is in it"
         assert machine.run("ls /run/drill/*.pid").count("\n") == 4, "three processes and Redis"
     with step("update.sh with three processes, while they talk: no page without an answer"):
         cookies, failures, enough = party.cookies_of("chen"), [], threading.Event()
@@ -453,9 +467,13 @@ def drill(machine, tar=None):
 
         visitor = threading.Thread(target=visit)
         visitor.start()
+        before = machine.run("git -C /opt/party rev-parse HEAD")
         with talking(pages):
+            interrupted(machine, KILL, "restart party@5002", "/opt/party/deploy/update.sh")
             said = machine.run("/opt/party/deploy/update.sh")
         assert "The party runs on" in said and "Revert" in said, said
+        assert machine.run("git -C /opt/party rev-parse refs/party/before") == before
+        assert "is here already" in machine.run("/opt/party/deploy/update.sh")
         enough.set()
         visitor.join()
         assert not failures, failures
@@ -468,10 +486,13 @@ def drill(machine, tar=None):
         with talking(pages):
             install(machine, "--processes 1")
         assert machine.run("ls /run/drill/*.pid").count("\n") == 1, "one process and no Redis"
-    with step("uninstall.sh keeps what people made, and install.sh takes it up again"):
+        assert not (machine.root / "var/lib/party-redis").exists()
+    with step("uninstall.sh keeps what three processes have in Redis, and install.sh takes it up again with one"):
+        install(machine, "--processes 3")
         machine.run("/opt/party/deploy/uninstall.sh")
-        assert not machine.run("ls /etc/systemd/system | grep party; true")
+        assert not machine.run("ls /run/drill/*.pid 2>/dev/null; find /etc/systemd/system -name '*party*'; true")
         install(machine, HOST, named)
+        assert machine.run("ls /run/drill/*.pid").count("\n") == 1, "one process and no Redis"
         for page in pages:
             page.say("Back again")
         same_for_all(pages)
@@ -487,6 +508,12 @@ def drill(machine, tar=None):
             f"find {places} -name '*party*' -not -path '/run/drill/*' 2>/dev/null; grep party /etc/passwd; true"
         )
         assert not left, left
+    with step("a blog that something else than nginx serves is left alone"):
+        machine.run("systemctl stop nginx")
+        with socket.create_server(("127.0.0.1", 80)):
+            said = install(machine, HOST, "--people asha", status=1)
+        assert "serves port 80 or 443 here" in said, said
+        assert not (machine.root / "opt/party").exists()
     with step("install.sh with certbot, once the name leads here"):
         said = install(machine, HOST, "--people asha")
         assert said.count("  ok  ") == 7 and f"https://{HOST}/" in said, said

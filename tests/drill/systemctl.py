@@ -2,7 +2,9 @@
 """A stand-in for systemctl in a root without systemd: reads the units that are there and runs what they say.
 
 It knows User, WorkingDirectory, Environment, EnvironmentFile, the directories, Type (simple, notify, oneshot, forking),
-ExecStart, ExecStartPost, ExecReload and Restart=always; of the walls around a process nothing.
+ExecStart, ExecStartPost, ExecReload, Restart=always and WantedBy; of the walls around a process nothing.
+
+Where /run/drill/interrupt has `9 start party-redis`, whoever wants that next gets signal 9.
 """
 
 import contextlib
@@ -204,17 +206,36 @@ class Unit:
         print("active" if self.pid() else "inactive")
         return bool(self.pid())
 
+    def wanted(self):
+        return PLACES[0] / f"{self.get('WantedBy')}.wants" / self.name
+
     def enable(self):
-        (RUN / f"{self.name}.enabled").touch()
+        self.wanted().parent.mkdir(exist_ok=True)
+        if not self.wanted().is_symlink():
+            self.wanted().symlink_to(self.path)
         return True
 
     def disable(self):
-        (RUN / f"{self.name}.enabled").unlink(missing_ok=True)
+        self.wanted().unlink(missing_ok=True)
         return True
+
+
+def interrupt(*words):
+    told = RUN / "interrupt"
+    if not told.exists():
+        return
+    number, *when = told.read_text().split()
+    if when == [word for word in words if not word.startswith("-")]:
+        told.unlink()
+        pid = os.getppid()
+        if Path(f"/proc/{pid}/comm").read_text() == "timeout\n":
+            pid = int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+        os.kill(pid, int(number))
 
 
 def main(verb, *words):
     RUN.mkdir(exist_ok=True)
+    interrupt(verb, *words)
     if verb == "daemon-reload":
         return True
     names = [word for word in words if not word.startswith("-")]
