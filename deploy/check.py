@@ -214,6 +214,8 @@ def the_owner():
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import users
 
+    if not users.NUMBERS:
+        raise SystemExit("There is nobody on the list who could look: party people add NAME")
     name, number = next(iter(users.NUMBERS.items()))
     return name, users.password(users.secret_key(), name, number)
 

@@ -57,6 +57,7 @@ read_options() {
 check_options() {
   wanted_address=${wanted_address#http://} wanted_address=${wanted_address#https://}
   [ -z "$wanted_address" ] || check_address "$wanted_address"
+  check_people
   [ -z "$backup" ] || [ -r "$backup" ] || fail "There is no $backup to read: name a file that \`party backup\` made."
   case $wanted_processes in
     '' | [1-9] | [1-5][0-9]) ;;
@@ -70,6 +71,14 @@ check_options() {
   case $wanted_email$wanted_certificate$wanted_key in
     *\'* | *'
 '*) fail "--email, --certificate and --key may hold no ' and no second line." ;;
+  esac
+}
+
+check_people() {
+  case $people in
+    *[,\"\']*)
+      fail 'Names stand with a space between them alone. A full name comes later: party people add "Anna de Vries"'
+      ;;
   esac
 }
 
@@ -102,9 +111,10 @@ a site that is here, such as blog.example/party/."
   case ${address#*/} in '' | "$address") address=${address%%/*} ;; *) address=${address%/}/ ;; esac
   if [ -z "$people$backup" ] && ! [ -e "$PARTY/instance/people.json" ]; then
     can_ask || fail 'Who may come? Name them, the owner first: --people "asha bilal chen"'
-    ask "Who may come? Names with a space between them, yours first:"
+    ask "Who may come? Short names with a space between them, yours first:"
     people=$answer
     [ -n "$people" ] || fail "Nobody was named. Run this again with at least your own name."
+    check_people
   fi
   decide_tls
 }

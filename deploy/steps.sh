@@ -136,6 +136,11 @@ restore() {
     as_party flask --app app restore "$work/backup"
 }
 
+# Else what runs would be stopped, and not come back.
+ensure_settings_make_sense() {
+  as_party python users.py >/dev/null || fail "So nothing was stopped. Mend that, and run this again."
+}
+
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 is_ours() {

@@ -8,7 +8,7 @@ set -eu
 . "$(cd "$(dirname "$0")" && pwd)/steps.sh"
 
 BEFORE=refs/party/before # the version that ran before the last update
-UPDATING=refs/party/updating # the same, while an update is under way
+UPDATING=refs/party/updating # the same, while an update goes on
 
 main() {
   begin
@@ -24,6 +24,7 @@ main() {
     say "$(name_of "$new") is here already."
     exit
   fi
+  ensure_settings_make_sense
   nginx_is_right || fail "$(cat "$work/nginx")
 nginx refuses its own settings as they are, before the update. Mend what it says, and run this again."
   was_ready=yes
@@ -33,7 +34,7 @@ nginx refuses its own settings as they are, before the update. Mend what it says
   [ "$was_ready" ] || say "The party is not ready as it is, before the update: party status says why."
   say "From $(name_of "$before") to $(name_of "$new")."
   if take "$new"; then
-    [ "$new" = "$before" ] || git -C "$PARTY" update-ref "$BEFORE" "$before"
+    note_what_ran_before "${1:-}"
     git -C "$PARTY" update-ref -d "$UPDATING"
     forget_old_requirements
     say "The party runs on $(name_of "$new")."
@@ -42,12 +43,20 @@ nginx refuses its own settings as they are, before the update. Mend what it says
   fi
 }
 
+note_what_ran_before() {
+  if [ "$1" = --back ]; then
+    git -C "$PARTY" update-ref -d "$BEFORE" # from here, back would be forward
+  elif [ "$new" != "$before" ]; then
+    git -C "$PARTY" update-ref "$BEFORE" "$before"
+  fi
+}
+
 # Without a name: the newest of the branch that was installed.
 find_the_version() {
   if [ "${1:-}" = --back ]; then
     new=$before
     [ "$was_interrupted" ] || new=$(git -C "$PARTY" rev-parse --quiet --verify "$BEFORE") ||
-      fail "There was no version before this one here."
+      fail "There is no version to go back to: party update takes the newest."
     return
   fi
   # 9: git may tidy up behind our back, and nobody shall have to wait for that.

@@ -72,6 +72,7 @@ def say(scripts, name, *words):
         (["a.example/$(reboot)/"], "The path in a.example/$(reboot)/ may hold"),
         (["--certificate", "/a.pem"], "A certificate has two files"),
         (["--key", "/a.key"], "A certificate has two files"),
+        (["--people", "Zoë, Anna"], "Names stand with a space between them alone."),
         (["--no-tls", "--certificate", "/a.pem", "--key", "/a.key"], "exclude each other"),
         (["--email", "o'brien@a.example"], "may hold no '"),
         (["a.example", "--people", "asha", "--yes"], "Only root can do that"),

@@ -479,6 +479,13 @@ def drill(machine, tar=None):
         assert not failures, failures
     with step("a backup, and restored into an empty place: the same room, the same passwords"):
         restored(machine, party, pages)
+    with step("a setting that there is not: it is named before anything is stopped"):
+        settings = machine.root / "etc/party.env"
+        as_it_was = settings.read_text()
+        settings.write_text(f"{as_it_was}PARTY_SEAT=9\n")
+        with talking(pages):
+            assert "PARTY_SEATS may be meant" in machine.run("party restart", status=1)
+        settings.write_text(as_it_was)
     by_the_page = Emergencies(machine)
     with step("docs/emergency.md, with Redis: looking, an alert, a backup put back"):
         with_redis(by_the_page, pages)
@@ -596,6 +603,7 @@ def with_a_file(page, party, pages):
     now, before = (machine.run(f"git -C /opt/party rev-parse {name}") for name in ("HEAD", "refs/party/before"))
     page.run("party update --back")
     assert machine.run("git -C /opt/party rev-parse HEAD") == before != now
+    assert "no version to go back to" in machine.run("party update --back", status=1)
     page.run("party update")
     assert machine.run("git -C /opt/party rev-parse HEAD") == now
     all_go_on(pages, "Back, and forward again")
