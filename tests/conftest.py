@@ -26,6 +26,7 @@ import app
 import users
 from party.presence import Presence
 from party.state import State
+from runtime import transport
 from runtime.journal import open_journal
 from runtime.pace import WrongTries
 
@@ -130,6 +131,19 @@ def clean_party(monkeypatch):
     app.socketio.server.manager.rooms.clear()
     app.begin()
     return app
+
+
+@pytest.fixture
+def hung_up(clean_party, monkeypatch):
+    """The sids of the tabs that were hung up on, as the wire was asked."""
+    sids = []
+    monkeypatch.setattr(transport, "hang_up", lambda _, sid, *how: sids.append(sid))
+    return sids
+
+
+def sid_of(person):
+    manager = person.line.party.socketio.server.manager
+    return manager.sid_from_eio_sid(person.line.client.eio_sid, "/")
 
 
 def browser_of(name):

@@ -10,11 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from conftest import sid_of
 from servers import ROOT, SECRET, running_redis, running_server
 
 import users
 from party import reading
-from runtime import settings, transport
+from runtime import settings
 from runtime.journal import Unavailable
 
 
@@ -239,18 +240,6 @@ def fails_with(number, words):
         raise OSError(number, words)
 
     return fail
-
-
-@pytest.fixture
-def hung_up(clean_party, monkeypatch):
-    sids = []
-    monkeypatch.setattr(transport, "hang_up", lambda _, sid, *how: sids.append(sid))
-    return sids
-
-
-def sid_of(person):
-    manager = person.line.party.socketio.server.manager
-    return manager.sid_from_eio_sid(person.line.client.eio_sid, "/")
 
 
 def test_a_running_party_takes_up_the_list_and_ends_the_tabs_of_who_has_another_number(instance, join, hung_up, run):

@@ -11,13 +11,13 @@ import time
 
 import pytest
 import requests
-from conftest import browser_of
+from conftest import browser_of, sid_of
 from person import InProcessLine, Person, SocketLine, form_token, sign_in_over_http
 from servers import ROOT, SECRET, password_of, running_redis, running_server
 
 import users
 from party import rules
-from runtime import settings, transport
+from runtime import settings
 
 
 def try_to_sign_in(browser, name="asha", password=None, address="127.0.0.1", **fields):
@@ -225,19 +225,6 @@ def test_a_raised_number_ends_a_persons_sign_ins_everywhere(join, clean_party, m
     assert try_to_sign_in(browser, password=users.password(SECRET, "asha", 1)).status_code == 401
     assert try_to_sign_in(browser, password=users.password(SECRET, "asha", 2)).status_code == 303
     assert other.ask("host", {"topic": "Tea"})["ok"]
-
-
-@pytest.fixture
-def hung_up(clean_party, monkeypatch):
-    """The sids of the tabs that were hung up on, as the wire was asked."""
-    sids = []
-    monkeypatch.setattr(transport, "hang_up", lambda _, sid, *how: sids.append(sid))
-    return sids
-
-
-def sid_of(person):
-    manager = person.line.party.socketio.server.manager
-    return manager.sid_from_eio_sid(person.line.client.eio_sid, "/")
 
 
 def said_elsewhere(party, kind, user, **body):

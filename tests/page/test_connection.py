@@ -186,9 +186,18 @@ def test_what_a_log_that_was_put_back_has_not_goes_from_the_page(visit, tmp_path
         server.stop()
 
 
-def test_our_own_mistake_is_shown_with_the_id_that_stands_in_the_records(visit):
-    server = Server(program=("-c", "import app; app.reading.mood = lambda data: 1 / 0; app.main()"))
+@contextlib.contextmanager
+def mistaken_server(broken):
+    """A server with a mistake of its own, of which it may speak."""
+    server = Server(program=("-c", f"import app; {broken}; app.main()"))
     try:
+        yield server
+    finally:
+        server.stop()
+
+
+def test_our_own_mistake_is_shown_with_the_id_that_stands_in_the_records(visit):
+    with mistaken_server("app.reading.mood = lambda data: 1 / 0") as server:
         asha = visit("asha", server.address).sign_in()
         with people_without_a_page(server.address, "bilal") as (bilal,):
             bilal.host("Broken")
@@ -198,14 +207,11 @@ def test_our_own_mistake_is_shown_with_the_id_that_stands_in_the_records(visit):
             expect(told).to_be_visible()
             id = re.search(r"\(([0-9a-f]{8})\)", told.inner_text())[1]
         assert f"({id})" in server.said()
-    finally:
-        server.stop()
 
 
 def test_a_message_that_meets_our_own_mistake_says_so_with_the_id_and_goes_on_by_itself(visit):
     broken = "app.reading.text = lambda data: 1 / mistakes.pop() if mistakes else text(data)"
-    server = Server(program=("-c", f"import app; text, mistakes = app.reading.text, [0] * 6; {broken}; app.main()"))
-    try:
+    with mistaken_server(f"text, mistakes = app.reading.text, [0] * 6; {broken}") as server:
         asha = visit("asha", server.address)
         asha.page.clock.install()
         asha.sign_in()
@@ -222,8 +228,6 @@ def test_a_message_that_meets_our_own_mistake_says_so_with_the_id_and_goes_on_by
         expect(asha.sent("Heard at last")).to_be_visible(timeout=10_000)
         expect(told).to_have_count(0)
         assert f"({id})" in server.said()
-    finally:
-        server.stop()
 
 
 # --- What only a person can mend --------------------------------------------------------------------------------------
@@ -270,8 +274,7 @@ def test_a_proxy_that_takes_no_websockets_is_told_of_and_comes_back_by_itself_on
 def test_a_party_that_takes_no_connection_is_come_back_to_and_nothing_between_is_blamed(visit):
     """By a mistake of its own: the line stands, and then it says no."""
     broken = "app.welcome = lambda *tab: 1 / mistakes.pop() if mistakes else welcome(*tab)"
-    server = Server(program=("-c", f"import app; welcome, mistakes = app.welcome, [0] * 6; {broken}; app.main()"))
-    try:
+    with mistaken_server(f"welcome, mistakes = app.welcome, [0] * 6; {broken}") as server:
         asha = visit("asha", server.address)
         asha.page.clock.install()
         asha.sign_in()
@@ -286,8 +289,6 @@ def test_a_party_that_takes_no_connection_is_come_back_to_and_nothing_between_is
         asha.page.clock.fast_forward(1_500)
         expect(reconnecting).to_have_count(0)
         asha.host("Mended")
-    finally:
-        server.stop()
 
 
 def test_one_tab_too_many_says_so_and_comes_back_when_another_is_closed(server, visit):
