@@ -20,6 +20,7 @@ from person import Person, SocketLine, assert_ok, assert_refused, form_token
 from servers import ROOT, Server, running_server
 
 from runtime import transport
+from runtime.transport.packets import Json
 
 pytestmark = pytest.mark.server
 
@@ -616,6 +617,15 @@ def test_malformed_packets_leave_nothing_behind(start):
     wait_until(lambda: descriptors_of(server) <= descriptors, "their connections are gone")
     assert memory_of(server) - before < 4_000_000
     assert server.stop() == (0, ""), "nothing of it is worth a line in the log"
+
+
+def test_deep_nesting_is_refused_before_the_stack_is_full():
+    """At its end even what Python tidies up along the way fails, and says so."""
+    for deep in (DEEP, '["",' * 900, '[{"":' * 450, r'["\"[",' * 450):
+        with pytest.raises(ValueError, match="nested too deep"):
+            Json.loads(deep)
+    brackets_in_words = ["message", {"text": '[{\\"' * 250, "key": "k"}]
+    assert Json.loads(Json.dumps(brackets_in_words)) == brackets_in_words
 
 
 def test_connections_that_break_off_leave_nothing_behind(server):

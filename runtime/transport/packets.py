@@ -1,11 +1,21 @@
 """What may stand in a packet of Socket.IO."""
 
 import json
+import re
 
 import orjson
 import socketio.packet
 
 MAX_ATTACHMENTS = 4  # no event takes binary: enough to refuse one politely, no more to hold in memory
+MAX_BRACKETS = 200  # no event has a dozen; far below Python's stack, at whose end tidying up fails too, aloud
+
+
+def brackets_of(text):
+    """How many lists and objects open in `text`, JSON. Those in strings count only where there are very many."""
+    brackets = text.count("[") + text.count("{")
+    if brackets > MAX_BRACKETS:
+        brackets = len(re.findall(r"[\[{]", re.sub(r'"(?:[^"\\]|\\.)*"?', "", text)))
+    return brackets
 
 
 class Packet(socketio.packet.Packet):
@@ -21,7 +31,7 @@ class Packet(socketio.packet.Packet):
     RESERVED = {"connect", "connect_error", "disconnect", "*"}  # the library would run our handlers for these
 
     def decode(self, encoded_packet):
-        """Raises ValueError (also RecursionError, from JSON) for anything that no honest page sends."""
+        """Raises ValueError for anything that no honest page sends."""
         attachments = super().decode(encoded_packet)
         if self.packet_type not in self.INCOMING or self.namespace not in (None, "/") or attachments > MAX_ATTACHMENTS:
             raise ValueError("not a packet for this party")
@@ -45,4 +55,8 @@ class Json:
     def dumps(data, **_):
         return orjson.dumps(data).decode()
 
-    loads = staticmethod(json.loads)
+    @staticmethod
+    def loads(text, **options):
+        if brackets_of(text) > MAX_BRACKETS:
+            raise ValueError("nested too deep")
+        return json.loads(text, **options)
