@@ -74,6 +74,11 @@ def origins(name):
     return [origin(one) for one in given]
 
 
+def environment(**changed):
+    """For another process of ours: what this one was given, but for that."""
+    return os.environ | changed
+
+
 def folder(name, default):
     return ROOT / text(name, default)
 

@@ -55,7 +55,8 @@ def run(followers):
 
 
 def end_with_party():
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
