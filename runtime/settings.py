@@ -13,7 +13,7 @@ import select
 import unicodedata
 from pathlib import Path
 
-VERSION = "1.1.0"  # CHANGELOG.md says what is new in it
+VERSION = "1.2.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
 NOTIFY_SOCKET = os.environ.get("NOTIFY_SOCKET")  # no setting of ours: systemd gives it to what it starts
 

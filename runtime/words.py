@@ -16,6 +16,8 @@ def read_words():
 
 
 IN = read_words()
+# What templates alone show: the page's scripts are spared it.
+IN_TEMPLATES_ALONE = {"page", "signIn", "offline", "trouble", "privacy", "insights"}
 
 
 def in_the_visitors_language():
@@ -23,4 +25,6 @@ def in_the_visitors_language():
     if settings.DEV:
         IN.update(read_words())
     language = request.accept_languages.best_match(IN, "en")
-    return {"language": language, "direction": IN[language]["direction"], "words": IN[language]}
+    words = IN[language]
+    for_scripts = {part: words[part] for part in words if part not in IN_TEMPLATES_ALONE}
+    return {"language": language, "direction": words["direction"], "words": words, "words_for_scripts": for_scripts}

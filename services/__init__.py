@@ -12,5 +12,4 @@ def made(name):
 
 
 def offer(app, visitor, submit):
-    """Let `app` show what the services know. `visitor()` and `submit(…)` are those of app.py."""
-    import_module("services.insights").offer(app, visitor, submit)  # it knows Flask, which their own process does not
+    """Let `app` show the services' pages: `visitor()` is who asks, `submit` the one way in for what they say."""

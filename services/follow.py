@@ -23,6 +23,7 @@ import users
 from party.rules import Command, Outcome, Refused
 from party.state import State
 from runtime import lease, records, settings
+from runtime.clock import now
 from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.services")
@@ -336,7 +337,3 @@ def sentence_of(error, path):
     if isinstance(error, sqlite3.Error):
         return f"{path} cannot be used: {error}."
     return obstacle(path, error) if isinstance(error, OSError) else f"PARTY_JOURNAL {error}"
-
-
-def now():
-    return time.time_ns() // 1_000_000
