@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from conftest import browser_of
 from person import form_token
 
