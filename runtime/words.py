@@ -18,9 +18,16 @@ def read_words():
 IN = read_words()
 
 
+def fill(sentence, **values):
+    """The sentence with `{name}` replaced by `values`. One with several forms is chosen by `count`, as far as the
+    languages that there are need it; static/words.js does the same in a browser."""
+    form = sentence if isinstance(sentence, str) else sentence["one" if values["count"] == 1 else "other"]
+    return form.format(**values)
+
+
 def in_the_visitors_language():
-    """What every template is given: the words, their language, and which way it runs."""
+    """What every template is given: the words, how to fill one, their language, and which way it runs."""
     if settings.DEV:
         IN.update(read_words())
     language = request.accept_languages.best_match(IN, "en")
-    return {"language": language, "direction": IN[language]["direction"], "words": IN[language]}
+    return {"language": language, "direction": IN[language]["direction"], "words": IN[language], "fill": fill}
