@@ -26,6 +26,7 @@ runtime/. From top to bottom: state, set-up, the way in, announcements, time, pa
     more_time  room                         inside, not host    asks for more time
     extend     room                         host                ten more minutes
     close      room                         host                ends the discussion
+    feedback   about, choice?, text? …      anyone signed in    tells the owner how it was, or an idea
 """
 
 from runtime import transport  # first: it makes the standard library cooperative
@@ -35,19 +36,20 @@ import contextlib
 import logging
 import secrets
 import threading
-import time
 from dataclasses import dataclass, field
 
 from flask import Flask, redirect, render_template, request, session
 from flask_socketio import SocketIO
-from werkzeug.middleware.proxy_fix import ProxyFix
 
+import services
 import users
 from party import reading, rules, story, views
 from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
-from runtime import assets, commands, metrics, obstacles, records, settings, web
+from runtime import assets, commands, measuring, metrics, obstacles, records, settings, web
+from runtime.beside import Beside
+from runtime.clock import again_and_again, now
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
 from runtime.pace import TokenBuckets, WrongTries
@@ -359,16 +361,6 @@ def card(room):
 
 # --- Time -------------------------------------------------------------------------------------------------------------
 
-# A clock that nobody sets: it starts from the wall clock and then only runs on, through sleep as well where the
-# system has such a clock (Linux).
-STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-STARTED = time.time_ns() - time.clock_gettime_ns(STEADY)
-
-
-def now():
-    """Milliseconds UTC."""
-    return (STARTED + time.clock_gettime_ns(STEADY)) // 1_000_000
-
 
 def tick():
     """What happens by itself, four times a second: people go, sign-ins end, time runs out, news is told."""
@@ -443,15 +435,6 @@ def clear_out(room_id):
     news.told.pop(room_id, None)
 
 
-def again_and_again(seconds, *tasks):
-    """Do them for ever, with so many seconds between two times. Where one fails, the next one is done all the same."""
-    while True:
-        for task in tasks:
-            with records.mistakes_recorded(log, f"What is done every {seconds:g} s failed; it is done again."):
-                task()
-        socketio.sleep(seconds)
-
-
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
 wrong_tries = WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
@@ -483,14 +466,12 @@ def carry_over(mine):
         log_sign_in(mine)
 
 
-def log_sign_in(mine):
-    submit("sign_in", mine["user"], sign_in=mine["id"], since=mine["since"], number=mine["number"])
+def log_sign_in(mine, **arrival):
+    submit("sign_in", mine["user"], sign_in=mine["id"], since=mine["since"], number=mine["number"], **arrival)
 
 
-@app.get("/offline")
-def offline():
-    """What the page's service worker keeps, and shows without a network. The same for everybody."""
-    return render_template("offline.html")
+services.offer(app, visitor, submit)
+measuring.offer(app, visitor, submit, lambda user: keep_pace(user))
 
 
 @app.get("/")
@@ -498,6 +479,7 @@ def index():
     """The page, with the lobby as it is now."""
     who = visitor()
     if not who:
+        measuring.note_arrival()
         return redirect("sign-in")
     with lock:
         lobby = {"now": now(), "rooms": list(map(card, rules.live_rooms(state)))}
@@ -506,7 +488,10 @@ def index():
 
 @app.get("/sign-in")
 def sign_in_page():
-    return redirect("./") if visitor() else sign_in_form()
+    if visitor():
+        return redirect("./")
+    measuring.note_arrival()
+    return sign_in_form()
 
 
 def sign_in_form(error=None, status=200, headers=None, id=None):
@@ -532,7 +517,7 @@ def sign_in():
     if not right:
         return sign_in_form("That name and password do not go together.", 401)
     mine = {"user": name, "id": secrets.token_urlsafe(9), "since": now(), "number": number}
-    log_sign_in(mine)
+    log_sign_in(mine, **measuring.arrival())
     session.clear()
     session.permanent = True
     session["sign_in"] = mine
@@ -571,9 +556,7 @@ def refusal_of_visitor(environ):
 
 transport.guard(socketio)
 app.wsgi_app = gate = transport.Gate(app.wsgi_app, "/socket.io/", settings.ORIGINS, web.HEADERS, refusal_of_visitor)
-if settings.PROXIES:
-    trusted = dict.fromkeys(("x_for", "x_proto", "x_host", "x_port", "x_prefix"), settings.PROXIES)
-    app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)
+web.believe_proxies(app)
 paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
 
 
@@ -621,7 +604,8 @@ def acknowledge(handler, sid, payload):
     first, then it is up to the handler, which is given the tab that the event came from."""
     try:
         with lock:
-            keep_pace(tab := tab_of(sid))
+            tab = tab_of(sid)
+            keep_pace(tab.user, tab)
         if len(payload) != 1 or not isinstance(payload[0], dict):
             raise Refused("bad_input", "Please send one object.")
         return {"ok": True, **handler(tab, payload[0])}
@@ -633,10 +617,10 @@ def acknowledge(handler, sid, payload):
         return OUR_MISTAKE.ack | {"id": records.mistake(log, "An event failed.")}
 
 
-def keep_pace(tab):
-    """Refuse who is too fast; hang up on who goes on all the same."""
-    if wait := paces.take(tab.user, now()):
-        if paces.refusals(tab.user) > REFUSALS_BEFORE_CLOSING:
+def keep_pace(user, tab=None):
+    """Refuse who is too fast; hang up on a tab that goes on all the same."""
+    if wait := paces.take(user, now()):
+        if tab and paces.refusals(user) > REFUSALS_BEFORE_CLOSING:
             transport.hang_up(socketio, tab.sid)
         raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
 
@@ -801,6 +785,11 @@ def on_close(tab, data):
     return ask(tab, "close", data, room=reading.room(data), reason="host")
 
 
+@event
+def on_feedback(tab, data):
+    return ask(tab, "feedback", data, **reading.feedback(data))
+
+
 @socketio.server.on("*")
 def on_anything_else(_, sid, *payload):
     """Every event answers, also one that there is not."""
@@ -833,15 +822,20 @@ def main():
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
     begin()
+    beside = Beside()
     obstacles.warn_of_settings(app.secret_key)
-    socketio.start_background_task(again_and_again, TICK_SECONDS, tick, health.is_alive)
-    socketio.start_background_task(again_and_again, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE))
+    socketio.start_background_task(again_and_again, socketio.sleep, TICK_SECONDS, tick, health.is_alive)
+    socketio.start_background_task(
+        again_and_again, socketio.sleep, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE)
+    )
+    socketio.start_background_task(again_and_again, socketio.sleep, 1, beside.look_after)
     try:
         at = settings.HOST, settings.PORT
         transport.serve(socketio, app, gate, *at, lambda port: print(*settings.addresses(port), sep="\n", flush=True))
     except (OSError, UnicodeError) as error:  # the latter for what can be nobody's name
         raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {obstacles.why_not_listening(error)}") from None
     finally:
+        beside.end()
         journal.close()
 
 

@@ -27,8 +27,7 @@ from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.people")
 
-# name → number, where the owner has no list of their own. The first is the owner, who so far has no more rights than
-# the others.
+# name → number, where the owner has no list of their own. The first is the owner: the pages about the party are theirs.
 PEOPLE = {"asha": 1, "bilal": 1, "chen": 1, "dana": 1, "emeka": 1, "farida": 1}
 
 GUESTS = {f"guest{n}": 1 for n in range(1, settings.GUESTS + 1)}  # beside them, where PARTY_GUESTS says how many
@@ -54,10 +53,15 @@ def number_of(name):
     return NUMBERS.get(name)
 
 
+def owner():
+    """The name of the first of the people, None where there are none. A guest is never the owner."""
+    return _owner
+
+
 def take_up():
     """Make those who may sign in the owner's people, or else the six; the guests beside them. Raises ValueError, with a
     sentence, where that makes no sense."""
-    global NUMBERS, _AS_TYPED, _taken_up
+    global NUMBERS, _AS_TYPED, _owner, _taken_up
     _taken_up = _stat_of_list()
     own = read_list()
     if own is None and begun_path().exists():
@@ -67,7 +71,7 @@ def take_up():
         )
     people, whose = (PEOPLE, "PEOPLE in users.py") if own is None else (own["people"], str(list_path()))
     ensure_names([*people, *GUESTS], whose)
-    NUMBERS = people | GUESTS  # name → number
+    NUMBERS, _owner = people | GUESTS, next(iter(people), None)  # name → number
     _AS_TYPED = {_plain(name): name for name in NUMBERS}
 
 

@@ -14,6 +14,20 @@ Data = Mapping[str, Any]
 
 MAX_TOPIC, MAX_PITCH, MAX_TEXT = 120, 140, 2_000  # characters
 MAX_NAME, MAX_ID, MAX_KEY = 40, 40, 64
+MAX_SAID = 1_000  # to the owner, and the owner's answer
+MAX_ERROR, MOST_ERRORS = 80, 5  # the first words of a script's mistake, and how many a page tells
+MAX_QUESTION = 120
+DAY_SECONDS = 86_400  # the longest that a page can have been seen, or waited, in one go
+MOST_TIMES = 1_000_000  # of whatever a page counts
+MONTHS = {f"{month:02}" for month in range(1, 13)}
+# What a person can tell the owner about, and what they choose from there.
+ABOUT = {
+    "room": ("yes", "partly", "no"),  # was it worth your time?
+    "losing": ("very", "somewhat", "not"),  # how disappointed would you be, if the party were gone?
+    "idea": (),
+    "problem": (),
+    "praise": (),
+}
 MOST_MINUTES = 30  # that a host may choose; the owner may set more
 INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}  # Unicode's categories of control, format and white space
 
@@ -24,6 +38,7 @@ def limits(room_minutes: float) -> dict[str, Any]:
         "maxTopic": MAX_TOPIC,
         "maxPitch": MAX_PITCH,
         "maxText": MAX_TEXT,
+        "maxSaid": MAX_SAID,
         "roomMinutes": room_minutes,
         "mostMinutes": MOST_MINUTES,
         "longestRoom": rules.LONGEST_ROOM,
@@ -81,6 +96,54 @@ def optional_key(data: Data) -> str | None:
     return None if data.get("key") is None else key(data)
 
 
+def feedback(data: Data) -> dict[str, Any]:
+    """What somebody tells the owner: a choice, words, or both. Words that may be missing are left out."""
+    about = choice_under(data, "about", ABOUT)
+    told: dict[str, Any] = {"about": about, "talk": data.get("talk") is not None and flag_under(data, "talk")}
+    if about == "room":
+        told["room"] = room(data)
+    if ABOUT[about]:
+        told["choice"] = choice_under(data, "choice", ABOUT[about])
+    if not ABOUT[about] or data.get("text"):
+        told["text"] = text_under(data, "text", MAX_SAID)
+    if about == "problem":
+        told |= {name: one_line(text_under(data, name, MAX_ERROR)) for name in ("version", "error") if data.get(name)}
+    return told
+
+
+def told(data: Data) -> dict[str, Any]:
+    """What a page measured while it was seen. What it does not tell counts as none; times that it may not know are left
+    out, and so is whatever else there is."""
+    seconds = round(measure_under(data, "seconds", DAY_SECONDS), 1)
+    inside = round(measure_under(data, "inside", DAY_SECONDS), 1) if "inside" in data else 0
+    counts = ("asked", "unavailable", "failed", "reconnections")
+    return {
+        "seconds": seconds,
+        "inside": min(inside, seconds),
+        **{name: milliseconds(data, name) for name in ("paint", "live") if data.get(name) is not None},
+        **({"wait": wait(data)} if data.get("wait") is not None else {}),
+        **{name: number_under(data, name, 0, MOST_TIMES) or 0 for name in counts},
+        "errors": errors(data),
+    }
+
+
+def wait(data: Data) -> dict[str, int]:
+    """How long they waited for acknowledgements."""
+    given = object_under(data, "wait")
+    return {name: milliseconds(given, name) for name in ("median", "slowest")}
+
+
+def milliseconds(data: Data, name: str) -> int:
+    return round(measure_under(data, name, DAY_SECONDS * 1000))
+
+
+def errors(data: Data) -> list[str]:
+    given = data.get("errors", [])
+    if not isinstance(given, list) or len(given) > MOST_ERRORS:
+        raise Refused("bad_input", f"Please give at most {MOST_ERRORS} texts as errors.")
+    return [one_line(text_under({"error": one}, "error", MAX_ERROR)) for one in given]
+
+
 def mood(data: Data) -> str:
     return choice_under(data, "mood", MOODS)
 
@@ -102,6 +165,25 @@ def after(data: Data, most: int) -> int | None:
 
 def reply(data: Data, most: int) -> int | None:
     return number_under(data, "reply", 1, most)
+
+
+# --- What the owner enters: each field of a form is text --------------------------------------------------------------
+
+
+def answer(form: Data) -> dict[str, Any]:
+    """To which feedback, and what."""
+    return {"to": text_under(form, "to", MAX_ID), "text": text_under(form, "text", MAX_SAID)}
+
+
+def goals(form: Data) -> dict[str, Any]:
+    """What the owner asks of the party, and from which share on the answer is yes."""
+    question = one_line(text_under(form, "question", MAX_QUESTION))
+    return {"question": question, **{name: percent_under(form, name) for name in ("spoke", "returned", "voices")}}
+
+
+def spent(form: Data) -> dict[str, Any]:
+    """In which month, and how much, in whatever money the owner reckons."""
+    return {"month": month_under(form, "month"), "amount": amount_under(form, "amount")}
 
 
 # --- What the fields are made of --------------------------------------------------------------------------------------
@@ -141,6 +223,14 @@ def required_number(data: Data, name: str, low: int, high: int) -> int:
     return value
 
 
+def measure_under(data: Data, name: str, high: int) -> float:
+    """The number from 0 to `high` under `name`, which may have a fraction. Refuses anything else."""
+    value = data.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= high:
+        return float(value)
+    raise Refused("bad_input", f"Please give a number from 0 to {high:,} as {name}.")
+
+
 def flag_under(data: Data, name: str) -> bool:
     """The true or false under `name`. Refuses anything else."""
     value = data.get(name)
@@ -149,9 +239,46 @@ def flag_under(data: Data, name: str) -> bool:
     return value
 
 
+def object_under(data: Data, name: str) -> Data:
+    """The object under `name`. Refuses anything else."""
+    value = data.get(name)
+    if not isinstance(value, Mapping):
+        raise Refused("bad_input", f"Please give an object as {name}.")
+    return value
+
+
 def choice_under(data: Data, name: str, choices: Collection[str]) -> str:
     """The one of `choices` that stands under `name`. Refuses anything else."""
     value = data.get(name)
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise Refused("bad_input", f"Please give one of these as {name}: {', '.join(choices)}.")
-    return str(value)
+    return value
+
+
+def percent_under(form: Data, name: str) -> int:
+    """A whole number from 1 to 100. Refuses anything else."""
+    value = str(form.get(name, "")).strip()
+    if is_digits(value, 3) and 1 <= int(value) <= 100:
+        return int(value)
+    raise Refused("bad_input", f"Please give a whole number from 1 to 100 as {name}.")
+
+
+def month_under(form: Data, name: str) -> str:
+    """A month like 2026-11. Refuses anything else."""
+    year, _, month = str(form.get(name, "")).strip().partition("-")
+    if is_digits(year, 4) and len(year) == 4 and month in MONTHS:
+        return f"{year}-{month}"
+    raise Refused("bad_input", f"Please give a {name} like 2026-11.")
+
+
+def amount_under(form: Data, name: str) -> float:
+    """An amount of money like 12, 12.5 or 12,50. Refuses anything else."""
+    whole, _, cents = str(form.get(name, "")).strip().replace(",", ".").partition(".")
+    if is_digits(whole, 8) and (not cents or is_digits(cents, 2)):
+        return float(f"{whole}.{cents or 0}")
+    raise Refused("bad_input", f"Please give an amount like 12.50 as {name}.")
+
+
+def is_digits(text: str, most: int) -> bool:
+    """Whether it is a whole number of at most so many digits."""
+    return len(text) <= most and text.isascii() and text.isdecimal()

@@ -212,6 +212,17 @@ def readers(room: Room, command: Command) -> None:
     ensure_may_read(room, command["user"])
 
 
+def who_was_inside(state: Party, command: Command) -> None:
+    """Of a room, those who were inside tell how it was, once it has closed."""
+    if "room" not in command:
+        return
+    room = find_room(state, command["room"])
+    if command["user"] not in room.visitors:
+        raise Refused("forbidden", "You were not in that room.")
+    if room.is_live:
+        raise Refused("conflict", "That room is still open. You can say how it was once it has closed.")
+
+
 def ensure_may_read(room: Room, user: str) -> None:
     if not room.is_live and user not in room.visitors:
         raise Refused("closed", "That room has closed. Only those who were inside can still read it.")
@@ -505,6 +516,10 @@ def renumber(state: Party, command: Command) -> None:
         known.ended = known.ended or known.number != user.number
 
 
+def change_nothing(state: Party, command: Command) -> None:
+    """It is in the log for who reads it from there: a service, or the owner."""
+
+
 # --- All kinds of commands --------------------------------------------------------------------------------------------
 
 RoomRule = Callable[[Room, Command], Outcome | None]
@@ -535,13 +550,20 @@ PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
     "sign_in": (anyone, note_sign_in),
     "sign_out": (anyone, end_sign_in),
     "renumber": (anyone, renumber),
+    # For the services, which learn from the log: what pages tell, what people say to the owner, what the owner enters.
+    "opened": (anyone, change_nothing),
+    "measured": (anyone, change_nothing),
+    "feedback": (anyone, change_nothing),
+    "answer": (anyone, change_nothing),
+    "goals": (anyone, change_nothing),
+    "spent": (anyone, change_nothing),
 }
 
 KINDS = {*ROOM_RULES, *PARTY_RULES}
 
 # What is asked before a command goes into the log, and not again where the log puts it: one that was cut may no longer
 # tell. So it may look only at what stays true once it is, such as that a room has closed.
-AT_THE_DOOR: dict[str, PartyRule] = {"host": who_may_carry_on}
+AT_THE_DOOR: dict[str, PartyRule] = {"host": who_may_carry_on, "feedback": who_was_inside}
 
 # After these, there may be more closed rooms than are kept: `forget_surplus`.
 CLOSING = {"close", "end"}

@@ -7,7 +7,7 @@ from party.rules import Command, Outcome
 from party.state import State
 
 # What somebody said to a few, or without a name: in a story only when asked for.
-PRIVATE = {"text", "pitch", "mood", "liked"}
+PRIVATE = {"text", "pitch", "mood", "liked", "choice", "question"}
 # What has a column of its own, or is the server's business alone.
 NO_DETAILS = {"id", "at", "kind", "user", "room", "key", "most", "through", "instead"}
 
@@ -25,7 +25,8 @@ def lines(
         outcome = outcome_of(state, command)
         if is_about(room, user, command, outcome):
             details = [f"{name}={value!r}" for name, value in command.items() if name not in hidden]
-            start = (time_of(command), str(position), command["user"] or "(the party)", command["kind"])
+            who = command["user"] or ("(a stranger)" if command["kind"] == "opened" else "(the party)")
+            start = (time_of(command), str(position), who, command["kind"])
             end = (f"→ {result(state, command, outcome)}", f"through {command.get('through') or '(none)'}")
             yield "  ".join((*start, *details, *end))
 

@@ -35,29 +35,33 @@ GAUGES = {
     "party_unsent_packets": ("What waits for readers that are slow to take it, of all connections.", ()),
     "party_unsent_packets_longest": ("The same, of the connection with most of it.", ()),
     "party_ready": ("Whether what is needed is so: /readyz says yes when all of it is.", ("check",)),
+    "party_service_lag_seconds": ("Since a service had read all of the log.", ("service",)),
     "party_last_backup_timestamp_seconds": ("When a backup was last made here.", ()),
 }
 # From half of what a common event takes to the two seconds after which the log is given up, and what may come on top.
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+BUCKETS = (*BOUNDS, 10.0)  # of those beyond all bounds, of which there should be none, so much is said
+LATELY_SECONDS = 300
 
 
 class Durations:
     """How many took up to each of BOUNDS, and all together, in seconds."""
 
     def __init__(self):
-        self._counts, self._sum = [0] * (len(BOUNDS) + 1), 0.0
+        self.counts, self._sum = [0] * len(BUCKETS), 0.0
 
     def note(self, seconds):
-        self._counts[bisect.bisect_left(BOUNDS, seconds)] += 1
+        self.counts[bisect.bisect_left(BOUNDS, seconds)] += 1
         self._sum += seconds
 
     def buckets(self):
         """(bound, how many up to there) of each, as text and number; and the sum."""
-        return list(zip([*map(str, BOUNDS), "+Inf"], itertools.accumulate(self._counts), strict=True)), self._sum
+        return list(zip([*map(str, BOUNDS), "+Inf"], itertools.accumulate(self.counts), strict=True)), self._sum
 
 
 _counts = {name: Counter() for name in COUNTERS}  # name → labels → how many
 _durations = {name: defaultdict(Durations) for name in HISTOGRAMS}
+_long_ago = _lately = time.monotonic(), [0] * len(BUCKETS)  # how many events had taken how long, at two times
 _figures = [lambda: {"party_build_info": {settings.VERSION: 1}}]
 
 
@@ -90,6 +94,40 @@ def measured(event, answer, *question):
     count("party_events", event, "ok" if ack["ok"] else ack["code"])
     note("party_event_duration_seconds", time.perf_counter() - began, event)
     return ack
+
+
+def took_lately():
+    """Milliseconds from an event to its answer, of those in the last minutes: {"median", "slowest", "count"}; None
+    where there was none. They are known by their buckets alone: the median is reckoned as Prometheus does, and the
+    slowest took no more than the bound of its bucket."""
+    global _long_ago, _lately
+    at, counts = time.monotonic(), event_counts()
+    if at >= _lately[0] + LATELY_SECONDS:
+        _long_ago, _lately = _lately, (at, counts)
+    more = [now - before for now, before in zip(counts, _long_ago[1], strict=True)]
+    if not (count := sum(more)):
+        return None
+    return {"median": round(median(more) * 1000, 1), "slowest": round(bound_of(more) * 1000, 1), "count": count}
+
+
+def event_counts():
+    """How many events took up to each of BOUNDS, of all kinds together."""
+    kinds = [durations.counts for durations in _durations["party_event_duration_seconds"].values()]
+    return [sum(column) for column in zip([0] * len(BUCKETS), *kinds, strict=True)]
+
+
+def median(counts):
+    """Seconds: as far into its bucket as the middle one is among those in it."""
+    middle, below = sum(counts) / 2, 0
+    for bound, low, count in zip(BUCKETS, (0.0, *BUCKETS), counts, strict=False):
+        if below + count >= middle:
+            return low + (bound - low) * (middle - below) / count
+        below += count
+
+
+def bound_of(counts):
+    """The bound of the last bucket with something in it."""
+    return [bound for bound, count in zip(BUCKETS, counts, strict=True) if count][-1]
 
 
 def timed(append, command):

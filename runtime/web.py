@@ -8,15 +8,20 @@ import secrets
 from functools import partial
 
 import brotli
+import orjson
 from flask import render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from party.rules import Refused
 from runtime import assets, records, settings, words
 
 log = logging.getLogger("party.web")
 
 TOKEN_BYTES = 18
+TEXT = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+STATUS_OF_CODE = {"bad_input": 400, "signed_out": 401, "slow_down": 429, "unavailable": 503}
 MAX_FORM_BYTES = 16_000
 # Vue and the Socket.IO client, as the page's loader has to know them.
 LIBRARIES = assets.for_page(use_cdn=settings.ASSETS == "cdn")
@@ -78,6 +83,9 @@ def set_up(app, sign_in_seconds, limits):
     app.session_interface = SessionCookie()
     assets.serve(app)
     app.after_request(keep_pages_small_and_out_of_caches)
+    app.add_url_rule("/privacy", view_func=privacy)
+    app.add_url_rule("/offline", view_func=offline)
+    app.register_error_handler(Refused, refusal)
     app.register_error_handler(HTTPException, trouble)
     app.register_error_handler(Exception, our_mistake)
     app.context_processor(words.in_the_visitors_language)
@@ -94,6 +102,13 @@ def set_up(app, sign_in_seconds, limits):
     )
 
 
+def believe_proxies(app):
+    """Take a visitor's address, and ours, from as many proxies as stand in front."""
+    if settings.PROXIES:
+        trusted = dict.fromkeys(("x_for", "x_proto", "x_host", "x_port", "x_prefix"), settings.PROXIES)
+        app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)
+
+
 def keep_pages_small_and_out_of_caches(response):
     """A page carries a name and a token: after signing out, the back button must not show it."""
     if response.mimetype == "text/html":
@@ -103,6 +118,19 @@ def keep_pages_small_and_out_of_caches(response):
             response.content_encoding = encoding
             response.set_data(COMPRESSIONS[encoding](response.get_data()))
     return response
+
+
+# --- Pages that are the same for everybody ----------------------------------------------------------------------------
+
+
+def privacy():
+    """What is kept of whom, where, for how long, and who sees it."""
+    return render_template("privacy.html")
+
+
+def offline():
+    """What the page's service worker keeps, and shows without a network."""
+    return render_template("offline.html")
 
 
 # --- In place of a page that cannot be had ----------------------------------------------------------------------------
@@ -127,6 +155,12 @@ def trouble(error, id=None):
     return response
 
 
+def refusal(error):
+    """What a rule, or who reads a form, refuses: its sentence, which a script may show."""
+    headers = {"Retry-After": str(error.ack["retry_after"])} if "retry_after" in error.ack else {}
+    return error.ack["error"], STATUS_OF_CODE.get(error.ack["code"], 409), {**TEXT, **headers}
+
+
 # --- The token that a form must bring back: another site cannot read it -----------------------------------------------
 
 
@@ -148,6 +182,23 @@ def is_our_form():
         return False
     mask, hidden = bytes.fromhex(token)[:TOKEN_BYTES], bytes.fromhex(token)[TOKEN_BYTES:]
     return hmac.compare_digest(masked(hidden, mask).hex(), session.get("form_token", ""))
+
+
+def ensure_our_form():
+    """Refuse a form that brings no such token, as another site's does."""
+    if not is_our_form():
+        raise Refused("bad_input", "That form was too old. Please try again.")
+
+
+def object_in_form(name):
+    """The object of JSON in this field of the form. Refuses anything else."""
+    try:
+        given = orjson.loads(request.form.get(name, ""))
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise Refused("bad_input", f"Please give one object as {name}.")
+    return given
 
 
 def masked(token, mask):

@@ -16,6 +16,8 @@ def read_words():
 
 
 IN = read_words()
+# What templates alone show: the page's scripts are spared it.
+IN_TEMPLATES_ALONE = {"page", "signIn", "offline", "trouble", "privacy", "insights"}
 
 
 def fill(sentence, **values):
@@ -30,4 +32,11 @@ def in_the_visitors_language():
     if settings.DEV:
         IN.update(read_words())
     language = request.accept_languages.best_match(IN, "en")
-    return {"language": language, "direction": IN[language]["direction"], "words": IN[language], "fill": fill}
+    words = IN[language]
+    return {
+        "language": language,
+        "direction": words["direction"],
+        "words": words,
+        "words_for_scripts": {part: words[part] for part in words if part not in IN_TEMPLATES_ALONE},
+        "fill": fill,
+    }

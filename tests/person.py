@@ -16,6 +16,7 @@ PATIENCE = 10  # seconds that a test waits for what must come, also on a busy ma
 
 # Every field that an event needs beside `room` and `key`: what an event does not know, it ignores.
 FIELDS = {"topic": "Coffee", "text": "Hi", "user": "bilal", "before": 1, "seq": 1, "mood": "agree", "liked": True}
+FIELDS |= {"about": "room", "choice": "yes"}
 
 
 class Person:
@@ -85,6 +86,9 @@ class Person:
 
     def close(self, room, **more):
         return self.ask("close", {"room": room, **more})
+
+    def feedback(self, about, **more):
+        return self.ask("feedback", {"about": about, **more})
 
     def new_key(self):
         return f"{self.name}-{next(self.keys)}"

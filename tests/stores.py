@@ -6,6 +6,8 @@ import sqlite3
 
 from servers import ROOT
 
+from services.follow import Follower
+
 FIGURES = "CREATE TABLE IF NOT EXISTS reports (weeks INTEGER PRIMARY KEY, at, body)"
 FEEDBACK = """
 CREATE TABLE IF NOT EXISTS feedback (id TEXT PRIMARY KEY, at, who, about, room, choice, text, name, version, error,
@@ -23,7 +25,7 @@ def sample(name):
 @contextlib.contextmanager
 def writing(path, schema):
     with contextlib.closing(sqlite3.connect(path)) as database, database:
-        database.executescript(schema)
+        database.executescript(f"{Follower.KEPT}; {schema}")
         yield database
 
 

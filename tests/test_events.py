@@ -483,6 +483,8 @@ def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, b
         asha.approve(room, "bilal")
     if event in ("take_back", "like"):
         asha.message(room, "Once")
+    if event == "feedback":
+        asha.close(room)
     person = bilal if event in ("request", "withdraw", "like", "pulse", "more_time") else asha
     payload = FIELDS | {"room": room, "text": "Once", "key": person.new_key()}
     first = assert_ok(person.ask(event, payload))
@@ -586,6 +588,19 @@ def test_nonsense_gets_a_clear_sentence(asha):
         ("pulse", {}),
         ("pulse", {"mood": "angry"}),
         ("pulse", {"mood": ["agree"]}),
+        ("feedback", {}),
+        ("feedback", {"about": "weather"}),
+        ("feedback", {"about": ["room"]}),
+        ("feedback", {"about": "room"}),
+        ("feedback", {"about": "room", "choice": "very"}),
+        ("feedback", {"about": "room", "choice": "yes", "text": "x" * 1001}),
+        ("feedback", {"about": "room", "choice": "yes", "text": 7}),
+        ("feedback", {"about": "losing", "choice": "yes"}),
+        ("feedback", {"about": "idea"}),
+        ("feedback", {"about": "idea", "text": " "}),
+        ("feedback", {"about": "praise", "text": "Good", "talk": "yes"}),
+        ("feedback", {"about": "problem", "text": "It broke", "error": "x" * 81}),
+        ("feedback", {"about": "problem", "text": "It broke", "version": 7}),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_and_changes_nothing(event, wrong, asha):

@@ -298,7 +298,7 @@ def once_only(party, monkeypatch, *tasks):
     """What the party does again and again, once."""
     monkeypatch.setattr(party.socketio, "sleep", lambda seconds: sys.exit())
     with pytest.raises(SystemExit):
-        party.again_and_again(0.25, *tasks)
+        party.again_and_again(party.socketio.sleep, 0.25, *tasks)
 
 
 def test_a_tick_that_fails_again_and_again_is_recorded_and_counted_once_a_minute(

@@ -34,6 +34,7 @@ LIVE = {
     "more_time": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:-1]) | {"host": "forbidden"},
     "extend": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "close": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "feedback": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:], "conflict"),  # how was it: once it has closed
 }
 READS = ("watch", "history", "leave")
 FROM_INSIDE = ("writing", "like", "pulse", "more_time")  # of a tab, which is asked for first
@@ -46,6 +47,8 @@ def expected(event, caller, state):
         return None
     if state == "unknown":
         return "not_found"
+    if event == "feedback":
+        return None if state == "closed" and caller != "outsider" else LIVE[event][caller]
     if event in READS:
         return "closed" if (event, caller, state) == ("watch", "outsider", "closed") else LIVE[event][caller]
     if state == "live" or (event in FROM_INSIDE and caller == "outsider"):

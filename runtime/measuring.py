@@ -1,0 +1,84 @@
+"""What a page measures and tells, and where a stranger came from: ordinary commands, in the log like everything else.
+
+They change nothing in the party, and nobody in it hears of them. Who asks not to be measured, by Do Not Track or Global
+Privacy Control, is not: what their browser sends all the same is not taken.
+"""
+
+import re
+import secrets
+from collections import OrderedDict
+
+from flask import request, session
+
+from party import reading
+from party.rules import Refused
+from runtime import metrics, web
+from runtime.clock import now
+from runtime.pace import TokenBuckets
+
+SOURCE = re.compile(r"[A-Za-z0-9._-]{1,40}")  # what may stand in a link behind ?from=
+STRANGERS_A_SECOND, STRANGERS_AT_ONCE = 1, 60  # of all together: who opens the form again and again fills no log
+REMEMBERED = 10_000  # browsers at most
+
+strangers = TokenBuckets(STRANGERS_A_SECOND, STRANGERS_AT_ONCE)
+seen = OrderedDict()  # ids of the browsers that opened the form, the latest last
+
+
+def offer(app, visitor, submit, keep_pace):
+    """Let pages tell `app` what they measured. `keep_pace(user)` refuses who is too fast."""
+
+    @app.post("/measured")
+    def measured():
+        """Take what a page of somebody signed in tells as it is hidden, or that a stranger's shows the form."""
+        web.ensure_our_form()
+        if asks_not_to_be_measured():
+            return "", 204
+        if "opened" in request.form:
+            note_opened(submit)
+        else:
+            note_told(visitor(), submit, keep_pace)
+        return "", 204
+
+
+def note_told(who, submit, keep_pace):
+    """Put into the log what the page of `who` tells."""
+    if not who:
+        raise Refused("signed_out", "You are signed out. Please sign in again.")
+    user, sign_in = who
+    keep_pace(user)
+    took = metrics.took_lately()
+    more = {"took": took} if took else {}
+    submit("measured", user, through=sign_in, told=reading.told(web.object_in_form("measured")), **more)
+
+
+def note_opened(submit):
+    """Put into the log that a stranger's browser shows the form: once for each, as often as there is room for it."""
+    id = session.get("visitor")
+    if id is None or id in seen or strangers.take("all", now()):
+        return
+    seen[id] = True
+    if len(seen) > REMEMBERED:
+        seen.popitem(last=False)
+    submit("opened", visitor=id, source=session.get("source"))
+
+
+# --- Where a stranger came from ---------------------------------------------------------------------------------------
+
+
+def note_arrival():
+    """Keep in the cookie, until they sign in, which browser this is and from where the link came that it followed."""
+    if asks_not_to_be_measured():
+        return
+    session.setdefault("visitor", secrets.token_urlsafe(9))
+    if SOURCE.fullmatch(source := request.args.get("from", "")):
+        session["source"] = source
+
+
+def arrival():
+    """What is known of that, for the command that signs them in."""
+    known = () if asks_not_to_be_measured() else {"visitor", "source"} & session.keys()
+    return {name: session[name] for name in known}
+
+
+def asks_not_to_be_measured():
+    return "1" in (request.headers.get("DNT"), request.headers.get("Sec-GPC"))

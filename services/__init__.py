@@ -1,0 +1,18 @@
+"""What reads along in the log, and makes something of its own of it. The party does not notice: each runs in a process
+beside it, and can be switched off."""
+
+from importlib import import_module
+
+SERVICES = {"figures": "Figures", "feedback": "Feedback"}  # name, of its module too → its class, a `follow.Service`
+
+
+def made(name):
+    """A new one of that name. Its module is loaded only now: who shows pages does not need what reckons."""
+    return getattr(import_module(f"services.{name}"), SERVICES[name])()
+
+
+def offer(app, visitor, submit):
+    """Let `app` show the services' pages: `visitor()` is who asks, `submit` the one way in for what they say."""
+    from services import insights  # a service's own process needs no pages
+
+    insights.offer(app, visitor, submit)
