@@ -13,3 +13,6 @@ def made(name):
 
 def offer(app, visitor, submit):
     """Let `app` show the services' pages: `visitor()` is who asks, `submit` the one way in for what they say."""
+    from services import feedback
+
+    feedback.offer(app, visitor)
