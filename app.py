@@ -48,6 +48,7 @@ from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
 from runtime import assets, commands, measuring, metrics, obstacles, records, settings, web
+from runtime.beside import Beside
 from runtime.clock import again_and_again, now
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
@@ -821,17 +822,20 @@ def main():
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
     begin()
+    beside = Beside()
     obstacles.warn_of_settings(app.secret_key)
     socketio.start_background_task(again_and_again, socketio.sleep, TICK_SECONDS, tick, health.is_alive)
     socketio.start_background_task(
         again_and_again, socketio.sleep, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE)
     )
+    socketio.start_background_task(again_and_again, socketio.sleep, 1, beside.look_after)
     try:
         at = settings.HOST, settings.PORT
         transport.serve(socketio, app, gate, *at, lambda port: print(*settings.addresses(port), sep="\n", flush=True))
     except (OSError, UnicodeError) as error:  # the latter for what can be nobody's name
         raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {obstacles.why_not_listening(error)}") from None
     finally:
+        beside.end()
         journal.close()
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 
-from runtime import metrics, settings, supervisor
+from runtime import beside, metrics, settings, supervisor
 from runtime.journal import Unavailable
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -87,6 +87,7 @@ class Health:
     def figures(self):
         return {
             "party_ready": {name: int(is_so) for name, is_so in self.checks().items()},
+            "party_service_lag_seconds": beside.lags(),
             "party_last_backup_timestamp_seconds": last_backup(),
         }
 

@@ -13,6 +13,7 @@ All offer the same:
                               may be in the log or not.
     replay(after=None)        gives (position, command) for everything behind the position `after`, or for all, in
                               order; changes nothing, and needs no `follow` before it
+    forgotten()               how many commands were trimmed so far, nan where nobody can tell; needs no `follow`
     catch_up()                returns when `receive` has had all that is in the log now. Raises Unavailable.
     exchange(note)            leaves what note() gives for the processes that share this log, and gives what they
                               left: {process: note}, without those that are gone. Raises Unavailable. Costs next to
@@ -36,6 +37,7 @@ import gc
 import glob
 import itertools
 import logging
+import math
 import os
 import re
 import secrets
@@ -52,7 +54,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from runtime import records, settings
+from runtime import lease, records, settings
 from runtime.obstacles import obstacle
 
 log = logging.getLogger("party.journal")
@@ -214,6 +216,9 @@ class MemoryJournal(OneProcess):
     def replay(self, after=None):
         return [entry for entry in list(self._log) if entry[0] > (after or 0)]
 
+    def forgotten(self):
+        return self._log[0][0] - 1 if self._log else math.nan
+
     def trim(self, before):
         while self._log and self._log[0][1]["at"] < before:
             self._log.popleft()
@@ -304,19 +309,9 @@ class FileJournal(OneProcess, Together):
         return self._open_files.enter_context(contextlib.closing(sqlite3.connect(path, **options | how)))
 
     def _lock(self):
-        """Keep the file for this process until it ends, however it ends.
-
-        SQLite's own lock on an empty file beside it: that holds on every system, and reading the log stays allowed.
-        """
-        Path(f"{self.path}-lock").touch(mode=0o600)
-        lock = self._connect(f"{self.path}-lock", timeout=0)
-        try:
-            lock.execute("PRAGMA journal_mode = MEMORY")  # no third file
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            raise ValueError(f"{self.path} is in use: another party runs on it.") from None
+        """Keep the file for this process until it ends, however it ends. Reading the log stays allowed."""
+        if not self._open_files.enter_context(lease.on(self.path)):
+            raise ValueError(f"{self.path} is in use: another party runs on it.")
 
     def _check(self):
         """Raises ValueError for a file in which something is missing that was there: better no party than half a one.
@@ -338,11 +333,11 @@ class FileJournal(OneProcess, Together):
 
     def _check_commands(self, database):
         """Check every command, and that none is missing; gives the position that was given last."""
-        given = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+        given = last_given(database)
         last = deque((position for position, _ in self._commands(database)), maxlen=1)
-        if last and last[0] != (given and given[0]):
+        if last and last[0] != given:
             raise Damaged(self.path, "lacks its last commands")
-        return given[0] if given else 0
+        return given
 
     def _commands(self, database, after=0, most=-1):
         """(position, text) of each command behind `after`, or of the first `most`, in order. Raises Damaged where one
@@ -467,6 +462,16 @@ class FileJournal(OneProcess, Together):
                         if (command := command_in(position, text)) is not None:
                             yield position, command
 
+    def forgotten(self):
+        with self._sentences():
+            if not self._is_there():
+                return 0
+            with self._reading() as database:
+                if not has_table(database):
+                    return 0
+                first = database.execute("SELECT min(position) FROM log").fetchone()[0]
+                return first - 1 if first else last_given(database)
+
     def whole(self):
         """What `replay` gives, up to the first damage. One by one: a query looks ahead, and would fail too early."""
         last = 0
@@ -508,6 +513,12 @@ def nothing_collected():
 def has_table(database):
     """Whether the file is more than begun: a kill may come before its table is made."""
     return database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] > 0
+
+
+def last_given(database):
+    """The position that was given last, be it trimmed since; 0 where none was."""
+    given = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+    return given[0] if given else 0
 
 
 def checksum_of(at, text):
@@ -790,6 +801,16 @@ class RedisJournal(Together):
                 if (command := command_in(position, fields.get("command", ""))) is not None:
                     yield position, command
             start = f"({position}"
+
+    def forgotten(self):
+        """Redis counts what ever was put into a stream, from its version 7 on."""
+        try:
+            if not self._reader.exists(self.STREAM):
+                return 0
+            about = self._reader.xinfo_stream(self.STREAM)
+        except self._errors as error:
+            raise self._refusal(error) from error
+        return about.get("entries-added", math.nan) - about["length"]
 
     def exchange(self, note):
         if self._ended:

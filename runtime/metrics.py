@@ -35,6 +35,7 @@ GAUGES = {
     "party_unsent_packets": ("What waits for readers that are slow to take it, of all connections.", ()),
     "party_unsent_packets_longest": ("The same, of the connection with most of it.", ()),
     "party_ready": ("Whether what is needed is so: /readyz says yes when all of it is.", ("check",)),
+    "party_service_lag_seconds": ("Since a service had read all of the log.", ("service",)),
     "party_last_backup_timestamp_seconds": ("When a backup was last made here.", ()),
 }
 # From half of what a common event takes to the two seconds after which the log is given up, and what may come on top.

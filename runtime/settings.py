@@ -43,6 +43,15 @@ def number(name, default, low, high, fractions=False):
     raise SystemExit(f"{name} must be a {'' if fractions else 'whole '}number from {low} to {high}, not {given!r}.")
 
 
+def names(name, everything):
+    """Those of `everything` that are given, in its order; `none` is none of them."""
+    given, there_are = text(name, everything), everything.split(",")
+    wanted = [] if given.strip() == "none" else [one.strip() for one in given.split(",")]
+    if set(wanted) - set(there_are):
+        raise SystemExit(f"{name} must be none, or some of {everything}, not {given!r}.")
+    return [one for one in there_are if one in wanted]
+
+
 def origin(given):
     """The origin as browsers send it, however it was written; None for what is none."""
     given = unicodedata.normalize("NFKC", given).lower()
@@ -65,12 +74,27 @@ def origins(name):
     return [origin(one) for one in given]
 
 
+def environment(**changed):
+    """For another process of ours: what this one was given, but for that."""
+    return os.environ | changed
+
+
 def folder(name, default):
     return ROOT / text(name, default)
 
 
 def is_redis(address):
     return bool(re.match(r"(rediss?|unix)://", address))
+
+
+def store_of(service):
+    """Where what this service knows is kept."""
+    return INSTANCE / f"{service}.db"
+
+
+def caught_up_file_of(service):
+    """The file whose time says when this service had read all of the log last."""
+    return INSTANCE / f"{service}.caught-up"
 
 
 def refuse_unknown():
@@ -106,6 +130,10 @@ PROXIES = number("PARTY_PROXIES", 0, 0, 10)
 LOG = choice("PARTY_LOG", "plain", "json")  # how records are written
 METRICS_TOKEN = text("PARTY_METRICS_TOKEN", None)  # None: figures are for this machine alone
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
+SERVICES = names("PARTY_SERVICES", "figures,feedback")
+if JOURNAL == "memory:":
+    SERVICES = []  # no other process can read that
+SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 
 IS_FLASK_COMMAND = "FLASK_RUN_FROM_CLI" in os.environ

@@ -1,4 +1,14 @@
-"""What learns from the log: programs of their own, and the pages that show what they found."""
+"""What reads along in the log, and makes something of its own of it. The party does not notice: each runs in a process
+beside it, and can be switched off."""
+
+from importlib import import_module
+
+SERVICES = {"figures": "Figures", "feedback": "Feedback"}  # name, of its module too → its class, a `follow.Service`
+
+
+def made(name):
+    """A new one of that name. Its module is loaded only now: who shows pages does not need what reckons."""
+    return getattr(import_module(f"services.{name}"), SERVICES[name])()
 
 
 def offer(app, visitor, submit):

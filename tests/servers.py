@@ -89,6 +89,7 @@ class Server(Victim):
             "PARTY_SECRET_KEY": SECRET,
             "PARTY_PACE": "0",
             "PARTY_JOURNAL": "memory:",
+            "PARTY_SERVICES": "none",
             **FOR_EVERY_SERVER,
         }
         need("server", "page")

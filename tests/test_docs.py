@@ -23,7 +23,7 @@ EVERYTHING = "\n".join(DOCUMENTS.values())
 README, SECURITY = DOCUMENTS["README.md"], DOCUMENTS["SECURITY.md"]
 CONTRACT, OPERATING = DOCUMENTS["docs/contract.md"], DOCUMENTS["docs/operating.md"]
 PROMISES, FIGURES = DOCUMENTS["docs/promises.md"], DOCUMENTS["docs/figures.md"]
-FLOORS = ("party", "runtime")  # the folders whose modules have a row each
+FLOORS = ("party", "runtime", "services")  # the folders whose modules have a row each
 MODULES = sorted(
     path
     for pattern in ("*.py", *(f"{folder}/**/*.py" for folder in FLOORS))
@@ -68,7 +68,8 @@ def test_the_settings_in_operating_are_those_that_the_code_reads():
 
 def settings_in_code():
     """{name: its default as the code has it} of every setting that is read."""
-    readers = re.findall(r'^[A-Z_]+ = \w+\("(\w+)"(?:, ([^,)]+))?', (ROOT / "runtime/settings.py").read_text(), re.M)
+    source = (ROOT / "runtime/settings.py").read_text()
+    readers = re.findall(r'^[A-Z_]+ = \w+\("(\w+)"(?:, ("[^"]*"|[^,)]+))?', source, re.M)
     return {name: default.strip('"').replace("_", "") for name, default in readers}
 
 

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from conftest import browser_of
 from person import assert_ok, assert_refused, form_token
 from servers import password_of
@@ -177,6 +176,38 @@ def test_lately_is_the_last_minutes_and_of_all_events(monkeypatch):
     assert metrics.took_lately() is None, "what was long ago counts no more"
     durations["message"].note(99)
     assert metrics.took_lately()["slowest"] == 10_000.0
+
+
+# --- What the owner enters --------------------------------------------------------------------------------------------
+
+
+def test_what_the_owner_enters_comes_as_text_from_a_form():
+    goals = {"question": " Will  they? ", "spoke": "50", "returned": " 1 ", "voices": "100"}
+    assert reading.goals(goals) == {"question": "Will they?", "spoke": 50, "returned": 1, "voices": 100}
+    for amount, number in (("12", 12), ("12.5", 12.5), ("12,50", 12.5), ("0", 0), ("99999999.99", 99_999_999.99)):
+        assert reading.spent({"month": "2026-11", "amount": amount}) == {"month": "2026-11", "amount": number}
+    assert reading.answer({"to": "abc", "text": " Yes. ", "more": "x"}) == {"to": "abc", "text": "Yes."}
+
+
+@pytest.mark.parametrize(
+    "read, wrong",
+    [
+        *((reading.goals, {"question": question}) for question in (None, "", "x" * 121)),
+        *((reading.goals, {name: "0"}) for name in ("spoke", "returned", "voices")),
+        *((reading.goals, {"spoke": spoke}) for spoke in (None, "", "101", "1000", "-1", "5.5", "½", "٣", "ten")),
+        *((reading.spent, {"month": month}) for month in ("", "2026", "2026-13", "2026-00", "2026-1", "26-11", "x")),
+        *((reading.spent, {"amount": amount}) for amount in (None, "", "-1", "1.234", "1.2.3", "1e9", "²", "1" * 9)),
+        *((reading.answer, {"text": text}) for text in (None, "", " ", "x" * 1001)),
+        *((reading.answer, {"to": to}) for to in (None, "", "x" * 41)),
+    ],
+)  # fmt: skip
+def test_what_the_owner_enters_is_distrusted_as_well(read, wrong):
+    right = {"question": "Will they?", "spoke": "50", "returned": "40", "voices": "80"}
+    right |= {"month": "2026-11", "amount": "12", "to": "abc", "text": "Yes"}
+    assert read(right)
+    with pytest.raises(Refused, match=r"\w\.$") as refusal:
+        read(right | wrong)
+    assert refusal.value.ack["code"] == "bad_input"
 
 
 # --- Where a stranger came from ---------------------------------------------------------------------------------------

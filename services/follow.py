@@ -1,0 +1,339 @@
+"""Reads along in the log for a service: what happened, in order, each once in effect.
+
+A service makes something of its own of the log, and keeps that in a small SQLite file. How far it has read stands in
+the same file and is written in the same transaction: whatever is killed in between, nothing counts twice and nothing is
+left out. What was trimmed before it could be read is told as a `gap`, and never guessed.
+
+What a command led to is not in the log. A State() of our own finds it, made anew from the whole log at each start.
+"""
+
+import contextlib
+import functools
+import hmac
+import itertools
+import logging
+import math
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import users
+from party.rules import Command, Outcome, Refused
+from party.state import State
+from runtime import lease, records, settings
+from runtime.clock import now
+from runtime.obstacles import obstacle
+
+log = logging.getLogger("party.services")
+
+NEWS_SECONDS = 0.5  # between two looks into the log
+READ_AT_ONCE = 500  # commands: a reading ends within milliseconds, and the log's file is never held open for long
+REST_SECONDS, SELDOM_SECONDS = 2, 3_600
+AGAIN_SECONDS = 2  # until what went wrong is tried again
+NOTED_EVERY = 5  # seconds, that all is read: a disk is not to be busy with that
+BUSY_SECONDS = 5  # for a backup that begins; who reads the store hinders nobody
+PSEUDONYM_LENGTH = 16  # characters of a hexadecimal number
+UNKNOWN = Refused("unavailable", "Nobody knows what came of it.").ack
+
+
+class Service(Protocol):
+    """What reads along. `database` is its store, in a transaction that is not its to end.
+
+    A mistake in one of these is recorded and what it wrote undone; the service then goes on behind it.
+    """
+
+    name: str  # of its store, and of its label in the figures
+    SCHEMA: str  # CREATE TABLE IF NOT EXISTS …, run at each start
+
+    def take(self, database: sqlite3.Connection, position: Any, command: Command, outcome: Outcome) -> None:
+        """What happened next, in the transaction that keeps the position. Not what was sent again with the same key."""
+
+    def gap(self, database: sqlite3.Connection, since: int, until: int) -> None:
+        """What happened between these times, in milliseconds UTC, is not known: it was trimmed before it was read."""
+
+    def rest(self, database: sqlite3.Connection, at: int) -> None:
+        """There is nothing more to read just now: reckon what is to be shown, forget what is too old. Called at most
+        every two seconds, and once an hour where nothing happens."""
+
+
+# --- For who shows what a service knows -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[sqlite3.Connection | None]:
+    """The store of that service, for reading alone; None where there is none yet. Rows can be asked by name."""
+    path = settings.store_of(name)
+    if not path.exists():
+        yield None
+        return
+    with contextlib.closing(connection_to(path, "ro", timeout=0.2)) as database:
+        database.row_factory = sqlite3.Row
+        is_begun = database.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'kept'").fetchone()[0]
+        yield database if is_begun else None
+
+
+def connection_to(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=timeout)
+
+
+@functools.cache
+def pseudonym(name: str) -> str:
+    """What stands for a person in a store: always the same, and nobody's name without the secret key."""
+    return hmac.digest(users.secret_key().encode(), f"figures:{name}".encode(), "sha256").hex()[:PSEUDONYM_LENGTH]
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+class OtherLog(Exception):
+    """The command that was read last does not stand there any more: it was trimmed, or this is another log."""
+
+
+class Entry(NamedTuple):
+    number: float  # of entries in this log so far, those that were trimmed too; nan where nobody can tell
+    position: Any
+    command: Command
+    outcome: Outcome | None  # None: it was sent again, and nothing happened
+    is_certain: bool  # whether all that the outcome follows from was in the log
+
+
+class Reader:
+    """A log from its beginning, in short readings, with the outcome of each command."""
+
+    def __init__(self, journal):
+        self._journal = journal
+        self._state = State()
+        # Asked before the first reading: too low a number may make a gap where there is none, never none of a gap.
+        self.forgotten = journal.forgotten()
+        self.last = Entry(self.forgotten, None, {"id": None, "at": 0}, None, True)
+        self._before_last = None
+        self._is_taking_up, self.is_at_end = True, False
+        self._put_back = []
+
+    def read(self):
+        """The next few hundred entries; none where that is all. Raises OtherLog."""
+        some, self._put_back = self._put_back or [self._entry(*found) for found in self._found()], []
+        self._is_taking_up = self._is_taking_up and not self.is_at_end
+        return some
+
+    def put_back(self, entries):
+        """The next reading is of these."""
+        self._put_back = entries
+
+    def _found(self):
+        """A reading begins with the command that was read last: where that is not the first to be found, there is no
+        saying what stood behind it."""
+        with contextlib.closing(self._journal.replay(self._before_last)) as entries:
+            found = list(itertools.islice(entries, READ_AT_ONCE))
+        self.is_at_end = len(found) < READ_AT_ONCE
+        if self.last.position is None:
+            return found
+        if not found or found[0][1]["id"] != self.last.command["id"]:
+            raise OtherLog
+        return found[1:]
+
+    def _entry(self, position, command):
+        is_certain = not (self._is_taking_up and self.forgotten and self._lacks_what_it_follows_from(command))
+        self._before_last = self.last.position
+        self.last = Entry(self.last.number + 1, position, command, self._outcome(command), is_certain)
+        return self.last
+
+    def _lacks_what_it_follows_from(self, command):
+        """Whether its sign-in or its room is not known: in a log that was trimmed, that says nothing."""
+        through, room = command.get("through"), command.get("room")
+        return bool(
+            through and not self._state.sign_in_of(command["user"], through) or room and room not in self._state.rooms
+        )
+
+    def _outcome(self, command):
+        """As the party found it; of a command that another version wrote it says no more than that."""
+        try:
+            if self._state.remembered(command) is None:
+                return self._state.apply(command)
+            self._state.apply(command)
+        except Exception:
+            return UNKNOWN
+        return None
+
+
+# --- Following --------------------------------------------------------------------------------------------------------
+
+
+class Kept(NamedTuple):
+    """How far the service has read, as its store has it: the first three are of the last command."""
+
+    position: str
+    id: str | None
+    number: float | None
+    at: int  # of the latest command that was read, be it not the last
+
+
+class Follower:
+    """Hands a service what happens. Of several for the same store, one does; the others wait, and take over."""
+
+    KEPT = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value)"
+    # No mistake of a service: what is tried again, and not passed over.
+    TROUBLE = {
+        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }  # fmt: skip
+
+    def __init__(self, service, journal):
+        self._service, self._journal = service, journal
+        self.path = settings.store_of(service.name)
+        self._trouble = None
+        self._has_news, self._rested, self._noted = False, -math.inf, -math.inf
+
+    def follow(self, ended):
+        """Until `ended`, whatever goes wrong meanwhile."""
+        while not ended.is_set():
+            try:
+                settings.INSTANCE.mkdir(mode=0o700, exist_ok=True)
+                with lease.on(self.path) as is_ours:
+                    if is_ours:
+                        self._follow_on(ended)
+            except OtherLog:
+                continue
+            except (ValueError, OSError, sqlite3.Error) as error:
+                self._note_trouble(error)
+            except Exception:
+                records.recurring_mistake(log, f"The service {self._service.name} failed; it begins again.")
+            ended.wait(AGAIN_SECONDS)
+
+    def _follow_on(self, ended):
+        with contextlib.closing(self._open()) as database:
+            reader = self._reader_behind(kept_in(database), database)
+            while not ended.is_set():
+                if some := reader.read():
+                    self._take(database, some)
+                if reader.is_at_end:
+                    self._note_trouble(None)
+                    self._note_caught_up()
+                    self._rest(database)
+                    ended.wait(NEWS_SECONDS)
+
+    def _open(self):
+        """The store, with its tables."""
+        self.path.touch(mode=0o600)  # the mode of what SQLite puts beside it follows
+        with contextlib.ExitStack() as if_it_fails:
+            database = connection_to(self.path, "rw", BUSY_SECONDS)
+            if_it_fails.callback(database.close)
+            # What a power cut takes of the last moment is read again: the position goes with it.
+            for setting in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
+                database.execute(f"PRAGMA {setting}")
+            database.executescript(f"BEGIN; {self.KEPT}; {self._service.SCHEMA}; COMMIT")
+            if_it_fails.pop_all()
+        return database
+
+    # --- Where to go on ---
+
+    def _reader_behind(self, kept, database):
+        """One whose next entries the service has not had."""
+        reader = Reader(self._journal)
+        if kept is None or reader.forgotten == kept.number:
+            return reader  # all is new; or all that was read is what was trimmed
+        until = None
+        while some := reader.read():
+            ids = [entry.command["id"] for entry in some]
+            if kept.id in ids:
+                reader.put_back(some[ids.index(kept.id) + 1 :])
+                return reader
+            until = until or next((entry.command["at"] for entry in some if entry.command["at"] > kept.at), None)
+        return self._reader_behind_gap(kept, until or now(), database)
+
+    def _reader_behind_gap(self, kept, until, database):
+        """One that has read all there is, of which the service is given what is younger than what it has had. In one
+        transaction, since only the times say what that is."""
+        reader = Reader(self._journal)
+        with transaction(database):
+            self._ask("gap", database, kept.at, until)
+            self._keep(database, reader.last, kept.at)
+            while some := reader.read():
+                self._hand_over(database, [entry for entry in some if entry.command["at"] > kept.at])
+                self._keep(database, some[-1], max(kept.at, *(entry.command["at"] for entry in some)))
+        return reader
+
+    # --- Handing over ---
+
+    def _take(self, database, entries):
+        """Give the service these, in one transaction with how far that is."""
+        with transaction(database):
+            kept = kept_in(database)
+            self._hand_over(database, entries)
+            self._keep(database, entries[-1], max(kept.at if kept else 0, *(entry.command["at"] for entry in entries)))
+
+    def _hand_over(self, database, entries):
+        if unsure := [entry.command["at"] for entry in entries if not entry.is_certain]:
+            self._ask("gap", database, min(unsure), max(unsure))
+        for entry in entries:
+            if entry.is_certain and entry.outcome is not None:
+                self._ask("take", database, entry.position, entry.command, entry.outcome)
+        self._has_news = self._has_news or bool(entries)
+
+    def _ask(self, what, database, *given):
+        """Let the service do this, all of it or nothing. Its mistake is recorded, and no reason not to go on."""
+        database.execute("SAVEPOINT asked")
+        try:
+            getattr(self._service, what)(database, *given)
+        except Exception as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in self.TROUBLE:
+                raise
+            database.execute("ROLLBACK TO asked")
+            records.recurring_mistake(log, f"The service {self._service.name} could not `{what}`; it goes on behind.")
+        database.execute("RELEASE asked")
+
+    def _keep(self, database, entry, at):
+        kept = Kept(str(entry.position or ""), entry.command["id"], entry.number, at)
+        database.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", kept._asdict().items())
+
+    def _rest(self, database):
+        since = time.monotonic() - self._rested
+        if since >= (REST_SECONDS if self._has_news else SELDOM_SECONDS):
+            with transaction(database):
+                self._ask("rest", database, now())
+            self._has_news, self._rested = False, time.monotonic()
+
+    # --- Telling ---
+
+    def _note_caught_up(self):
+        """For the figures: now all is read."""
+        if time.monotonic() >= self._noted + NOTED_EVERY:
+            settings.caught_up_file_of(self._service.name).touch(mode=0o600)
+            self._noted = time.monotonic()
+
+    def _note_trouble(self, error):
+        """Tell the owner when a service cannot go on and when it can, once each."""
+        trouble = error and sentence_of(error, self.path)
+        if trouble and trouble != self._trouble:
+            log.error("The service %s waits: %s", self._service.name, trouble)
+        elif self._trouble and not trouble:
+            log.warning("The service %s goes on.", self._service.name)
+        self._trouble = trouble
+
+
+def kept_in(database):
+    """How far the service has read; None where it has not begun."""
+    rows = dict(database.execute("SELECT name, value FROM kept"))
+    return Kept(*(rows[name] for name in Kept._fields)) if rows else None
+
+
+@contextlib.contextmanager
+def transaction(database):
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def sentence_of(error, path):
+    """What hinders, for the owner."""
+    if isinstance(error, sqlite3.Error):
+        return f"{path} cannot be used: {error}."
+    return obstacle(path, error) if isinstance(error, OSError) else f"PARTY_JOURNAL {error}"
