@@ -24,7 +24,7 @@ def instance(tmp_path, monkeypatch):
     """The folder of a party with no list yet; whoever may sign in is forgotten afterwards."""
     monkeypatch.setattr(settings, "INSTANCE", tmp_path / "instance")
     monkeypatch.setattr(settings, "SECRET_KEY", SECRET)
-    for name in ("NUMBERS", "_AS_TYPED", "_taken_up"):
+    for name in ("NUMBERS", "_AS_TYPED", "_owner", "_taken_up"):
         monkeypatch.setattr(users, name, getattr(users, name))
     users.take_up()
     return tmp_path / "instance"
@@ -59,6 +59,23 @@ def test_until_there_is_a_list_the_six_may_sign_in_and_then_only_who_is_on_it(ru
     assert [line.split()[0] for line in run().splitlines()] == ["zoe", "max"]
     users.take_up()
     assert (users.number_of("zoe"), users.number_of("asha"), users.name_of("asha")) == (1, None, "asha")
+
+
+def test_the_owner_is_the_first_of_the_people_and_never_a_guest(run, monkeypatch):
+    monkeypatch.setattr(users, "GUESTS", {"guest1": 1})
+    assert users.owner() == next(iter(users.PEOPLE))
+    run("add", "zoe", "max")
+    users.take_up()
+    assert users.owner() == "zoe"
+    run("renew", "zoe")
+    users.take_up()
+    assert users.owner() == "zoe", "another password, the same person"
+    run("remove", "zoe")
+    users.take_up()
+    assert users.owner() == "max"
+    run("remove", "max")
+    users.take_up()
+    assert users.owner() is None and users.number_of("guest1") == 1
 
 
 def test_the_list_is_for_its_owner_alone_and_nothing_else_is_left_beside_it(run, instance):
