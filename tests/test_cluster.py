@@ -672,7 +672,7 @@ def test_one_process_reads_along_for_all_and_is_started_again_when_it_dies(own_c
     cluster = own_cluster(count=2, **own).says_its_address()
 
     def reading():
-        return [pid for pid in cluster.children() if "-m\0services" in command_line(pid)]
+        return [pid for pid in cluster.children() if "-m services" in command_line(pid)]
 
     wait_until(lambda: (tmp_path / "instance" / "figures.caught-up").exists(), "it has read everything", 10)
     [first] = reading()

@@ -301,6 +301,22 @@ def test_of_a_log_put_back_from_a_backup_what_is_younger_is_given_behind_a_gap(l
     assert [since for since, _ in gaps()] == [5]
 
 
+def test_a_store_that_is_moved_away_under_one_who_writes_is_begun_anew(log, instance):
+    class Waiting(UntilItRests):
+        rests = 0
+
+        def rest(self, database, at):
+            self.rests += 1
+            if self.rests > 1:
+                return self.ended.set()
+            for part in instance.glob("counting.db*"):
+                part.rename(instance / f"old-{part.name}")
+
+    log.opens_a_room()
+    read_along(log, Waiting())
+    assert taken() == ["sign_in 0", "tea"]
+
+
 def test_a_log_that_is_replaced_under_one_who_reads_is_noticed(instance):
     """Also where the other one has as many commands, so that the position is there."""
     log, path = Log(str(instance / "party.db")), instance / "party.db"
