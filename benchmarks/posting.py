@@ -1,4 +1,4 @@
-"""Points 6, 7 and 10: how many messages can be said, several processes on one Redis, and what reads along beside them."""
+"""Points 6, 7 and 10: how many messages can be said, several processes on one Redis, and what reads along beside."""
 
 import contextlib
 import shutil
