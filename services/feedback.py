@@ -4,14 +4,11 @@ A name is kept only with the words of who wants to be talked to; else a pseudony
 """
 
 import json
-from datetime import UTC, datetime, timedelta
 
 from runtime import clock
 from services import follow
-from services.reckoning import share
+from services.reckoning import DAY, WEEK, day_of, day_text, share
 
-DAY = timedelta(days=1) // timedelta(milliseconds=1)
-WEEK = 7  # days
 KEPT = 365 * DAY
 VISITS_KEPT = 1 * DAY  # of who went into a room; it is over long before
 ROOMS_BEFORE_ASKING = 3  # how somebody likes the party, they know after a few discussions
@@ -133,16 +130,6 @@ def losing(database):
     query = "SELECT choice, max(at) FROM feedback WHERE about = 'losing' GROUP BY who"
     choices = [choice for choice, _ in database.execute(query)]
     return share(choices.count("very"), len(choices))
-
-
-def day_of(at):
-    """The day of a time, from 1970 on."""
-    return at // DAY
-
-
-def day_text(day):
-    """As 2026-11-22."""
-    return datetime.fromtimestamp(day * DAY // 1000, UTC).date().isoformat()
 
 
 # --- What a person is given -------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from person import assert_ok
 from runtime import settings
 from runtime.journal import open_journal
 from services import feedback, follow
-from services.feedback import DAY, Feedback, day_text
+from services.feedback import Feedback
+from services.reckoning import DAY, day_text
 
 
 class UntilAllIsRead:
