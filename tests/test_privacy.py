@@ -118,6 +118,9 @@ IN_THE_BROWSER = {
     "notifications": ("notifications", "avisos"),
     "writing": ("who is writing", "quién está escribiendo"),
     "unnamed": ("listening without your name", "escuchar sin tu nombre"),
+    "judged": ("of which rooms you have said how they were", "de qué salas ya dijiste qué tal fueron"),
+    "dismissed": ("when you put our question aside", "cuándo dejaste a un lado nuestra pregunta"),
+    "read answers": ("which of the owner's answers you have read", "qué respuestas ya leíste"),
 }
 COOKIE = {
     "form_token": ("a random word that the forms must bring back", "una palabra al azar que los formularios"),
