@@ -10,6 +10,7 @@ from services import follow
 from services.reckoning import DAY, WEEK, day_of, day_text, share
 
 KEPT = 365 * DAY
+KEPT_EACH = 500  # of one person, the newest: a tap for each room of a year, and no script fills the disk
 VISITS_KEPT = 1 * DAY  # of who went into a room; it is over long before
 ROOMS_BEFORE_ASKING = 3  # how somebody likes the party, they know after a few discussions
 ASKED_EVERY = 90 * DAY
@@ -81,6 +82,9 @@ def note_feedback(database, command, outcome):
         ON CONFLICT (who, room) DO UPDATE SET at = :at, choice = :choice, text = :text, name = :name
     """
     database.execute(query, said)
+    newest = "SELECT id FROM feedback WHERE who = :who ORDER BY at DESC LIMIT :most"
+    too_many = f"DELETE FROM feedback WHERE who = :who AND id NOT IN ({newest})"
+    database.execute(too_many, {"who": said["who"], "most": KEPT_EACH})
 
 
 def note_answer(database, command, outcome):
