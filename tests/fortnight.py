@@ -237,7 +237,7 @@ def sign_in_id(name, evening):
 
 
 def room_id(talk):
-    return f"room-{talk.evening}-{talk.host}"
+    return f"evening{talk.evening}room{talk.begins // MINUTE}"
 
 
 def source(friend):
@@ -457,3 +457,6 @@ def errors(plan):
 
 def median(numbers):
     return round(statistics.median(numbers), 1) if numbers else None
+
+
+# --- In a terminal ----------------------------------------------------------------------------------------------------
