@@ -20,11 +20,23 @@ IN = read_words()
 IN_TEMPLATES_ALONE = {"page", "signIn", "offline", "trouble", "privacy", "insights"}
 
 
+def fill(sentence, **values):
+    """The sentence with `{name}` replaced by `values`. One with several forms is chosen by `count`, as far as the
+    languages that there are need it; static/words.js does the same in a browser."""
+    form = sentence if isinstance(sentence, str) else sentence["one" if values["count"] == 1 else "other"]
+    return form.format(**values)
+
+
 def in_the_visitors_language():
-    """What every template is given: the words, their language, and which way it runs."""
+    """What every template is given: the words, how to fill one, their language, and which way it runs."""
     if settings.DEV:
         IN.update(read_words())
     language = request.accept_languages.best_match(IN, "en")
     words = IN[language]
-    for_scripts = {part: words[part] for part in words if part not in IN_TEMPLATES_ALONE}
-    return {"language": language, "direction": words["direction"], "words": words, "words_for_scripts": for_scripts}
+    return {
+        "language": language,
+        "direction": words["direction"],
+        "words": words,
+        "words_for_scripts": {part: words[part] for part in words if part not in IN_TEMPLATES_ALONE},
+        "fill": fill,
+    }
