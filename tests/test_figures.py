@@ -1,4 +1,7 @@
-"""What the figures say of a party: forty people who are made up come out exactly, whatever happens to the service."""
+"""What the figures say of a party: forty people who are made up come out exactly, whatever happens to the service.
+
+    PARTY_SECRET_KEY=any PYTHONPATH=. .venv/bin/python tests/test_figures.py      writes tests/reports/ anew
+"""
 
 import contextlib
 import itertools
@@ -77,9 +80,12 @@ def told():
         yield Told(database)
 
 
+GUESTS = {f"guest{n}": 1 for n in (1, 2, 3)}
+
+
 @pytest.fixture(autouse=True)
 def guests(monkeypatch):
-    monkeypatch.setattr(users, "GUESTS", {f"guest{n}": 1 for n in (1, 2, 3)})
+    monkeypatch.setattr(users, "GUESTS", GUESTS)
 
 
 def pair(share):
@@ -128,8 +134,11 @@ def test_three_fortnights_are_told_apart(name, verdict):
 
 @pytest.mark.parametrize("name", fortnight.STORIES)
 def test_the_samples_for_the_owners_page_are_what_comes_out(name):
-    """tests/reports/: write them anew with `PYTHONPATH=. .venv/bin/python tests/fortnight.py --samples`."""
-    assert json.loads((ROOT / "tests" / "reports" / f"{name}.json").read_text()) == sample(name)
+    assert json.loads(sample_path(name).read_text()) == sample(name)
+
+
+def sample_path(name):
+    return ROOT / "tests" / "reports" / f"{name}.json"
 
 
 def sample(name):
@@ -216,8 +225,8 @@ def test_the_interval_is_wilsons(count, of, low, high):
 def test_any_share_lies_in_its_interval():
     for of in range(1, 40):
         for count in range(of + 1):
-            low, high = reckoning.wilson(count, of)
-            assert 0 <= low <= count / of <= high <= 1
+            share = reckoning.share(count, of)
+            assert 0 <= share["low"] <= round(count / of, 4) <= share["high"] <= 1
 
 
 @pytest.mark.parametrize(("gap", "visits"), [(29, 1), (30, 1), (31, 2)])
@@ -561,3 +570,9 @@ def test_ninety_days_of_a_busy_party_are_taken_and_reckoned_in_time(told):
     told.report()
     assert each < 0.000_1, "ten thousand commands a second"
     assert (time.process_time() - began) / 2 < 1, "seconds for all reports"
+
+
+if __name__ == "__main__":
+    users.GUESTS = GUESTS
+    for name in fortnight.STORIES:
+        sample_path(name).write_text(json.dumps(sample(name), indent=1) + "\n")
