@@ -55,7 +55,7 @@ STORIES = {
         35, 0.002, 54.0,
     ),
     "dying": Story(
-        2, 1, 4, 12, 12, 9, range(0, 6), 0.05, ("partly", "no", "no"),
+        2, 1, 4, 12, 12, 9, range(0, 6), 0.02, ("partly", "no", "no"),
         (("problem", "I asked to speak, and nothing happened."),),
         240, 0.1, 120.0,
     ),
