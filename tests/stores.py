@@ -14,7 +14,6 @@ CREATE TABLE IF NOT EXISTS feedback (id TEXT PRIMARY KEY, at, who, about, room, 
   answer, answered_at);
 CREATE TABLE IF NOT EXISTS reports (name TEXT PRIMARY KEY, body);
 """
-NAMES = ("thriving", "dying", "too_early")  # of the samples
 
 
 def sample(name):
