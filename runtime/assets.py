@@ -135,7 +135,7 @@ SERVED = settings.INSTANCE / "served"  # a folder for each version, for all proc
 KEPT_VERSIONS = 10
 BESIDE_THE_PAGE = ("/manifest.webmanifest", "/service-worker.js")  # they count for all that lies below their address
 HEADERS = {
-    "Cache-Control": "public, max-age=31536000, immutable",  # a year is the longest that caches take for an answer
+    "Cache-Control": "max-age=31536000, immutable",  # a year is the longest that caches take for an answer
     # What is no page may do nothing if somebody opens it as one: stricter than the pages' policy, and shorter.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
@@ -234,6 +234,8 @@ def make(folder):
             path = Path(part, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+            # Without a time WhiteNoise sends neither a date nor a tag: what is immutable is never asked for again.
+            os.utime(path, (0, 0))
             if compressor.should_compress(name):
                 compressor.compress(str(path))
         for path in Path(part).rglob("*.*"):  # else a power cut could leave empty files under their names

@@ -10,6 +10,7 @@ from runtime import records, settings
 
 log = logging.getLogger("party.services")
 
+PROGRAM = (sys.executable, "-m", "services", "--beside")
 LISTENING_SECONDS = 0.5  # by then the party listens: nobody is to wait for the start of this
 PAUSE_SECONDS = 10  # at least, between two starts
 ENDING_SECONDS = 1  # then it is killed, which takes nothing from it: what it did not keep it reads again
@@ -31,7 +32,7 @@ class Beside:
             log.error("The services have ended (%s) and are started again.", self._process.returncode)
         self._due = time.monotonic() + PAUSE_SECONDS
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "services", "--beside"],
+            PROGRAM,
             cwd=settings.ROOT,
             env=settings.environment(PARTY_JOURNAL=journal_seen_from_anywhere()),
             stdin=subprocess.PIPE,

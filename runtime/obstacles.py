@@ -83,5 +83,7 @@ def warn_of_settings(secret):
             log.warning("With this disk the secret key will be lost, and everybody's password: set PARTY_SECRET_KEY.")
         if not settings.is_redis(settings.JOURNAL):
             log.warning("With this disk the rooms will be lost: set PARTY_JOURNAL to the address of a Redis.")
+        if settings.SERVICES:
+            log.warning("With this disk the figures and the feedback will be lost: without them, PARTY_SERVICES=none.")
         if (settings.INSTANCE / settings.PEOPLE_FILE).exists():
             log.warning("With this disk the list of people will be lost: write their names into users.py.")

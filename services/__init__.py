@@ -13,6 +13,7 @@ def made(name):
 
 def offer(app, visitor, submit):
     """Let `app` show the services' pages: `visitor()` is who asks, `submit` the one way in for what they say."""
-    from services import insights  # a service's own process needs no pages
+    from services import feedback, insights  # the services' own process needs no pages
 
+    feedback.offer(app, visitor)
     insights.offer(app, visitor, submit)

@@ -7,7 +7,7 @@
 // In the address: `#room=ID`, and `&ask` for who came to ask to speak
 
 export function linkTo(room, asks = false) {
-  return new URL(`#room=${encodeURIComponent(room)}${asks ? '&ask' : ''}`, document.baseURI).href;
+  return new URL(`./#room=${encodeURIComponent(room)}${asks ? '&ask' : ''}`, document.baseURI).href;
 }
 
 const inAddress = () => new URLSearchParams(location.hash.slice(1));

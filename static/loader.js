@@ -36,13 +36,15 @@ async function load(library) {
 async function start() {
   if (roomInAddress()) loadRoom().catch(() => {}); // the page says so itself
   const [vue, client] = JSON.parse(document.getElementById('libraries').textContent).map(load);
-  startParty(await vue, client, sayThatItIsNotLoaded);
+  const party = startParty(await vue, client, sayThatItIsNotLoaded);
   await client;
   keep('outdated', null);
   // Only now, so that nobody waits for them. (Without TLS browsers know no service workers.)
   const stop = on('lobby', () => {
     stop();
+    const live = performance.now();
     loadRoom().catch(() => {}); // asked for again when one is opened
+    import('./measuring.js').then(({ measure }) => measure(party, live), () => {});
     navigator.serviceWorker?.register(`service-worker.js?${document.body.dataset.version}`).catch(() => {});
   });
 }

@@ -332,7 +332,7 @@ export async function loadRoom() {
   return RoomPage;
 }
 
-/** Starts the page with the Vue that could be loaded. `client` is a promise of the Socket.IO client. */
+/** Starts the page with the Vue that could be loaded, and gives it. `client` is a promise of the Socket.IO client. */
 export function startParty({ createApp, defineAsyncComponent }, client, onError) {
   restoreRoomAfterSignIn();
   const party = createApp(Party, { client });
@@ -340,5 +340,7 @@ export function startParty({ createApp, defineAsyncComponent }, client, onError)
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
   party.component('PageIcon', PageIcon).directive('grow', growing);
-  party.mount('#party');
+  // Else Vue only prints a mistake, and nobody else hears of it. (During development it says more.)
+  if (VERSION !== 'development') party.config.errorHandler = globalThis.reportError;
+  return party.mount('#party');
 }

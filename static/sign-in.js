@@ -1,6 +1,7 @@
-/** Fills the form from an invite link, and remembers the room that a link named. */
+/** Fills the form from an invite link, remembers the room that a link named, and tells the party that it was opened. */
 
-import { keep } from './kept.js';
+import { keep, kept } from './kept.js';
+import { tell } from './measuring.js';
 
 const { elements } = document.getElementById('sign-in');
 
@@ -17,5 +18,8 @@ function takeLink() {
 }
 
 takeLink();
+// Once, also when the form comes again after a wrong password.
+if (!kept('opened')) tell({ opened: 1 });
+keep('opened', 'yes');
 // A link that is pasted into this very tab.
 addEventListener('hashchange', takeLink);

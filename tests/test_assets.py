@@ -19,7 +19,7 @@ import app
 from runtime import assets, settings, web, words
 
 UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}
-FOR_EVER = "public, max-age=31536000, immutable"
+FOR_EVER = "max-age=31536000, immutable"
 OF_THE_PAGE = {"loader.js": "import './feed.js';\n" + "// Why.\n" * 99, "feed.js": "on();\n", "party.css": "p {}\n"}
 
 
@@ -144,6 +144,7 @@ def test_what_counts_for_all_below_its_address_comes_from_beside_the_page(browse
 def test_an_address_with_a_version_always_means_the_same_bytes(browser):
     answer = browser.get(f"/{assets.ADDRESS}/loader.js")
     assert answer.headers["Cache-Control"] == FOR_EVER
+    assert "Last-Modified" not in answer.headers and "ETag" not in answer.headers, "nobody asks whether it has changed"
     assert answer.headers.getlist("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]
     assert assets.version_of(assets.FILES) == assets.VERSION
     assert assets.version_of({**assets.FILES, "loader.js": b"changed"}) != assets.VERSION

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from conftest import browser_of
 from person import assert_ok, assert_refused, form_token
 from servers import password_of

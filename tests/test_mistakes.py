@@ -155,7 +155,7 @@ class Running:
         self.instance = folder / "instance"
         self.server = Server(
             PARTY_INSTANCE=str(self.instance), PARTY_JOURNAL=str(self.instance / "party.db"), PARTY_SECRET_KEY="short",
-            PARTY_DISK="thrown-away",
+            PARTY_DISK="thrown-away", PARTY_SERVICES="figures", PARTY_SERVICES_BESIDE="no",
         )  # fmt: skip
 
     def told(self, *words):
@@ -200,6 +200,8 @@ STOPS = {
         setting("PARTY_ORIGINS", "https://blog.example/party/"),
         setting("PARTY_PROXIES", "yes"),
         setting("PARTY_LOG", "xml"),
+        setting("PARTY_SERVICES", "figures,weather"),
+        setting("PARTY_SERVICES_BESIDE", "true"),
         setting("PARTY_ASYNC_MODE", "asyncio"),
     ],
     "The disk": [
@@ -232,6 +234,7 @@ RUNNING = [
     ("A page through such a proxy", lambda party: party.asked("https://x.example", **THROUGH_A_PROXY)),
     ("A short `PARTY_SECRET_KEY`", lambda party: party.told("short")),
     ("A disk that is thrown away, and the log on it", lambda party: party.told("rooms will be lost")),
+    ("Such a disk, and what services keep on it", lambda party: party.told("figures and the feedback")),
 ]
 
 

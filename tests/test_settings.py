@@ -27,6 +27,8 @@ def read(monkeypatch, **given):
         ("PARTY_PROXIES", "-1"),
         ("PORT", "70000"),
         ("PARTY_DISK", ""),
+        ("PARTY_SERVICES", ""),
+        ("PARTY_SERVICES", "none,figures"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_with_a_sentence(setting, value, monkeypatch):
@@ -54,6 +56,22 @@ def test_all_that_is_kept_is_where_PARTY_INSTANCE_says(monkeypatch, tmp_path):  
     for given, folder in ((str(tmp_path), tmp_path), ("elsewhere", ROOT / "elsewhere"), ("", ROOT / "instance")):
         found = read(monkeypatch, PARTY_INSTANCE=given)
         assert (found["INSTANCE"], found["JOURNAL"]) == (folder, str(folder / "party.db"))
+
+
+@pytest.mark.parametrize(
+    ("given", "services"),
+    [
+        ("figures,feedback", ["figures", "feedback"]), (" feedback , figures", ["figures", "feedback"]),
+        ("feedback", ["feedback"]), ("none", []),
+    ],
+)  # fmt: skip
+def test_services_are_those_that_are_named(given, services, monkeypatch):
+    monkeypatch.delenv("PARTY_JOURNAL")
+    assert read(monkeypatch, PARTY_SERVICES=given)["SERVICES"] == services
+
+
+def test_none_reads_along_in_a_log_that_lives_in_memory(monkeypatch):
+    assert read(monkeypatch, PARTY_JOURNAL="memory:")["SERVICES"] == []
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_the_page_takes_at_most_120_kb_until_the_lobby_is_live_and_138_with_a_ro
     for id, size in sizes.items():
         weights[names[id].rpartition("/")[2]] += size
     of_room = needed_by("room.js") - needed_by("loader.js")
-    assert {"socket.io.min.js", "lobby.css", "room.css"} | of_room <= weights.keys(), "all must be among them"
+    assert {"socket.io.min.js", "lobby.css", "room.css", "measuring.js"} | of_room <= weights.keys(), "all of it"
     assert sum(size for name, size in weights.items() if name not in of_room) <= 120_000, weights
     assert weights.total() <= 138_000, weights
 
@@ -165,15 +165,14 @@ def test_nothing_jumps_when_the_page_comes_to_life(visits):
 @pytest.mark.alone
 def test_no_script_of_the_lobby_is_found_only_by_reading_another(visits):
     """Else a slow line would wait for one after the other."""
-    of_room = needed_by("room.js") - needed_by("loader.js")
     for visit in visits:
-        scripts = [script for script in visit.first["scripts"] if script[0] not in of_room]
+        scripts = [script for script in visit.first["scripts"] if script[0] not in come_later()]
         assert max(asked for _, asked, _ in scripts) < min(come for _, _, come in scripts), scripts
 
 
 @pytest.mark.alone
 def test_the_page_preloads_the_modules_that_it_runs_and_no_others(visits):
-    """Besides the libraries, which the loader asks for by itself; and a room's part, for which nobody waits."""
+    """Besides the libraries, which the loader asks for by itself; and what comes later, for which nobody waits."""
     page = browser_of("asha").get("/").text
     preloaded = re.findall(rf'rel="modulepreload" href="{assets.ADDRESS}/([^"]+)"', page)
     needed = needed_by("loader.js")
@@ -181,7 +180,7 @@ def test_the_page_preloads_the_modules_that_it_runs_and_no_others(visits):
     assert sorted(preloaded) == sorted(needed - {"loader.js"})
     libraries = {library.file for library in assets.LIBRARIES}
     for visit in visits:
-        names = [name for name, _, _ in visit.first["scripts"] if name not in needed_by("room.js") - needed]
+        names = [name for name, _, _ in visit.first["scripts"] if name not in come_later()]
         assert sorted(names) == sorted(needed | libraries), "each once"
 
 
@@ -192,6 +191,11 @@ def needed_by(name, known=frozenset()):
         if imported not in known:
             known = needed_by(imported, known)
     return known
+
+
+def come_later():
+    """A room's part, and what measures the page."""
+    return (needed_by("room.js") | {"measuring.js"}) - needed_by("loader.js")
 
 
 def test_what_a_room_needs_is_fetched_while_somebody_signs_in(clean_party):

@@ -1,0 +1,181 @@
+"""What people say to the owner, and what the owner answers: the service that keeps it, and the page that gives it back.
+
+A name is kept only with the words of who wants to be talked to; else a pseudonym, by which their answer finds them.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from runtime import clock
+from services import follow
+from services.reckoning import share
+
+DAY = timedelta(days=1) // timedelta(milliseconds=1)
+WEEK = 7  # days
+KEPT = 365 * DAY
+VISITS_KEPT = 1 * DAY  # of who went into a room; it is over long before
+ROOMS_BEFORE_ASKING = 3  # how somebody likes the party, they know after a few discussions
+ASKED_EVERY = 90 * DAY
+ANSWERS = 20  # that a person is given
+WEEKS = 12  # that the report tells apart
+MARK = 40  # percent "very disappointed": Sean Ellis found that below it few parties of any kind go on
+CHOICES = ("yes", "partly", "no")
+
+
+class Feedback:
+    """A `follow.Service`."""
+
+    name = "feedback"
+    SCHEMA = """
+        CREATE TABLE IF NOT EXISTS feedback (
+            id TEXT PRIMARY KEY, at INTEGER, who TEXT, about TEXT, room TEXT, choice TEXT, text TEXT,
+            name TEXT, version TEXT, error TEXT, answer TEXT, answered_at INTEGER,
+            UNIQUE (who, room)
+        );
+        CREATE TABLE IF NOT EXISTS inside (room TEXT, who TEXT, at INTEGER, PRIMARY KEY (room, who));
+        CREATE TABLE IF NOT EXISTS attended (who TEXT PRIMARY KEY, rooms INTEGER, at INTEGER);
+        CREATE TABLE IF NOT EXISTS reports (name TEXT PRIMARY KEY, body TEXT)
+    """
+
+    def __init__(self):
+        self._reckoned_on, self._has_news = None, True
+
+    def take(self, database, position, command, outcome):
+        if outcome["ok"] and command["kind"] in NOTES:
+            NOTES[command["kind"]](database, command, outcome)
+            self._has_news = self._has_news or command["kind"] == "feedback"
+
+    def gap(self, database, since, until):
+        """What was said meanwhile is lost; the rest stays true."""
+
+    def rest(self, database, at):
+        if self._has_news or self._reckoned_on != day_of(at):
+            forget(database, at)
+            reckon(database, at)
+            self._reckoned_on, self._has_news = day_of(at), False
+
+
+# --- What happened ----------------------------------------------------------------------------------------------------
+
+
+def note_visit(database, command, outcome):
+    """That somebody is inside a room, until it closes."""
+    visit = outcome.get("room", command.get("room")), follow.pseudonym(command["user"]), command["at"]
+    database.execute("INSERT OR IGNORE INTO inside VALUES (?, ?, ?)", visit)
+
+
+def note_closed(database, command, outcome):
+    """One room more for those who were inside. Which one is not kept, nor how many there were beyond what is asked."""
+    query = """
+        INSERT INTO attended SELECT who, 1, ? FROM inside WHERE room = ?
+        ON CONFLICT (who) DO UPDATE SET rooms = min(rooms + 1, ?), at = excluded.at
+    """
+    database.execute(query, (command["at"], command["room"], ROOMS_BEFORE_ASKING))
+    database.execute("DELETE FROM inside WHERE room = ?", (command["room"],))
+
+
+def note_feedback(database, command, outcome):
+    """Of what somebody says about the same room the latest counts; the owner's answer to it stays theirs."""
+    said = {name: command.get(name) for name in ("id", "at", "about", "room", "choice", "text", "version", "error")}
+    said |= {"who": follow.pseudonym(command["user"]), "name": command["user"] if command["talk"] else None}
+    query = """
+        INSERT INTO feedback (id, at, who, about, room, choice, text, name, version, error)
+        VALUES (:id, :at, :who, :about, :room, :choice, :text, :name, :version, :error)
+        ON CONFLICT (who, room) DO UPDATE SET at = :at, choice = :choice, text = :text, name = :name
+    """
+    database.execute(query, said)
+
+
+def note_answer(database, command, outcome):
+    answer = command["text"], command["at"], command["to"]
+    database.execute("UPDATE feedback SET answer = ?, answered_at = ? WHERE id = ?", answer)
+
+
+NOTES = {
+    "host": note_visit,
+    "watch": note_visit,
+    "close": note_closed,
+    "end": note_closed,
+    "feedback": note_feedback,
+    "answer": note_answer,
+}
+
+
+# --- At rest ----------------------------------------------------------------------------------------------------------
+
+
+def forget(database, at):
+    """What is too old, and who went into rooms whose end nobody told of."""
+    for table, life in (("feedback", KEPT), ("attended", KEPT), ("inside", VISITS_KEPT)):
+        database.execute(f"DELETE FROM {table} WHERE at < ?", (at - life,))
+
+
+def reckon(database, at):
+    """Leave the report, for the owner's page."""
+    today = day_of(at)
+    weeks = [week(database, today - WEEK * n + 1) for n in range(WEEKS, 0, -1)]
+    begun = next((n for n, week in enumerate(weeks) if week["yes"]), WEEKS)
+    body = {"at": at, "weeks": weeks[begun:], "losing": losing(database), "mark": MARK}
+    database.execute("INSERT OR REPLACE INTO reports VALUES ('sentiment', ?)", (json.dumps(body),))
+
+
+def week(database, first):
+    """How the rooms were, in the week that begins with the day `first`: of all taps the share of each."""
+    query = "SELECT choice, count(*) FROM feedback WHERE about = 'room' AND at >= ? AND at < ? GROUP BY choice"
+    count = dict(database.execute(query, (first * DAY, (first + WEEK) * DAY)))
+    of = sum(count.values())
+    return {"first_day": day_text(first), **{choice: share(count.get(choice, 0), of) for choice in CHOICES}}
+
+
+def losing(database):
+    """How many would be very disappointed without the party, of all who said: each counts once, with what they said
+    last."""
+    query = "SELECT choice, max(at) FROM feedback WHERE about = 'losing' GROUP BY who"
+    choices = [choice for choice, _ in database.execute(query)]
+    return share(choices.count("very"), len(choices))
+
+
+def day_of(at):
+    """The day of a time, from 1970 on."""
+    return at // DAY
+
+
+def day_text(day):
+    """As 2026-11-22."""
+    return datetime.fromtimestamp(day * DAY // 1000, UTC).date().isoformat()
+
+
+# --- What a person is given -------------------------------------------------------------------------------------------
+
+
+def offer(app, visitor):
+    """Let `app` give back what is answered. `visitor()` is (name, id of the sign-in) of who asks, or None."""
+
+    @app.get("/feedback")
+    def feedback():
+        headers = {"Cache-Control": "no-store"}
+        if not (who := visitor()):
+            return "Please sign in first.", 401, headers
+        with follow.reading(Feedback.name) as database:
+            return (given(database, follow.pseudonym(who[0]), clock.now()) if database else NOTHING), 200, headers
+
+
+NOTHING = {"answers": [], "asks": False}
+
+
+def given(database, who, at):
+    """The owner's answers to them, and whether to ask them how they would feel without the party."""
+    query = """
+        SELECT id, about, text, answer, at, answered_at FROM feedback
+        WHERE who = ? AND answer IS NOT NULL ORDER BY answered_at DESC LIMIT ?
+    """
+    return {"answers": list(map(dict, database.execute(query, (who, ANSWERS)))), "asks": asks(database, who, at)}
+
+
+def asks(database, who, at):
+    query = """
+        SELECT 1 FROM attended WHERE who = :who AND rooms >= :enough AND NOT EXISTS
+        (SELECT 1 FROM feedback WHERE who = :who AND about = 'losing' AND at > :lately)
+    """
+    values = {"who": who, "enough": ROOMS_BEFORE_ASKING, "lately": at - ASKED_EVERY}
+    return database.execute(query, values).fetchone() is not None

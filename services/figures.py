@@ -1,0 +1,177 @@
+"""The figures: who comes, takes part and comes again, and what breaks; kept as rows, reckoned into reports.
+
+A row says that somebody did a kind of thing on a day, mostly in one room: how often, and when first and last. It has no
+words and no names: a person is a pseudonym, a room its random id. Rows are kept for 90 days, what was reckoned of a day
+for a year; then they are gone. services/reckoning.py says what the figures mean.
+"""
+
+import time
+
+import orjson
+
+import users
+from party.rules import KINDS
+from runtime.journal import nothing_collected
+from services.follow import pseudonym
+from services.reckoning import FEATURES, LET_IN, WEEK, Past, Row, day_named, day_of, day_text, report, week
+
+ROW_DAYS, SUM_DAYS = 90, 365
+REPORTS = (3, 12, 52)  # weeks
+RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
+# Reckoning takes at most a twentieth of a processor, however much there is to reckon.
+PATIENCE = 19
+
+COUNT = """
+    INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = json_set(body,
+        '$.n', json_extract(body, '$.n') + 1,
+        '$.last', max(json_extract(body, '$.last'), json_extract(excluded.body, '$.last')))
+"""
+
+
+class Figures:
+    """A `follow.Service`."""
+
+    name = "figures"
+    SCHEMA = """
+        CREATE TABLE IF NOT EXISTS rows (day TEXT, kind TEXT, who TEXT, subject TEXT, body TEXT,
+            PRIMARY KEY (day, kind, who, subject)) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS people (who TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS sums (day TEXT, kind TEXT, body TEXT, PRIMARY KEY (day, kind)) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS reports (weeks INTEGER PRIMARY KEY, at INTEGER, body TEXT);
+    """
+
+    def __init__(self):
+        self._closed_day = None  # up to which everything was summed
+        self._not_before = 0  # of time.monotonic()
+
+    def take(self, database, position, command, outcome):
+        if outcome["ok"]:
+            note_what_the_owner_told(database, command)
+            for kind, who, subject, more in done_by(command, outcome):
+                note_person(database, kind, who, command["at"])
+                count(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
+        elif outcome["code"] == "unavailable" and command["kind"] in KINDS:
+            count(database, "mistake", "", command["kind"], {"first": command["at"]})
+
+    def gap(self, database, since, until):
+        count(database, "gap", "", str(since), {"first": since, "last": until})
+
+    def rest(self, database, at):
+        if (began := time.monotonic()) < self._not_before:
+            return
+        with nothing_collected():
+            self._reckon(database, at)
+        self._not_before = time.monotonic() + PATIENCE * (time.monotonic() - began)
+
+    def _reckon(self, database, at):
+        past = past_in(database)
+        if self._closed_day != day_of(at):
+            close_days(database, past, at)
+            forget(database, day_of(at))
+            self._closed_day = day_of(at)
+        for weeks in REPORTS:
+            row = weeks, at, as_json(report(past, weeks, at))
+            database.execute("INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", row)
+
+
+# --- What of a command is kept ----------------------------------------------------------------------------------------
+
+
+def done_by(command, outcome):
+    """The rows that it makes or adds to: (kind, name of who did it or "", about what, what else is kept)."""
+    kind, user, room = command["kind"], command["user"], outcome.get("room", command.get("room"))
+    if kind == "opened":
+        yield kind, "", command["visitor"], source_of(command)
+    elif kind == "sign_in":
+        yield kind, user, command.get("visitor", ""), source_of(command)
+    elif kind == "measured":
+        yield kind, user, command["id"], stretch_of(command)
+    elif kind == "feedback":
+        yield kind, user, command["about"], {}
+    elif kind in FEATURES and user and command.get("liked", True):
+        yield kind, user, room, {}
+    if kind == "approve":
+        yield LET_IN, command["who"], room, {}
+
+
+def source_of(command):
+    return {"source": command["source"]} if command.get("source") else {}
+
+
+def stretch_of(command):
+    """What a page measured while it was visible; it is told at the end of that."""
+    began = command["at"] - round(command["told"]["seconds"] * 1000)
+    took = {"took": command["took"]} if "took" in command else {}
+    return command["told"] | took | {"first": began, "until": command["at"]}
+
+
+def count(database, kind, who, subject, body):
+    """Keep what was done, or add it to what was done on that day already."""
+    row = day_text(day_of(body["first"])), kind, who, subject, as_json({"n": 1, "last": body["first"]} | body)
+    database.execute(COUNT, row)
+
+
+def note_person(database, kind, who, at):
+    """Keep when somebody was there first."""
+    if who and kind != LET_IN:
+        row = pseudonym(who), as_json({"first": at, "guest": who in users.GUESTS})
+        database.execute("INSERT OR IGNORE INTO people VALUES (?, ?)", row)
+
+
+def note_what_the_owner_told(database, command):
+    """Keep what the owner set and entered last."""
+    if command["kind"] == "goals":
+        name, told = "goals", ("question", "spoke", "returned", "voices")
+    elif command["kind"] == "spent":
+        name, told = f"spent {command['month']}", ("amount",)
+    else:
+        return
+    row = name, as_json({each: command[each] for each in told})
+    database.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", row)
+
+
+# --- From day to day --------------------------------------------------------------------------------------------------
+
+
+def past_in(database):
+    """All that is kept."""
+    days = {}  # their text → their number: there are few
+    rows = [
+        Row(days.get(day) or days.setdefault(day, day_named(day)), kind, who, subject, orjson.loads(body))
+        for day, kind, who, subject, body in database.execute("SELECT * FROM rows")
+    ]
+    people = {who: orjson.loads(body) for who, body in database.execute("SELECT * FROM people")}
+    told = {name: orjson.loads(body) for name, body in database.execute("SELECT * FROM told")}
+    sums = {}
+    for day, kind, body in database.execute("SELECT * FROM sums"):
+        sums.setdefault(day_named(day), {})[kind] = orjson.loads(body)
+    return Past(rows, people, sums, told)
+
+
+def close_days(database, past, at):
+    """Sum up the days that are over, and those again of which more is known by now. Each has the week that ends with
+    it, so that any seven days of a year can be shown."""
+    today = day_of(at)
+    for day in range(min(past.rows_of, default=today), today):
+        if day not in past.sums or day >= today - RIPE_AFTER:
+            past.sums[day] = {
+                "week": week(past, day - WEEK + 1, at),
+                "new_people": {"n": past.new_people[day]},
+            }
+            for kind, body in past.sums[day].items():
+                row = day_text(day), kind, as_json(body)
+                database.execute("INSERT OR REPLACE INTO sums VALUES (?, ?, ?)", row)
+
+
+def forget(database, today):
+    """Let go what is too old, and who was not there for as long as rows are kept."""
+    database.execute("DELETE FROM rows WHERE day < ?", (day_text(today - ROW_DAYS),))
+    database.execute("DELETE FROM people WHERE who NOT IN (SELECT who FROM rows)")
+    database.execute("DELETE FROM sums WHERE day < ?", (day_text(today - SUM_DAYS),))
+    month = day_text(today - SUM_DAYS)[:7]
+    database.execute("DELETE FROM told WHERE name LIKE 'spent %' AND name < ?", (f"spent {month}",))
+
+
+def as_json(thing):
+    return orjson.dumps(thing).decode()

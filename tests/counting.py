@@ -1,0 +1,51 @@
+"""A service that only counts, of which every test knows what it must have counted: `python tests/counting.py` runs it
+as `python -m services` runs others."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import services
+from services import __main__, follow
+
+
+class Counting:
+    """What it was given, in order."""
+
+    name = "counting"
+    SCHEMA = """
+        CREATE TABLE IF NOT EXISTS taken (place INTEGER PRIMARY KEY, position, id, text, outcome);
+        CREATE TABLE IF NOT EXISTS gaps (since, until)
+    """
+
+    def take(self, database, position, command, outcome):
+        row = (position, command["id"], command.get("text"), "ok" if outcome["ok"] else outcome["code"])
+        database.execute("INSERT INTO taken (position, id, text, outcome) VALUES (?, ?, ?, ?)", row)
+
+    def gap(self, database, since, until):
+        database.execute("INSERT INTO gaps VALUES (?, ?)", (since, until))
+
+    def rest(self, database, at):
+        pass
+
+
+def taken(column="id"):
+    """That of all it was given, in order; none before it began."""
+    return [row[0] for row in rows(f"SELECT {column} FROM taken ORDER BY place")]
+
+
+def gaps():
+    return [tuple(row) for row in rows("SELECT since, until FROM gaps")]
+
+
+def rows(query):
+    with follow.reading("counting") as database:
+        return database.execute(query).fetchall() if database else []
+
+
+if __name__ == "__main__":
+    services.made = lambda name: Counting()
+    follow.NEWS_SECONDS = follow.AGAIN_SECONDS = 0.02  # for tests that wait for it
+    __main__.main()

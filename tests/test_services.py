@@ -1,0 +1,697 @@
+"""What reads along in the log: everything once, in order, whatever is killed; and the party does not notice."""
+
+import contextlib
+import hashlib
+import itertools
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import servers
+from counting import Counting, gaps, taken
+from servers import ROOT, Server, Victim, free_port, running_redis
+from test_docs import settings_in_code
+
+import services
+import users
+from runtime import beside, metrics, records, settings
+from runtime.journal import open_journal
+from services import follow
+from services.follow import Follower
+
+PATIENCE = 10
+LOG_LIFE = 16 * 60 * 60_000
+A_SIGN_IN = {"sign_in": "s", "since": 0, "number": 1}
+
+
+@pytest.fixture(autouse=True)
+def instance(tmp_path, monkeypatch):
+    """An instance/ of this test's own, which services look into without a pause."""
+    monkeypatch.setattr(settings, "INSTANCE", tmp_path / "instance")
+    monkeypatch.setattr(records, "_told", records.Sparingly())
+    monkeypatch.setattr(follow, "NEWS_SECONDS", 0.01)
+    monkeypatch.setattr(follow, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(follow, "REST_SECONDS", 0)
+    return settings.INSTANCE
+
+
+@pytest.fixture(params=["file", pytest.param("redis", marks=pytest.mark.server)])
+def log(request, instance):
+    """An empty log of each kind that several can read."""
+    address = request.getfixturevalue("redis").address if request.param == "redis" else str(instance / "party.db")
+    with contextlib.closing(Log(address)) as log:
+        yield log
+
+
+class Log:
+    """A log, and what somebody puts into it."""
+
+    def __init__(self, address):
+        self.address, self.journal = address, open_journal(address)
+        self.journal.follow(list, lambda position, command: None)
+        self.close = self.journal.close
+
+    def append(self, kind, user, at, **body):
+        return self.journal.append({"id": f"{kind} {at}", "at": at, "kind": kind, "user": user, "key": None} | body)
+
+    def opens_a_room(self, at=0):
+        self.append("sign_in", "asha", at, **A_SIGN_IN)
+        self.append("host", "asha", at + 1, id="tea", topic="Tea", lasts=60_000, through="s")
+
+    def says(self, *times, **more):
+        for at in times:
+            body = {"room": "tea", "text": f"{at}", "most": 1_000, "through": "s", "key": f"k{at}"} | more
+            self.append("message", "asha", at, **body)
+
+
+def words(*times):
+    return [f"message {at}" for at in times]
+
+
+class UntilItRests(Counting):
+    """Ends with the log: it has had all of it."""
+
+    def __init__(self):
+        self.ended = threading.Event()
+
+    def rest(self, database, at):
+        self.ended.set()
+
+
+def read_along(log, service=None):
+    """Let a service read all that there is now, as a process of its own would."""
+    service = service or UntilItRests()
+    Follower(service, open_journal(log.address)).follow(service.ended)
+
+
+class Killed(BaseException):
+    """What no code catches: nothing of ours is done behind it."""
+
+
+class Mortal(UntilItRests):
+    """Is killed when it has been given so many."""
+
+    def __init__(self, life):
+        super().__init__()
+        self.life = life
+
+    def take(self, database, *given):
+        super().take(database, *given)
+        self.life -= 1
+        if self.life < 0:
+            raise Killed
+
+
+# --- Once, in order ---------------------------------------------------------------------------------------------------
+
+
+def test_a_service_is_given_every_command_once_in_order_with_its_position_and_outcome(log):
+    log.opens_a_room()
+    log.says(2, 3)
+    log.append("approve", "asha", 4, room="tea", who="nobody", through="s", most=8)
+    log.says(99_999)  # its time is up
+    read_along(log)
+    assert taken() == ["sign_in 0", "tea", *words(2, 3), "approve 4", *words(99_999)]
+    assert taken("outcome") == ["ok"] * 4 + ["not_found", "closed"]
+    assert taken("position") == [position for position, _ in log.journal.replay()]
+    assert gaps() == []
+
+
+def test_what_was_sent_again_with_its_key_is_not_given_again(log):
+    log.opens_a_room()
+    log.says(2)
+    log.says(3, key="k2", text="2")
+    read_along(log)
+    assert taken()[2:] == words(2)
+
+
+def test_a_command_that_this_version_does_not_know_is_given_as_one_that_failed(log):
+    log.append("dance", "asha", 1)
+    log.append("sign_in", "asha", 2, **A_SIGN_IN)
+    read_along(log)
+    assert taken("outcome") == ["unavailable", "ok"]
+
+
+@pytest.mark.parametrize("at_once", [2, 3, 500])
+def test_who_comes_back_goes_on_where_it_was(log, monkeypatch, at_once):
+    monkeypatch.setattr(follow, "READ_AT_ONCE", at_once)
+    log.opens_a_room()
+    for at in range(10, 20):
+        log.says(at)
+        if at % 3:
+            read_along(log)
+    assert taken()[2:] == words(*range(10, 20))
+    assert taken("outcome") == ["ok"] * 12
+
+
+@pytest.mark.parametrize("at_once", [3, 500])
+def test_a_kill_at_any_place_changes_nothing(log, monkeypatch, at_once):
+    monkeypatch.setattr(follow, "READ_AT_ONCE", at_once)
+    log.opens_a_room()
+    log.says(*range(10, 20))
+    for life in range(12):
+        with pytest.raises(Killed):
+            read_along(log, Mortal(life % 4 if at_once == 3 else life))
+            raise Killed  # where it came through
+    read_along(log)
+    assert taken() == ["sign_in 0", "tea", *words(*range(10, 20))]
+
+
+def test_a_mistake_with_one_command_is_recorded_undone_and_passed_over(log, caplog):
+    class Clumsy(UntilItRests):
+        def take(self, database, position, command, outcome):
+            super().take(database, position, command, outcome)
+            if command["id"] == "message 3":
+                database.execute("INSERT INTO nowhere VALUES (1)")
+
+    log.opens_a_room()
+    log.says(2, 3, 4)
+    read_along(log, Clumsy())
+    assert taken()[2:] == words(2, 4)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_what_a_full_disk_refused_is_given_again_when_there_is_room(log, caplog):
+    class Short(UntilItRests):
+        refused = 0
+
+        def take(self, database, position, command, outcome):
+            if command["id"] == "message 3" and self.refused < 2:
+                self.refused += 1
+                database.execute(f"PRAGMA max_page_count = {database.execute('PRAGMA page_count').fetchone()[0]}")
+                database.execute("INSERT INTO gaps VALUES (?, 0)", ("x" * 100_000,))
+            super().take(database, position, command, outcome)
+
+    log.opens_a_room()
+    log.says(2, 3, 4)
+    read_along(log, Short())
+    assert taken()[2:] == words(2, 3, 4) and gaps() == []
+    sentences = [record.getMessage() for record in caplog.records if record.name == "party.services"]
+    store = settings.store_of("counting")
+    assert sentences == [
+        f"The service counting waits: {store} cannot be used: database or disk is full.",
+        "The service counting goes on.",
+    ], "once each"
+
+
+# --- What was trimmed -------------------------------------------------------------------------------------------------
+
+
+def test_what_was_trimmed_after_it_was_read_is_no_gap(log):
+    log.opens_a_room()
+    log.says(2, 3)
+    read_along(log)
+    log.journal.trim(3)
+    read_along(log)
+    log.journal.trim(LOG_LIFE)
+    assert list(log.journal.replay()) == [], "all of it must be trimmed"
+    read_along(log)
+    log.append("sign_in", "bilal", 9, **A_SIGN_IN)
+    read_along(log)
+    assert gaps() == [] and taken()[2:] == [*words(2, 3), "sign_in 9"]
+
+
+@pytest.mark.parametrize("rest", [0, 1])
+def test_what_was_trimmed_before_it_was_read_is_told_as_a_gap_once(log, rest):
+    log.append("sign_in", "asha", 1, **A_SIGN_IN)
+    read_along(log)
+    for at in (2, 3, 4):
+        log.append("sign_in", "bilal", at, **A_SIGN_IN)
+    log.journal.trim(4 if rest else 5)
+    before = follow.now()
+    read_along(log)
+    read_along(log)
+    assert taken() == ["sign_in 1", *["sign_in 4"] * rest]
+    [(since, until)] = gaps()
+    assert since == 1 and (until == 4 if rest else until >= before)
+
+
+def test_the_log_may_be_trimmed_under_one_who_reads(log):
+    """Stopped for a day in the middle of it, say."""
+    log.append("sign_in", "asha", 1, **A_SIGN_IN)
+
+    class Slow(UntilItRests):
+        rests = 0
+
+        def rest(self, database, at):
+            self.rests += 1
+            if self.rests == 1:
+                for at in (2, 3, 4):
+                    log.append("sign_in", "bilal", at, **A_SIGN_IN)
+                log.journal.trim(4)
+            else:
+                self.ended.set()
+
+    read_along(log, Slow())
+    assert taken() == ["sign_in 1", "sign_in 4"] and gaps() == [(1, 4)]
+
+
+def test_an_outcome_whose_reason_was_trimmed_is_a_gap_and_no_guess(log):
+    log.opens_a_room()
+    read_along(log)
+    log.says(2, 3)
+    log.append("sign_in", "bilal", 5, sign_in="b", since=5, number=1)
+    log.append("watch", "bilal", 6, room="tea", through="b")
+    log.append("sign_out", "bilal", 7, sign_in="b")
+    log.journal.trim(2)
+    read_along(log)
+    assert taken()[2:] == ["sign_in 5", "sign_out 7"], "asha's sign-in and the room are not in the log any more"
+    assert gaps() == [(2, 6)]
+
+
+# --- Another log ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.server
+def test_a_log_that_moved_to_the_other_kind_and_back_is_gone_on_with(instance, redis):
+    file = Log(str(instance / "party.db"))
+    file.opens_a_room()
+    file.says(*range(2, 9))
+    read_along(file)
+    file.says(9)
+    for n, address in enumerate((redis.address, str(instance / "other.db")), start=10):
+        open_journal(address).fill(file.journal.replay())
+        file.close()
+        file = Log(address)
+        file.says(n)
+        read_along(file)
+    file.close()
+    assert taken()[2:] == words(*range(2, 12)) and gaps() == []
+
+
+def test_of_a_log_put_back_from_a_backup_what_is_younger_is_given_behind_a_gap(log, instance):
+    log.opens_a_room()
+    log.says(2, 3)
+    backup = list(log.journal.replay())
+    log.says(4, 5)
+    read_along(log)
+    open_journal(str(instance / "again.db")).fill(backup)
+    with contextlib.closing(Log(str(instance / "again.db"))) as again:
+        read_along(again)
+        again.says(8, 9)
+        read_along(again)
+    assert taken()[2:] == words(2, 3, 4, 5, 8, 9)
+    assert [since for since, _ in gaps()] == [5]
+
+
+def test_a_log_that_is_replaced_under_one_who_reads_is_noticed(instance):
+    """Also where the other one has as many commands, so that the position is there."""
+    log, path = Log(str(instance / "party.db")), instance / "party.db"
+    log.opens_a_room()
+    log.says(2, 3)
+
+    class Waiting(UntilItRests):
+        rests = 0
+
+        def rest(self, database, at):
+            self.rests += 1
+            if self.rests > 1:
+                return self.ended.set()
+            log.close()
+            for part in instance.glob("party.db*"):
+                part.unlink()
+            other = Log(str(path))
+            other.opens_a_room(at=1)
+            other.says(10, 11, 12)
+            other.close()
+
+    read_along(log, Waiting())
+    assert taken()[2:] == words(2, 3, 10, 11, 12) and gaps() == [(3, 10)]
+
+
+# --- One at a time ----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def following(log, service):
+    """A follower that goes on beside the test."""
+    ended = threading.Event()
+    thread = threading.Thread(target=Follower(service, open_journal(log.address)).follow, args=(ended,))
+    thread.start()
+    try:
+        yield ended
+    finally:
+        ended.set()
+        thread.join()
+
+
+def until(fulfilled):
+    deadline = time.monotonic() + PATIENCE
+    while not fulfilled():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.01)
+
+
+class Named(Counting):
+    """Knows which of several it is."""
+
+    def __init__(self):
+        self.given = []
+
+    def take(self, database, position, command, outcome):
+        super().take(database, position, command, outcome)
+        self.given.append(command["id"])
+
+
+def test_of_two_one_is_given_everything_and_the_other_takes_over(log):
+    first, second = Named(), Named()
+    log.opens_a_room()
+    with following(log, first) as first_ended:
+        until(lambda: len(first.given) == 2)
+        with following(log, second):
+            log.says(2, 3)
+            until(lambda: len(first.given) == 4)
+            assert second.given == []
+            first_ended.set()
+            log.says(4)
+            until(lambda: second.given == words(4))
+    assert taken()[2:] == words(2, 3, 4)
+
+
+@pytest.mark.server
+def test_a_redis_that_goes_away_is_waited_for(instance, caplog):
+    with running_redis() as redis, contextlib.closing(Log(redis.address)) as log, following(log, Counting()):
+        log.opens_a_room()
+        until(lambda: len(taken()) == 2)
+        redis.kill()
+        until(lambda: "waits" in caplog.text)
+        redis.start()
+        until(lambda: "goes on" in caplog.text)
+        until(lambda: not log.journal._away)
+        log.says(2)
+        until(lambda: taken()[2:] == words(2))
+    said = [record.getMessage() for record in caplog.records if record.name == "party.services"]
+    assert said == [
+        "The service counting waits: PARTY_JOURNAL names a Redis, but nothing answers at"
+        f" 127.0.0.1:{redis.port}. Is it started?",
+        "The service counting goes on.",
+    ]
+
+
+# --- In a process -----------------------------------------------------------------------------------------------------
+
+
+class Process(Victim):
+    """`python -m services`, which runs what counts; beside a party of this test's, where it is told so."""
+
+    def __init__(self, address, *arguments, **more):
+        servers.need("server")
+        self.process = subprocess.Popen(
+            [sys.executable, "tests/counting.py", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment(address), **more},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        )
+
+    def ends(self):
+        """What it says, and its exit status."""
+        said = self.process.communicate(timeout=PATIENCE)
+        return "".join(said), self.process.returncode
+
+
+def environment(address):
+    return {"PARTY_INSTANCE": str(settings.INSTANCE), "PARTY_JOURNAL": address, "PARTY_SERVICES": "figures"}
+
+
+@pytest.fixture
+def process():
+    """Starts the services' process, and ends it with the test: `process(address)`."""
+    processes = []
+
+    def process(*given, **more):
+        processes.append(Process(*given, **more))
+        return processes[-1]
+
+    yield process
+    for one in processes:
+        one.kill()
+        one.ends()
+
+
+# The party, with what counts beside it; without the pauses that only spare a machine.
+BESIDE = """
+import sys, app
+from runtime import beside
+beside.PROGRAM = sys.executable, "tests/counting.py", "--beside"
+beside.LISTENING_SECONDS, beside.PAUSE_SECONDS = 0, 0.1
+app.again_and_again = lambda sleep, seconds, *tasks: again_and_again(sleep, min(seconds, 0.1), *tasks)
+from runtime.clock import again_and_again
+app.main()
+"""
+
+
+@pytest.fixture
+def party(instance):
+    """Starts a party with what counts beside it, on a file or as its settings say, and ends it with the test."""
+    parties = []
+
+    def party(**given):
+        parties.append(Server(("-c", BESIDE), **environment(str(instance / "party.db")) | given))
+        return parties[-1]
+
+    yield party
+    for one in parties:
+        _, said = one.stop()
+        assert "Traceback" not in said, said
+
+
+def children(server):
+    """The processes that it has started and that have not ended."""
+    tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split() if runs(int(child))]
+
+
+def runs(pid):
+    """Whether that process is more than a zombie."""
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_process_ends_when_it_is_told_to_and_says_nothing(instance, process, number):
+    one = process(str(instance / "party.db"))
+    until(lambda: settings.caught_up_file_of("counting").exists())
+    one.process.send_signal(number)
+    assert one.ends() == ("", 0)
+
+
+@pytest.mark.server
+def test_beside_a_party_the_process_ends_with_the_pipe_to_it(instance, process):
+    one = process(str(instance / "party.db"), "--beside")
+    until(lambda: settings.caught_up_file_of("counting").exists())
+    assert one.ends() == ("", 0)
+
+
+@pytest.mark.server
+def test_what_keeps_the_process_from_its_work_is_a_sentence(instance, process):
+    nobody = f"redis://127.0.0.1:{free_port()}/0"
+    one = process(nobody)
+    line = one.process.stderr.readline()
+    assert "The service counting waits: PARTY_JOURNAL names a Redis, but nothing answers" in line
+    one.process.send_signal(signal.SIGTERM)
+    assert one.ends() == ("", 0)
+    assert process("redis://nobody:here:now/0").ends() == (
+        "PARTY_JOURNAL is not an address of a Redis: redis://HOST:PORT/NUMBER is one.\n",
+        1,
+    )
+
+
+@pytest.mark.server
+def test_the_process_needs_no_web_and_no_wire():
+    question = "import sys, services.__main__; print({'eventlet', 'flask', 'redis', 'socketio'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", question], cwd=ROOT, text=True) == "set()\n"
+
+
+@pytest.mark.server
+def test_when_the_one_that_reads_is_killed_the_one_that_waits_takes_over(instance, process):
+    log = Log(str(instance / "party.db"))
+    log.opens_a_room()
+    first = process(log.address)
+    until(lambda: len(taken()) == 2)
+    process(log.address)
+    log.says(2)
+    until(lambda: len(taken()) == 3)
+    first.kill()
+    log.says(3)
+    until(lambda: taken()[2:] == words(2, 3))
+
+
+@pytest.mark.server
+def test_kills_of_services_and_party_under_load_change_nothing_of_what_is_counted(log, party):
+    """And what was acknowledged is counted once."""
+    log.close()
+    said, numbers = [], itertools.count()
+
+    def talk(server, stop):
+        with contextlib.suppress(OSError):
+            asha = server.person("asha")
+            room = asha.host("Tea")
+            while not stop.is_set():
+                assert asha.message(room, text := f"{next(numbers)}")["ok"]
+                said.append(text)
+
+    for is_last in (False, True):
+        server, stop = party(PARTY_JOURNAL=log.address), threading.Event()
+        thread = threading.Thread(target=talk, args=(server, stop))
+        thread.start()
+        for _ in range(2):
+            before = len(taken())
+            until(lambda: len(taken()) > before and children(server))  # noqa: B023
+            os.kill(*children(server), signal.SIGKILL)
+        if not is_last:
+            server.kill()
+        stop.set()
+        thread.join()
+    in_log = [command["id"] for _, command in open_journal(log.address).replay()]
+    until(lambda: len(taken()) >= len(in_log))
+    assert taken() == in_log and gaps() == []
+    texts = taken("text")
+    assert [texts.count(text) for text in said] == [1] * len(said), "each that was acknowledged, once"
+    assert len(said) > 50, "there was a load"
+
+
+@pytest.mark.server
+def test_a_service_that_is_frozen_or_killed_costs_the_party_nothing(party):
+    server = party()
+    asha = server.person("asha")
+    room = asha.host("Tea")
+    until(lambda: len(taken()) > 1)
+    slowest = {}
+    for what in ("runs", "frozen", "killed"):
+        if what == "frozen":
+            os.kill(*children(server), signal.SIGSTOP)
+        elif what == "killed":
+            os.kill(*children(server), signal.SIGKILL)
+        slowest[what] = max(took(asha.message, room, what) for _ in range(200))
+    assert max(slowest.values()) < 0.5, slowest
+    until(lambda: taken("text").count("killed") == 200)
+    assert taken("text").count("frozen") == 200
+    os.kill(*children(server), signal.SIGSTOP)
+    assert took(lambda: server.stop()) < 4, "nor is its end waited for"
+
+
+def took(do, *given):
+    began = time.monotonic()
+    assert do(*given)
+    return time.monotonic() - began
+
+
+# --- Beside the party -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.server
+def test_the_services_end_with_the_party_however_that_ends(party):
+    for end in (Server.stop, Server.kill):
+        server = party()
+        until(lambda: children(server))  # noqa: B023
+        [child] = children(server)
+        end(server)
+        until(lambda: not runs(child))  # noqa: B023
+
+
+@pytest.mark.server
+def test_services_that_died_are_started_again_and_the_records_say_so_once(party):
+    server = party()
+    for _ in range(3):
+        until(lambda: children(server))
+        [child] = children(server)
+        os.kill(child, signal.SIGKILL)
+        until(lambda: children(server) and children(server) != [child])  # noqa: B023
+    _, said = server.stop()
+    assert said.count("The services have ended (-9) and are started again.") == said.count("\n") == 1
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """When the services were started by a party that looks after them for 35 seconds: `starts()`. They end at once."""
+    clock, started = [0.0], []
+
+    class Ended:
+        returncode = 1
+
+        def __init__(self, *given, **how):
+            started.append(clock[0])
+
+        def poll(self):
+            return self.returncode
+
+    def starts():
+        one = beside.Beside()
+        while clock[0] < 35:
+            one.look_after()
+            clock[0] += 0.5
+        one.end()
+        return started
+
+    monkeypatch.setattr(settings, "SERVICES", ["figures"])
+    monkeypatch.setattr(beside.subprocess, "Popen", Ended)
+    monkeypatch.setattr(beside.time, "monotonic", lambda: clock[0])
+    return starts
+
+
+def test_a_party_waits_ten_seconds_between_two_starts_of_the_services(starts):
+    assert starts() == [0.5, 10.5, 20.5, 30.5]
+
+
+@pytest.mark.parametrize("name, value", [("SERVICES", []), ("SERVICES_BESIDE", False)])
+def test_a_party_starts_no_services_where_it_is_not_to(starts, monkeypatch, name, value):
+    monkeypatch.setattr(settings, name, value)
+    assert starts() == []
+
+
+# --- What others see of it --------------------------------------------------------------------------------------------
+
+
+def test_the_store_is_for_its_owner_alone_and_read_by_others_without_a_write(log, instance):
+    with follow.reading("counting") as database:
+        assert database is None, "there is none yet"
+    log.opens_a_room()
+    read_along(log)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in instance.glob("counting*")} == {0o600}
+    with follow.reading("counting") as database:
+        assert database.execute("SELECT id FROM taken").fetchone()["id"] == "sign_in 0"
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            database.execute("DELETE FROM taken")
+
+
+def test_a_store_that_is_only_begun_counts_as_none(instance):
+    instance.mkdir()
+    settings.store_of("counting").touch()
+    with follow.reading("counting") as database:
+        assert database is None
+
+
+def test_a_pseudonym_is_always_the_same_and_nobody_has_anothers():
+    names = {follow.pseudonym(name) for name in (*users.PEOPLE, "asha")}
+    assert len(names) == len(users.PEOPLE)
+    assert all(len(name) == 16 and int(name, 16) for name in names)
+    assert not names & {hashlib.sha256(name.encode()).hexdigest()[:16] for name in users.PEOPLE}
+
+
+def test_the_lag_is_since_all_was_read_and_where_it_never_was_since_the_party_began(log, monkeypatch):
+    monkeypatch.setattr(settings, "SERVICES", ["counting", "figures"])
+    monkeypatch.setattr(beside, "_began", time.time() - 100)
+    log.opens_a_room()
+    read_along(log)
+    assert beside.lags()["counting"] < 5
+    os.utime(settings.caught_up_file_of("counting"), (0, time.time() - 30))
+    lags = beside.lags()
+    assert 29 < lags["counting"] < 35 and 99 < lags["figures"] < 105
+    assert 'party_service_lag_seconds{service="counting"} 3' in metrics.as_text()[0].decode()
+
+
+def test_there_is_a_service_for_every_name_that_may_be_set():
+    assert ",".join(services.SERVICES) == settings_in_code()["PARTY_SERVICES"]
