@@ -31,11 +31,6 @@ def never_waits(monkeypatch):
     monkeypatch.setattr(insights, "PATIENCE_SECONDS", 0)
 
 
-def fresh(name, **more):
-    """A sample as if it was made just now."""
-    return sample(name) | {"at": clock.now()} | more
-
-
 def shown(browser, address="/insights", **how):
     """The page, without the white space that a browser does not show."""
     answer = browser.get(address, **how)
@@ -66,7 +61,7 @@ def commands(party, *kinds):
     *(("POST", f"/insights/{kind}") for kind in insights.SAYINGS),
 ])  # fmt: skip
 def test_for_everybody_but_the_owner_there_is_nothing(stores, owner, who, method, address):
-    keep_report(stores, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     browser = browser_of(who) if who else owner.application.test_client()
     answer, nothing = browser.open(address, method=method), browser.open("/nothing", method="GET")
     assert (answer.status_code, answer.data) == (nothing.status_code, nothing.data) == (404, nothing.data)
@@ -85,7 +80,7 @@ def test_what_there_is_not_is_not_there_for_the_owner_either(owner):
 
 
 def test_no_cache_keeps_it(stores, owner):
-    keep_report(stores, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     for address in ("/insights", *TABLES):
         assert owner.get(address).headers["Cache-Control"] == "no-store"
 
@@ -105,7 +100,7 @@ SPOKE, OF_GOALS = r"\d+ of \d+ who came in spoke", [rf"\(\d+–\d+ %, goal {goal
     ),
 ])  # fmt: skip
 def test_it_opens_with_the_question_and_its_answer(stores, owner, name, sentence):
-    keep_report(stores, fresh(name))
+    keep_report(stores, sample(name))
     page = shown(owner)
     assert f'<h1 class="topic" dir="auto">{sample(name)["question"]}</h1>' in page
     assert re.fullmatch(sentence, verdict(page)), verdict(page)
@@ -115,7 +110,7 @@ def test_the_numbers_are_those_of_the_report(stores, owner):
     """Whatever they are: nothing is reckoned here."""
     odd = {"count": 11, "of": 44, "low": 0.071, "high": 0.929}
     shares = {"spoke": odd, "returned": odd | {"count": 12}, "listened_again": odd}
-    keep_report(stores, fresh("thriving", verdict="not_yet", **shares))
+    keep_report(stores, sample("thriving", verdict="not_yet", **shares))
     page = shown(owner).replace("\u00a0", " ")
     assert verdict(page) == (
         "Not yet: 11 of 44 who came in spoke (7–93 %, goal 50 %), and 12 of 44 speakers came back in a week"
@@ -125,14 +120,14 @@ def test_the_numbers_are_those_of_the_report(stores, owner):
 
 
 def test_where_nobody_came_lately_it_says_so(stores, owner):
-    report = fresh("dying")
+    report = sample("dying")
     report["by_week"][-1]["people"] = 0
     keep_report(stores, report)
     assert verdict(shown(owner)).endswith("Nobody came in the last week.")
 
 
 def test_where_nobody_came_at_all_it_says_so(stores, owner):
-    keep_report(stores, fresh("too_early", spoke=None))
+    keep_report(stores, sample("too_early", spoke=None))
     assert verdict(shown(owner)) == "Too early to tell: nobody has come in."
 
 
@@ -147,7 +142,7 @@ def with_at_most(most, thing):
 
 @pytest.mark.parametrize("most, claims", [(9, False), (10, True)])
 def test_nothing_is_claimed_on_fewer_than_ten(stores, owner, most, claims):
-    keep_report(stores, with_at_most(most, fresh("thriving")))
+    keep_report(stores, with_at_most(most, sample("thriving")))
     weeks = [{"first_day": "2026-11-08", "yes": share(8, 9), "partly": share(1, 9), "no": share(0, 9)}]
     keep_feedback(stores, sentiment={"weeks": with_at_most(most, weeks), "losing": share(4, most)})
     page = shown(owner).replace("\u00a0", " ")
@@ -160,7 +155,7 @@ def test_nothing_is_claimed_on_fewer_than_ten(stores, owner, most, claims):
 
 
 def test_every_plot_has_its_table_with_the_same_numbers(stores, owner):
-    keep_report(stores, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     weeks = [{"first_day": "2026-11-08", "yes": share(9, 12)}, {"first_day": "2026-11-15", "yes": share(3, 4)}]
     keep_feedback(stores, sentiment={"weeks": weeks, "losing": None})
     sections = shown(owner).split("<section")[1:]
@@ -176,7 +171,7 @@ def test_every_plot_has_its_table_with_the_same_numbers(stores, owner):
 
 
 def test_a_plot_of_a_year_has_a_mark_for_each_week_and_room_for_its_words(stores, owner):
-    report = fresh("thriving", weeks=52)
+    report = sample("thriving", weeks=52)
     report["by_week"] = report["by_week"][1:2] * 52
     keep_report(stores, report, weeks=52)
     section = shown(owner, "/insights?weeks=52").split('<section class="card" aria-labelledby="spoke-by-week"')[1]
@@ -187,18 +182,18 @@ def test_a_plot_of_a_year_has_a_mark_for_each_week_and_room_for_its_words(stores
 
 def test_gaps_are_told(stores, owner):
     at = clock.now()
-    keep_report(stores, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     assert "Everything that happened has been counted." in shown(owner)
-    keep_report(stores, fresh("thriving", gaps=[{"since": 1_794_859_200_000, "until": 1_794_866_400_000}], at=at))
+    keep_report(stores, sample("thriving", gaps=[{"since": 1_794_859_200_000, "until": 1_794_866_400_000}], at=at))
     page = re.sub(r"</?time[^>]*>", "", shown(owner))
     assert "From 16 Nov, 20:00 UTC to 16 Nov, 22:00 UTC nothing is known." in page
     assert '<a href="#gaps">with gaps</a>' in page, "beside the answer"
 
 
 def test_where_the_services_stand_still_it_says_since_when(stores, owner):
-    keep_report(stores, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     assert "stand still" not in shown(owner)
-    keep_report(stores, fresh("thriving", at=clock.now() - insights.STANDS_STILL_AFTER - 1))
+    keep_report(stores, sample("thriving", at=clock.now() - insights.STANDS_STILL_AFTER - 1))
     assert "The figures stand still" in shown(owner)
 
 
@@ -217,7 +212,7 @@ def test_a_store_that_cannot_be_read_is_told_in_the_records_alone(stores, owner,
 
 
 def test_it_speaks_spanish(stores, owner):
-    keep_report(stores, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     page = shown(owner, headers={"Accept-Language": "es"})
     assert verdict(page).startswith("Sí: 29 de 40 que entraron hablaron (57–84 %, meta 50 %), y ")
     assert "1–21 de noviembre" in page
@@ -229,7 +224,7 @@ def test_it_speaks_spanish(stores, owner):
     ("2025-11-23", "2026-11-21", "23 Nov 2025 – 21 Nov 2026"),
 ])  # fmt: skip
 def test_it_says_of_which_time_it_tells(stores, owner, since, until, said):
-    keep_report(stores, fresh("thriving", since=since, until=until))
+    keep_report(stores, sample("thriving", since=since, until=until))
     assert f"<span>{said}</span>" in shown(owner)
 
 
@@ -237,7 +232,7 @@ def test_it_says_of_which_time_it_tells(stores, owner, since, until, said):
 
 
 def hostile():
-    report = fresh("thriving", question=HOSTILE)
+    report = sample("thriving", question=HOSTILE)
     report["sources"][0]["source"] = report["features"][0]["kind"] = HOSTILE
     report["errors"]["script_errors"][0]["words"] = HOSTILE
     said = {"id": HOSTILE, "at": 1, "about": "problem", "text": HOSTILE, "name": HOSTILE, "version": HOSTILE}
@@ -255,7 +250,7 @@ def test_what_people_wrote_is_shown_as_text(stores, owner):
 
 def test_it_needs_no_script_and_no_style_of_its_own(stores, owner):
     """The policy that is sent with it allows neither."""
-    keep_report(stores, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     page = shown(owner)
     assert not re.findall(r"<script|<style|<[^>]+ (?:style|on\w+)=", page)
 
@@ -271,13 +266,13 @@ def file(browser, name, weeks=3):
 
 
 def test_every_table_is_a_file_too(stores, owner):
-    keep_report(stores, fresh("dying"))
+    keep_report(stores, sample("dying"))
     keep_feedback(stores, sentiment={"weeks": [], "losing": None})
     assert set(re.findall(r'href="/insights/(\w+)\.csv\?weeks=3"', shown(owner))) == insights.TABLES.keys()
 
 
 def test_a_file_has_the_numbers_of_the_report(stores, owner):
-    report = fresh("thriving")
+    report = sample("thriving")
     keep_report(stores, report)
     step, row = report["funnel"][1], file(owner, "funnel")[1]
     assert row == {"step": "came_in", "people": str(step["people"]), "guests": str(step["guests"])} | {
@@ -297,7 +292,7 @@ def test_a_file_has_the_numbers_of_the_report(stores, owner):
 
 
 def test_a_file_is_of_the_weeks_that_were_asked_for(stores, owner):
-    keep_report(stores, fresh("thriving"), weeks=12)
+    keep_report(stores, sample("thriving"), weeks=12)
     assert file(owner, "funnel", weeks=3) == []
     assert len(file(owner, "funnel", weeks=12)) == 7
     assert owner.get("/insights/funnel.csv?weeks=4").status_code == 400
@@ -348,7 +343,7 @@ FORMS = {"goals": GOALS, "spent": SPENT, "answer": ANSWER}
 
 @pytest.fixture
 def entering(stores, owner, never_waits):
-    keep_report(stores, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     keep_feedback(stores, {"id": "f1", "at": 1, "about": "problem", "text": "It is slow"})
     return owner
 
@@ -425,10 +420,10 @@ def comes_through(stores, kind):
     """As the services leave it in their stores."""
     if kind == "goals":
         goals = {"spoke": 60, "returned": 30, "voices": 75}
-        keep_report(stores, fresh("thriving", question=GOALS["question"], goals=goals))
+        keep_report(stores, sample("thriving", question=GOALS["question"], goals=goals))
     elif kind == "spent":
         cost = {"month": "2026-11", "spent": 12.5, "new_people": 0, "each": None}
-        keep_report(stores, fresh("thriving", costs=[cost]))
+        keep_report(stores, sample("thriving", costs=[cost]))
     else:
         said = {"id": "f1", "at": 1, "about": "problem", "text": "It is slow"}
         keep_feedback(stores, said | {"answer": "Thank you.\nIt is mended.", "answered_at": 2})

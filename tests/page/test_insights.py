@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 from stores import keep_feedback, keep_report, sample
 from visitor import PHONE, STICKS_OUT, violations
 
-from runtime import clock
 from services import insights
 from services.reckoning import share
 
@@ -51,7 +50,7 @@ def look(browser, stores):
 
 
 def keep(stores, name):
-    keep_report(stores, sample(name) | {"at": clock.now()})
+    keep_report(stores, sample(name))
     keep_feedback(stores, *SAID, sentiment={"weeks": WEEKS, "losing": share(6, 14)})
 
 
