@@ -5,6 +5,7 @@ import csv
 import html
 import io
 import re
+from types import SimpleNamespace
 
 import pytest
 from conftest import browser_of
@@ -178,6 +179,15 @@ def test_a_plot_of_a_year_has_a_mark_for_each_week_and_room_for_its_words(stores
     plot = section.split("</svg>")[0]
     assert (plot.count("plot__interval"), plot.count("plot__day")) == (52, 4)
     assert section.split("</section>")[0].count('<th scope="row">') == 52, "the table has them all"
+
+
+def test_others_have_their_turn_while_a_long_page_is_written(monkeypatch):
+    """In an eventlet party, who does not sleep keeps everybody waiting."""
+    at, slept = iter(range(99)), []  # a millisecond for each part
+    clock = SimpleNamespace(monotonic=lambda: next(at) / 1_000, sleep=slept.append)
+    monkeypatch.setattr(insights, "time", clock)
+    assert list(insights.with_pauses(range(20))) == list(range(20))
+    assert slept == [0] * 3
 
 
 def test_gaps_are_told(stores, owner):
