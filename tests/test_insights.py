@@ -187,7 +187,7 @@ def test_others_have_their_turn_while_a_long_page_is_written(monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: next(at) / 1_000, sleep=slept.append)
     monkeypatch.setattr(insights, "time", clock)
     assert list(insights.with_pauses(range(20))) == list(range(20))
-    assert slept == [0] * 3
+    assert slept == [0] * 4
 
 
 def test_gaps_are_told(stores, owner):
