@@ -201,6 +201,23 @@ def test_what_a_full_disk_refused_is_given_again_when_there_is_room(log, caplog)
     ], "once each"
 
 
+def test_what_was_made_of_a_command_is_kept_with_the_position_or_not_at_all(log):
+    class Unlucky(UntilItRests):
+        refused = False
+
+        def take(self, database, position, command, outcome):
+            super().take(database, position, command, outcome)
+            if command["id"] == "message 3" and not self.refused:
+                self.refused = True
+                refuse = "BEGIN SELECT RAISE(ROLLBACK, 'The position is not kept'); END"
+                database.execute(f"CREATE TEMP TRIGGER refusing BEFORE INSERT ON kept {refuse}")
+
+    log.opens_a_room()
+    log.says(2, 3, 4)
+    read_along(log, Unlucky())
+    assert taken()[2:] == words(2, 3, 4)
+
+
 # --- What was trimmed -------------------------------------------------------------------------------------------------
 
 
