@@ -625,6 +625,11 @@ def with_a_file(page, party, pages):
     assert machine.run("git -C /opt/party rev-parse HEAD") == now
     all_go_on(pages, "Back, and forward again")
 
+    page.run("journalctl -u party-services")
+    page.run("mv /opt/party/instance/figures.db* /root/")
+    reads_along(machine)
+    assert (machine.root / "opt/party/instance/figures.db").exists()
+
     page.run("party backup")
     page.run("party stop")
     page.run("mkdir /root/before && mv /opt/party/instance/party.db* /root/before/")
