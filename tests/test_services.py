@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import itertools
+import math
 import os
 import signal
 import sqlite3
@@ -249,6 +250,19 @@ def test_what_was_trimmed_before_it_was_read_is_told_as_a_gap_once(log, rest):
     assert taken() == ["sign_in 1", *["sign_in 4"] * rest]
     [(since, until)] = gaps()
     assert since == 1 and (until == 4 if rest else until >= before)
+
+
+def test_where_nobody_can_tell_how_much_was_trimmed_it_is_a_gap(log, monkeypatch):
+    monkeypatch.setattr(type(log.journal), "forgotten", lambda journal: math.nan)  # as of a Redis before its version 7
+    for at in (1, 2, 3):
+        log.append("sign_in", "asha", at, **A_SIGN_IN)
+        read_along(log)
+        log.journal.trim(at)
+    assert gaps() == [], "what was read last was always there"
+    log.journal.trim(4)
+    log.append("sign_in", "asha", 5, **A_SIGN_IN)
+    read_along(log)
+    assert taken() == [f"sign_in {at}" for at in (1, 2, 3, 5)] and gaps() == [(3, 5)]
 
 
 def test_the_log_may_be_trimmed_under_one_who_reads(log):
