@@ -312,10 +312,27 @@ def test_a_log_that_moved_to_the_other_kind_and_back_is_gone_on_with(instance, r
         open_journal(address).fill(file.journal.replay())
         file.close()
         file = Log(address)
-        file.says(n)
         read_along(file)
+        file.says(n)
+    read_along(file)
     file.close()
     assert taken()[2:] == words(*range(2, 12)) and gaps() == []
+
+
+@pytest.mark.server
+def test_a_log_that_moved_and_was_then_trimmed_has_no_gap(instance, redis):
+    file = Log(str(instance / "party.db"))
+    file.opens_a_room()
+    file.says(2, 3)
+    read_along(file)
+    file.journal.trim(2)  # so that its numbers are others than those of the next
+    open_journal(redis.address).fill(file.journal.replay())
+    file.close()
+    with contextlib.closing(Log(redis.address)) as moved:
+        read_along(moved)
+        moved.journal.trim(LOG_LIFE)
+        read_along(moved)
+    assert gaps() == []
 
 
 def test_of_a_log_put_back_from_a_backup_what_is_younger_is_given_behind_a_gap(log, instance):
