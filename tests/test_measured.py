@@ -57,6 +57,7 @@ def test_what_a_page_tells_is_in_the_log(clean_party, clock):
     assert (answer.status_code, answer.text) == (204, "")
     (command,) = logged(clean_party, "measured")
     assert (command["user"], command["at"]) == ("asha", clock.at)
+    assert clean_party.state.sign_in_of("asha", command["through"]), "one that has ended by then tells nothing"
     rounded = {"seconds": 61.0, "paint": 813, "wait": {"median": 12, "slowest": 90}}
     assert command["told"] == {**TOLD, **rounded, "errors": ["TypeError: x is undefined"]}
 
@@ -289,6 +290,14 @@ def test_who_asks_not_to_be_measured_is_not(header, clean_party):
     assert not {"visitor", "source"} & signed_in.keys()
     assert tell(browser, **{header: "0"}).status_code == 204
     assert len(logged(clean_party, "measured")) == 1
+
+
+def test_who_asks_only_later_is_not_known_again(clean_party):
+    browser = clean_party.app.test_client()
+    open_form(browser, "/sign-in?from=letter")
+    sign_in(browser, "asha", DNT="1")
+    (signed_in,) = logged(clean_party, "sign_in")
+    assert not {"visitor", "source"} & signed_in.keys()
 
 
 # --- In the story -----------------------------------------------------------------------------------------------------
