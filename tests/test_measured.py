@@ -1,13 +1,14 @@
 """What pages tell of how it went, and where a stranger came from: commands that change nothing, unheard by anybody."""
 
 import json
+import re
 
 import pytest
 from conftest import browser_of
 from person import assert_ok, assert_refused, form_token
 from servers import password_of
 
-from party import reading, story
+from party import reading, rules, story
 from party.rules import Refused
 from runtime import measuring, metrics
 from runtime.journal import Unavailable
@@ -22,7 +23,7 @@ NOTHING_MORE = {"inside": 0, "asked": 0, "unavailable": 0, "errors": [], "failed
 
 @pytest.fixture(autouse=True)
 def nobody_was_seen(monkeypatch):
-    monkeypatch.setattr(measuring, "seen", type(measuring.seen)())
+    monkeypatch.setattr(measuring, "seen", {})
     monkeypatch.setattr(measuring, "strangers", TokenBuckets(1, measuring.STRANGERS_AT_ONCE))
 
 
@@ -133,6 +134,16 @@ def test_while_the_log_is_away_nothing_is_taken(clean_party, monkeypatch):
     browser = browser_of("asha")
     monkeypatch.setattr(clean_party.journal, "append", away)
     assert tell(browser).status_code == 503
+
+
+def test_a_mistake_of_our_own_is_told_with_its_id_to_a_program_and_as_a_page_to_a_person(clean_party, monkeypatch):
+    browser = browser_of("asha")
+    monkeypatch.setitem(rules.PARTY_RULES, "measured", (rules.anyone, lambda state, command: 1 / 0))
+    answer = tell(browser)
+    assert answer.status_code == 503
+    assert re.fullmatch(r"Something went wrong here\. Please try again\. [0-9a-f]{8}", answer.text)
+    page = tell(browser, Accept="text/html").text
+    assert "Something went wrong here</h1>" in page and re.search(r"[0-9a-f]{8}\s*</p>", page)
 
 
 def test_nobody_hears_of_what_is_told_measured_and_entered(join, clean_party):
