@@ -12,7 +12,7 @@ import sqlite3
 import time
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, request, stream_template, url_for
 from werkzeug.exceptions import NotFound
 
 import users
@@ -29,6 +29,7 @@ ENOUGH = 10  # people, rooms or answers: of fewer the page says how many, and cl
 UNANSWERED, ANSWERED = 50, 20  # how many the inbox shows of each
 STANDS_STILL_AFTER = 2 * 60 * 60 * 1_000  # a report is made anew each hour, also when nothing happens
 PATIENCE_SECONDS, LOOK_EVERY_SECONDS = 2, 0.05  # until what the owner said has come through the log into its store
+PAUSE_AFTER_SECONDS = 0.005  # of work on a page
 NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
 
 
@@ -100,7 +101,7 @@ def wait_until(is_so):
 def page(weeks, refusal=None, kind=None):
     """The page of so many weeks; with what was refused, and what was entered into the form of that `kind`."""
     report, sentiment = report_of(weeks), sentiment_report()
-    return render_template(
+    parts = stream_template(
         "insights.html",
         weeks=weeks,
         periods=PERIODS,
@@ -116,6 +117,17 @@ def page(weeks, refusal=None, kind=None):
         refusal=refusal and refusal.ack,
         entered={kind: request.form},
     )
+    return "".join(with_pauses(parts))
+
+
+def with_pauses(parts):
+    """The same, with time for others in between: to write the page of a year takes a tenth of a second."""
+    paused = time.monotonic()
+    for part in parts:
+        yield part
+        if time.monotonic() >= paused + PAUSE_AFTER_SECONDS:
+            time.sleep(0)
+            paused = time.monotonic()
 
 
 def why_nothing(service):

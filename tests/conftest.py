@@ -26,7 +26,7 @@ import app
 import users
 from party.presence import Presence
 from party.state import State
-from runtime import transport
+from runtime import settings, transport
 from runtime.journal import open_journal
 from runtime.pace import WrongTries
 
@@ -131,6 +131,15 @@ def clean_party(monkeypatch):
     app.socketio.server.manager.rooms.clear()
     app.begin()
     return app
+
+
+@pytest.fixture
+def stores(clean_party, monkeypatch, tmp_path):
+    """Where the services' stores are, of a party whose services run: tests/stores.py fills them."""
+    monkeypatch.setattr(settings, "INSTANCE", tmp_path)
+    monkeypatch.setattr(settings, "JOURNAL", str(tmp_path / "party.db"))
+    monkeypatch.setattr(settings, "SERVICES", ["figures", "feedback"])
+    return tmp_path
 
 
 @pytest.fixture

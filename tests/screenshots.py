@@ -5,13 +5,17 @@ as well.
 """
 
 import html
+import itertools
 import os
 import shutil
+import tempfile
+from pathlib import Path
 
 from conftest import browser_path
 from playwright.sync_api import sync_playwright
 from servers import ROOT, running_server
 from states import states
+from stores import keep_feedback, keep_report, sample
 from visitor import PHONE, Visitor
 
 FOLDER = ROOT / "tests" / "screenshots"
@@ -22,7 +26,9 @@ README = {
     ("busy, as the host", "desk", "light"): "host",
     ("busy, as a listener", "phone", "light"): "watcher",
     ("busy, as the host", "phone", "dark"): "phone",
+    ("the owner's page, thriving", "desk", "light"): "insights",
 }
+SAID = {"id": "1", "at": 1_795_200_000_000, "about": "idea", "text": "A room that comes back each Tuesday?"}
 
 
 def draw(browser, size):
@@ -34,7 +40,7 @@ def draw(browser, size):
             visitors.append(Visitor(browser, address, name, **SIZES[size] | how))
             return visitors[-1]
 
-        for number, (state, visitor) in enumerate(states(visit), start=1):
+        for number, (state, visitor) in enumerate(itertools.chain(states(visit), owners_page(visit)), start=1):
             for colour in ("light", "dark"):
                 visitor.page.emulate_media(color_scheme=colour)
                 name = f"{number:02} {state}, {size}, {colour}.png"
@@ -44,6 +50,23 @@ def draw(browser, size):
                 yield state, colour, name
         for visitor in visitors:
             visitor.context.close()
+
+
+def owners_page(visit):
+    """Yields like `states`: the first screen of what the owner sees of three parties."""
+    for name in ("thriving", "dying", "too_early"):
+        with tempfile.TemporaryDirectory() as folder, running_server(**reading_from(folder)) as server:
+            keep_report(Path(folder), sample(name))
+            keep_feedback(Path(folder), SAID)
+            asha = visit("asha", server.address).sign_in()
+            asha.page.goto("insights")
+            yield f"the owner's page, {name}", asha
+
+
+def reading_from(folder):
+    """The settings of a party whose services left their stores in that folder, and run no more."""
+    journal = {"PARTY_INSTANCE": folder, "PARTY_JOURNAL": f"{folder}/party.db"}
+    return journal | {"PARTY_SERVICES": "figures,feedback", "PARTY_SERVICES_BESIDE": "no"}
 
 
 def sheet(pictures):

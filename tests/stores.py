@@ -6,39 +6,34 @@ import sqlite3
 
 from servers import ROOT
 
+from runtime import clock
+from services.feedback import Feedback
+from services.figures import Figures
 from services.follow import Follower
 
-FIGURES = "CREATE TABLE IF NOT EXISTS reports (weeks INTEGER PRIMARY KEY, at, body)"
-FEEDBACK = """
-CREATE TABLE IF NOT EXISTS feedback (id TEXT PRIMARY KEY, at, who, about, room, choice, text, name, version, error,
-  answer, answered_at);
-CREATE TABLE IF NOT EXISTS reports (name TEXT PRIMARY KEY, body);
-"""
-NAMES = ("thriving", "dying", "too_early")  # of the samples
 
-
-def sample(name):
-    """A report of made-up weeks."""
-    return json.loads((ROOT / "tests" / "reports" / f"{name}.json").read_text())
+def sample(name, **more):
+    """A report of made-up weeks, as if made just now, with what is `more`: "thriving", "dying" or "too_early"."""
+    return json.loads((ROOT / "tests" / "reports" / f"{name}.json").read_text()) | {"at": clock.now()} | more
 
 
 @contextlib.contextmanager
-def writing(path, schema):
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
-        database.executescript(f"{Follower.KEPT}; {schema}")
+def writing(folder, service):
+    with contextlib.closing(sqlite3.connect(folder / f"{service.name}.db")) as database, database:
+        database.executescript(f"{Follower.KEPT}; {service.SCHEMA}")
         yield database
 
 
 def keep_report(folder, report, weeks=3):
-    """As services/figures.py does."""
-    with writing(folder / "figures.db", FIGURES) as database:
+    """As the figures do."""
+    with writing(folder, Figures) as database:
         row = (weeks, report["at"], json.dumps(report))
         database.execute("INSERT OR REPLACE INTO reports (weeks, at, body) VALUES (?, ?, ?)", row)
 
 
 def keep_feedback(folder, *rows, sentiment=None):
-    """As services/feedback.py does."""
-    with writing(folder / "feedback.db", FEEDBACK) as database:
+    """As the feedback's service does."""
+    with writing(folder, Feedback) as database:
         for row in rows:
             marks = ", ".join("?" * len(row))
             database.execute(f"INSERT OR REPLACE INTO feedback ({', '.join(row)}) VALUES ({marks})", list(row.values()))

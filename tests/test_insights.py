@@ -5,6 +5,7 @@ import csv
 import html
 import io
 import re
+from types import SimpleNamespace
 
 import pytest
 from conftest import browser_of
@@ -21,16 +22,7 @@ HOSTILE = "<script>alert('x')</script><img src=x onerror=\"alert('x')\">"
 
 
 @pytest.fixture
-def folder(clean_party, monkeypatch, tmp_path):
-    """Where the stores are, of a party whose services run."""
-    monkeypatch.setattr(settings, "INSTANCE", tmp_path)
-    monkeypatch.setattr(settings, "JOURNAL", str(tmp_path / "party.db"))
-    monkeypatch.setattr(settings, "SERVICES", ["figures", "feedback"])
-    return tmp_path
-
-
-@pytest.fixture
-def owner(folder):
+def owner(stores):
     return browser_of("asha")
 
 
@@ -40,15 +32,10 @@ def never_waits(monkeypatch):
     monkeypatch.setattr(insights, "PATIENCE_SECONDS", 0)
 
 
-def fresh(name, **more):
-    """A sample as if it was made just now."""
-    return sample(name) | {"at": clock.now()} | more
-
-
-def shown(browser, address="/insights", status=200, **how):
-    """The text of the page, without the white space that a browser does not show."""
+def shown(browser, address="/insights", **how):
+    """The page, without the white space that a browser does not show."""
     answer = browser.get(address, **how)
-    assert answer.status_code == status
+    assert answer.status_code == 200
     return " ".join(answer.text.split())
 
 
@@ -74,15 +61,15 @@ def commands(party, *kinds):
     *(("GET", address) for address in ("/insights", "/insights?weeks=12", *TABLES)),
     *(("POST", f"/insights/{kind}") for kind in insights.SAYINGS),
 ])  # fmt: skip
-def test_for_everybody_but_the_owner_there_is_nothing(folder, owner, who, method, address):
-    keep_report(folder, fresh("thriving"))
+def test_for_everybody_but_the_owner_there_is_nothing(stores, owner, who, method, address):
+    keep_report(stores, sample("thriving"))
     browser = browser_of(who) if who else owner.application.test_client()
     answer, nothing = browser.open(address, method=method), browser.open("/nothing", method="GET")
     assert (answer.status_code, answer.data) == (nothing.status_code, nothing.data) == (404, nothing.data)
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_who_is_the_owner_no_more_sees_it_no_more(folder, owner, monkeypatch):
+def test_who_is_the_owner_no_more_sees_it_no_more(stores, owner, monkeypatch):
     assert owner.get("/insights").status_code == 200
     monkeypatch.setattr(insights.users, "owner", lambda: "bilal")
     assert owner.get("/insights").status_code == 404
@@ -93,8 +80,8 @@ def test_what_there_is_not_is_not_there_for_the_owner_either(owner):
     assert owner.post("/insights/people").status_code == 404
 
 
-def test_no_cache_keeps_it(folder, owner):
-    keep_report(folder, fresh("thriving"))
+def test_no_cache_keeps_it(stores, owner):
+    keep_report(stores, sample("thriving"))
     for address in ("/insights", *TABLES):
         assert owner.get(address).headers["Cache-Control"] == "no-store"
 
@@ -113,18 +100,18 @@ SPOKE, OF_GOALS = r"\d+ of \d+ who came in spoke", [rf"\(\d+–\d+ %, goal {goal
         rf"Too early to tell: {SPOKE} \(goal 50 %\), and no speaker's week is over\. An answer takes 10 of each\.",
     ),
 ])  # fmt: skip
-def test_it_opens_with_the_question_and_its_answer(folder, owner, name, sentence):
-    keep_report(folder, fresh(name))
+def test_it_opens_with_the_question_and_its_answer(stores, owner, name, sentence):
+    keep_report(stores, sample(name))
     page = shown(owner)
     assert f'<h1 class="topic" dir="auto">{sample(name)["question"]}</h1>' in page
     assert re.fullmatch(sentence, verdict(page)), verdict(page)
 
 
-def test_the_numbers_are_those_of_the_report(folder, owner):
+def test_the_numbers_are_those_of_the_report(stores, owner):
     """Whatever they are: nothing is reckoned here."""
     odd = {"count": 11, "of": 44, "low": 0.071, "high": 0.929}
     shares = {"spoke": odd, "returned": odd | {"count": 12}, "listened_again": odd}
-    keep_report(folder, fresh("thriving", verdict="not_yet", **shares))
+    keep_report(stores, sample("thriving", verdict="not_yet", **shares))
     page = shown(owner).replace("\u00a0", " ")
     assert verdict(page) == (
         "Not yet: 11 of 44 who came in spoke (7–93 %, goal 50 %), and 12 of 44 speakers came back in a week"
@@ -133,15 +120,15 @@ def test_the_numbers_are_those_of_the_report(folder, owner):
     assert "25 %, from 7 to 93 %" in page
 
 
-def test_where_nobody_came_lately_it_says_so(folder, owner):
-    report = fresh("dying")
+def test_where_nobody_came_lately_it_says_so(stores, owner):
+    report = sample("dying")
     report["by_week"][-1]["people"] = 0
-    keep_report(folder, report)
+    keep_report(stores, report)
     assert verdict(shown(owner)).endswith("Nobody came in the last week.")
 
 
-def test_where_nobody_came_at_all_it_says_so(folder, owner):
-    keep_report(folder, fresh("too_early", spoke=None))
+def test_where_nobody_came_at_all_it_says_so(stores, owner):
+    keep_report(stores, sample("too_early", spoke=None))
     assert verdict(shown(owner)) == "Too early to tell: nobody has come in."
 
 
@@ -155,10 +142,10 @@ def with_at_most(most, thing):
 
 
 @pytest.mark.parametrize("most, claims", [(9, False), (10, True)])
-def test_nothing_is_claimed_on_fewer_than_ten(folder, owner, most, claims):
-    keep_report(folder, with_at_most(most, fresh("thriving")))
+def test_nothing_is_claimed_on_fewer_than_ten(stores, owner, most, claims):
+    keep_report(stores, with_at_most(most, sample("thriving")))
     weeks = [{"first_day": "2026-11-08", "yes": share(8, 9), "partly": share(1, 9), "no": share(0, 9)}]
-    keep_feedback(folder, sentiment={"weeks": with_at_most(most, weeks), "losing": share(4, most)})
+    keep_feedback(stores, sentiment={"weeks": with_at_most(most, weeks), "losing": share(4, most)})
     page = shown(owner).replace("\u00a0", " ")
     assert "of 9" in page, "counts are told"
     marks = r"goal \d+ %|\d+ %</text>|95 % interval|40 % are a good mark"
@@ -168,10 +155,10 @@ def test_nothing_is_claimed_on_fewer_than_ten(folder, owner, most, claims):
     assert ("plot__share" in of_shares) is claims, "nor does a plot"
 
 
-def test_every_plot_has_its_table_with_the_same_numbers(folder, owner):
-    keep_report(folder, fresh("thriving"))
+def test_every_plot_has_its_table_with_the_same_numbers(stores, owner):
+    keep_report(stores, sample("thriving"))
     weeks = [{"first_day": "2026-11-08", "yes": share(9, 12)}, {"first_day": "2026-11-15", "yes": share(3, 4)}]
-    keep_feedback(folder, sentiment={"weeks": weeks, "losing": None})
+    keep_feedback(stores, sentiment={"weeks": weeks, "losing": None})
     sections = shown(owner).split("<section")[1:]
     plots = [section for section in sections if 'class="plot' in section]
     assert len(plots) == 3 + 6 + 5 + 1
@@ -184,34 +171,43 @@ def test_every_plot_has_its_table_with_the_same_numbers(folder, owner):
     assert len(rows) > 15 and all(re.search(r"<b>\d", row) for row in rows), "a bar stands in a row with its number"
 
 
-def test_a_plot_of_a_year_has_a_mark_for_each_week_and_room_for_its_words(folder, owner):
-    report = fresh("thriving", weeks=52)
+def test_a_plot_of_a_year_has_a_mark_for_each_week_and_room_for_its_words(stores, owner):
+    report = sample("thriving", weeks=52)
     report["by_week"] = report["by_week"][1:2] * 52
-    keep_report(folder, report, weeks=52)
+    keep_report(stores, report, weeks=52)
     section = shown(owner, "/insights?weeks=52").split('<section class="card" aria-labelledby="spoke-by-week"')[1]
     plot = section.split("</svg>")[0]
     assert (plot.count("plot__interval"), plot.count("plot__day")) == (52, 4)
     assert section.split("</section>")[0].count('<th scope="row">') == 52, "the table has them all"
 
 
-def test_gaps_are_told(folder, owner):
+def test_others_have_their_turn_while_a_long_page_is_written(monkeypatch):
+    """In an eventlet party, who does not sleep keeps everybody waiting."""
+    at, slept = iter(range(99)), []  # a millisecond for each part
+    clock = SimpleNamespace(monotonic=lambda: next(at) / 1_000, sleep=slept.append)
+    monkeypatch.setattr(insights, "time", clock)
+    assert list(insights.with_pauses(range(20))) == list(range(20))
+    assert slept == [0] * 4
+
+
+def test_gaps_are_told(stores, owner):
     at = clock.now()
-    keep_report(folder, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     assert "Everything that happened has been counted." in shown(owner)
-    keep_report(folder, fresh("thriving", gaps=[{"since": 1_794_859_200_000, "until": 1_794_866_400_000}], at=at))
+    keep_report(stores, sample("thriving", gaps=[{"since": 1_794_859_200_000, "until": 1_794_866_400_000}], at=at))
     page = re.sub(r"</?time[^>]*>", "", shown(owner))
     assert "From 16 Nov, 20:00 UTC to 16 Nov, 22:00 UTC nothing is known." in page
     assert '<a href="#gaps">with gaps</a>' in page, "beside the answer"
 
 
-def test_where_the_services_stand_still_it_says_since_when(folder, owner):
-    keep_report(folder, fresh("thriving"))
+def test_where_the_services_stand_still_it_says_since_when(stores, owner):
+    keep_report(stores, sample("thriving"))
     assert "stand still" not in shown(owner)
-    keep_report(folder, fresh("thriving", at=clock.now() - insights.STANDS_STILL_AFTER - 1))
+    keep_report(stores, sample("thriving", at=clock.now() - insights.STANDS_STILL_AFTER - 1))
     assert "The figures stand still" in shown(owner)
 
 
-def test_it_says_what_to_do_where_there_is_nothing_to_show(folder, owner, monkeypatch):
+def test_it_says_what_to_do_where_there_is_nothing_to_show(stores, owner, monkeypatch):
     assert "Nothing has been counted yet." in shown(owner)
     monkeypatch.setattr(settings, "SERVICES", [])
     assert "Name it in PARTY_SERVICES" in shown(owner)
@@ -219,14 +215,14 @@ def test_it_says_what_to_do_where_there_is_nothing_to_show(folder, owner, monkey
     assert "Start it without PARTY_JOURNAL=memory:" in shown(owner)
 
 
-def test_a_store_that_cannot_be_read_is_told_in_the_records_alone(folder, owner, caplog):
-    (folder / "figures.db").write_text("This is no store, and long enough to be none that has just begun." * 99)
+def test_a_store_that_cannot_be_read_is_told_in_the_records_alone(stores, owner, caplog):
+    (stores / "figures.db").write_text("This is no store, and long enough to be none that has just begun." * 99)
     assert "Nothing has been counted yet." in shown(owner)
     assert "What the service figures keeps cannot be read" in caplog.text
 
 
-def test_it_speaks_spanish(folder, owner):
-    keep_report(folder, fresh("thriving"))
+def test_it_speaks_spanish(stores, owner):
+    keep_report(stores, sample("thriving"))
     page = shown(owner, headers={"Accept-Language": "es"})
     assert verdict(page).startswith("Sí: 29 de 40 que entraron hablaron (57–84 %, meta 50 %), y ")
     assert "1–21 de noviembre" in page
@@ -237,8 +233,8 @@ def test_it_speaks_spanish(folder, owner):
     ("2026-10-25", "2026-11-14", "25 Oct – 14 Nov"),
     ("2025-11-23", "2026-11-21", "23 Nov 2025 – 21 Nov 2026"),
 ])  # fmt: skip
-def test_it_says_of_which_time_it_tells(folder, owner, since, until, said):
-    keep_report(folder, fresh("thriving", since=since, until=until))
+def test_it_says_of_which_time_it_tells(stores, owner, since, until, said):
+    keep_report(stores, sample("thriving", since=since, until=until))
     assert f"<span>{said}</span>" in shown(owner)
 
 
@@ -246,25 +242,25 @@ def test_it_says_of_which_time_it_tells(folder, owner, since, until, said):
 
 
 def hostile():
-    report = fresh("thriving", question=HOSTILE)
+    report = sample("thriving", question=HOSTILE)
     report["sources"][0]["source"] = report["features"][0]["kind"] = HOSTILE
     report["errors"]["script_errors"][0]["words"] = HOSTILE
     said = {"id": HOSTILE, "at": 1, "about": "problem", "text": HOSTILE, "name": HOSTILE, "version": HOSTILE}
     return report, said | {"error": HOSTILE}
 
 
-def test_what_people_wrote_is_shown_as_text(folder, owner):
+def test_what_people_wrote_is_shown_as_text(stores, owner):
     report, said = hostile()
-    keep_report(folder, report)
-    keep_feedback(folder, said, said | {"id": "2", "answer": HOSTILE, "answered_at": 2})
+    keep_report(stores, report)
+    keep_feedback(stores, said, said | {"id": "2", "answer": HOSTILE, "answered_at": 2})
     page = shown(owner)
     assert page.count("&lt;script&gt;") >= 12
     assert "<script" not in page and "<img src=x" not in page
 
 
-def test_it_needs_no_script_and_no_style_of_its_own(folder, owner):
+def test_it_needs_no_script_and_no_style_of_its_own(stores, owner):
     """The policy that is sent with it allows neither."""
-    keep_report(folder, fresh("thriving"))
+    keep_report(stores, sample("thriving"))
     page = shown(owner)
     assert not re.findall(r"<script|<style|<[^>]+ (?:style|on\w+)=", page)
 
@@ -279,15 +275,15 @@ def file(browser, name, weeks=3):
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def test_every_table_is_a_file_too(folder, owner):
-    keep_report(folder, fresh("dying"))
-    keep_feedback(folder, sentiment={"weeks": [], "losing": None})
+def test_every_table_is_a_file_too(stores, owner):
+    keep_report(stores, sample("dying"))
+    keep_feedback(stores, sentiment={"weeks": [], "losing": None})
     assert set(re.findall(r'href="/insights/(\w+)\.csv\?weeks=3"', shown(owner))) == insights.TABLES.keys()
 
 
-def test_a_file_has_the_numbers_of_the_report(folder, owner):
-    report = fresh("thriving")
-    keep_report(folder, report)
+def test_a_file_has_the_numbers_of_the_report(stores, owner):
+    report = sample("thriving")
+    keep_report(stores, report)
     step, row = report["funnel"][1], file(owner, "funnel")[1]
     assert row == {"step": "came_in", "people": str(step["people"]), "guests": str(step["guests"])} | {
         f"share_{name}": str(value) for name, value in step["share"].items()
@@ -305,32 +301,32 @@ def test_a_file_has_the_numbers_of_the_report(folder, owner):
     }
 
 
-def test_a_file_is_of_the_weeks_that_were_asked_for(folder, owner):
-    keep_report(folder, fresh("thriving"), weeks=12)
+def test_a_file_is_of_the_weeks_that_were_asked_for(stores, owner):
+    keep_report(stores, sample("thriving"), weeks=12)
     assert file(owner, "funnel", weeks=3) == []
     assert len(file(owner, "funnel", weeks=12)) == 7
     assert owner.get("/insights/funnel.csv?weeks=4").status_code == 400
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
-def test_no_spreadsheet_takes_a_cell_for_a_formula(folder, owner, text):
-    keep_feedback(folder, {"id": "1", "at": 1, "about": "idea", "text": text})
+def test_no_spreadsheet_takes_a_cell_for_a_formula(stores, owner, text):
+    keep_feedback(stores, {"id": "1", "at": 1, "about": "idea", "text": text})
     answer = owner.get("/insights/feedback.csv").text
     assert list(csv.DictReader(io.StringIO(answer, newline="")))[0]["text"] == f"'{text}"
 
 
-def test_a_pseudonym_is_in_no_file(folder, owner):
-    keep_feedback(folder, {"id": "1", "at": 1, "who": "0123456789abcdef", "about": "idea", "text": "More tea"})
+def test_a_pseudonym_is_in_no_file(stores, owner):
+    keep_feedback(stores, {"id": "1", "at": 1, "who": "0123456789abcdef", "about": "idea", "text": "More tea"})
     assert "0123456789abcdef" not in owner.get("/insights/feedback.csv").text + shown(owner)
 
 
 # --- The inbox --------------------------------------------------------------------------------------------------------
 
 
-def test_the_inbox_begins_with_who_has_waited_longest(folder, owner):
+def test_the_inbox_begins_with_who_has_waited_longest(stores, owner):
     said = [{"id": str(at), "at": at, "about": "idea", "text": f"Idea {at}"} for at in (300, 100, 200)]
     tap = {"id": "4", "at": 50, "about": "room", "choice": "yes"}
-    keep_feedback(folder, *said, tap, {**said[0], "id": "5", "text": "Done", "answer": "Thank you", "answered_at": 400})
+    keep_feedback(stores, *said, tap, {**said[0], "id": "5", "text": "Done", "answer": "Thank you", "answered_at": 400})
     page = shown(owner)
     texts = re.findall(r'<p class="said__text" dir="auto">([^<]*)</p>', page)
     assert texts == ["Idea 100", "Idea 200", "Idea 300", "Done"]
@@ -338,12 +334,12 @@ def test_the_inbox_begins_with_who_has_waited_longest(folder, owner):
     assert '<p class="said__answer" dir="auto">Thank you</p>' in page
 
 
-def test_a_name_is_shown_where_they_may_be_talked_to(folder, owner):
+def test_a_name_is_shown_where_they_may_be_talked_to(stores, owner):
     said = {"id": "1", "at": 1, "about": "problem", "text": "It is slow", "version": "1.2.0", "error": "TypeError"}
-    keep_feedback(folder, said)
+    keep_feedback(stores, said)
     assert "you may talk to" not in shown(owner)
     assert "1.2.0" in shown(owner) and "TypeError" in shown(owner)
-    keep_feedback(folder, said | {"name": "bilal"})
+    keep_feedback(stores, said | {"name": "bilal"})
     assert "you may talk to <bdi>bilal</bdi>" in shown(owner)
 
 
@@ -356,9 +352,9 @@ FORMS = {"goals": GOALS, "spent": SPENT, "answer": ANSWER}
 
 
 @pytest.fixture
-def entering(folder, owner, never_waits):
-    keep_report(folder, fresh("thriving"))
-    keep_feedback(folder, {"id": "f1", "at": 1, "about": "problem", "text": "It is slow"})
+def entering(stores, owner, never_waits):
+    keep_report(stores, sample("thriving"))
+    keep_feedback(stores, {"id": "f1", "at": 1, "about": "problem", "text": "It is slow"})
     return owner
 
 
@@ -430,23 +426,23 @@ class Steps:
             self.happens()
 
 
-def comes_through(folder, kind):
+def comes_through(stores, kind):
     """As the services leave it in their stores."""
     if kind == "goals":
         goals = {"spoke": 60, "returned": 30, "voices": 75}
-        keep_report(folder, fresh("thriving", question=GOALS["question"], goals=goals))
+        keep_report(stores, sample("thriving", question=GOALS["question"], goals=goals))
     elif kind == "spent":
         cost = {"month": "2026-11", "spent": 12.5, "new_people": 0, "each": None}
-        keep_report(folder, fresh("thriving", costs=[cost]))
+        keep_report(stores, sample("thriving", costs=[cost]))
     else:
         said = {"id": "f1", "at": 1, "about": "problem", "text": "It is slow"}
-        keep_feedback(folder, said | {"answer": "Thank you.\nIt is mended.", "answered_at": 2})
+        keep_feedback(stores, said | {"answer": "Thank you.\nIt is mended.", "answered_at": 2})
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_the_page_that_comes_next_shows_it(folder, entering, monkeypatch, kind):
+def test_the_page_that_comes_next_shows_it(stores, entering, monkeypatch, kind):
     monkeypatch.setattr(insights, "PATIENCE_SECONDS", 2)
-    monkeypatch.setattr(insights, "time", steps := Steps(lambda: comes_through(folder, kind), after=3))
+    monkeypatch.setattr(insights, "time", steps := Steps(lambda: comes_through(stores, kind), after=3))
     assert send(entering, kind, **FORMS[kind]).status_code == 303
     assert steps.slept == 3, "no longer than it takes"
 

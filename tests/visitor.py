@@ -18,6 +18,17 @@ EXPECTED_ON_CONSOLE = re.compile(
 )
 
 
+# What a page that fits has: nothing to scroll sideways, at the top and in each part that scrolls; but for a table of
+# many columns, which scrolls by itself.
+STICKS_OUT = """
+  () => [document.scrollingElement, ...document.querySelectorAll('main *, dialog[open], dialog[open] *')]
+    .filter((part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX !== 'visible')
+    .filter((part) => !part.matches('input, textarea, .visually-hidden, .table--wide'))
+    .filter((part) => getComputedStyle(part).textOverflow !== 'ellipsis')
+    .map((part) => part.className || part.tagName)
+"""
+
+
 class Visitor:
     """Somebody with a browser. (Ask for a field by its role: `get_by_label` also finds those of closed dialogs.)"""
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 from servers import running_server
 from states import states
-from visitor import PHONE, violations
+from visitor import PHONE, STICKS_OUT, violations
 
 
 def tab_to(visitor, name, key="Tab", role="button"):
@@ -66,14 +66,6 @@ def test_the_whole_story_works_by_keyboard(asha, bilal):
 OF_COLOURS = ("color-contrast", "link-in-text-block")  # no other rule of axe looks at one
 OF_WIDTH = ("target-size", "scrollable-region-focusable")  # nor at where something stands
 DESK = {"viewport": {"width": 1440, "height": 900}}
-# What a page that fits has: nothing to scroll sideways, at the top and in each part that scrolls.
-STICKS_OUT = """
-  () => [document.scrollingElement, ...document.querySelectorAll('main *, dialog[open], dialog[open] *')]
-    .filter((part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX !== 'visible')
-    .filter((part) => !part.matches('input, textarea, .visually-hidden'))
-    .filter((part) => getComputedStyle(part).textOverflow !== 'ellipsis')
-    .map((part) => part.className || part.tagName)
-"""
 
 
 @pytest.mark.timeout(300)  # some thirty states, looked at in a dozen ways each
