@@ -17,6 +17,7 @@ import pytest
 from servers import ROOT
 
 import users
+from party import reading
 from party.rules import KINDS
 from runtime import settings
 from runtime.journal import open_journal
@@ -124,6 +125,17 @@ def test_the_figures_of_a_fortnight_come_out_exactly(name, seed):
         said = plain(reports(database)[3])
     for part, true in fortnight.truth(plan).items():
         assert said[part] == true, part
+
+
+def test_what_happens_in_a_fortnight_is_what_pages_and_people_can_tell():
+    for command in fortnight.commands(fortnight.fortnight("dying", AT)):
+        if command["kind"] == "measured":
+            assert reading.told(command["told"]) == command["told"]
+        elif command["kind"] == "feedback":
+            told = reading.feedback(command)
+            assert {name: command[name] for name in told} == told
+        elif command["kind"] == "spent":
+            assert reading.spent({name: str(command[name]) for name in ("month", "amount")})["amount"] == 120
 
 
 @pytest.mark.parametrize(("name", "verdict"), [("thriving", "yes"), ("dying", "no"), ("too_early", "too_early")])
@@ -312,7 +324,7 @@ def test_who_was_there_before_the_period_is_not_new_in_it(told):
 
 
 def test_who_is_lost_and_who_was_won_back_are_told_apart(told):
-    for user, days in {"asha": [40, 3], "bilal": [40], "chen": [70, 3], "dana": [3]}.items():
+    for user, days in {"asha": [70, 40, 3], "bilal": [40], "chen": [70, 3], "dana": [3]}.items():
         for ago in days:
             told.of(user, "sign_in", ago * DAY, sign_in="s")
     churn = told.report()["churn"]
@@ -337,9 +349,11 @@ def test_what_takes_longer_than_a_week_is_in_no_funnel(told):
     told.of("asha", "sign_in", 6 * DAY, sign_in="s", visitor="b1")
     told.of("asha", "watch", 4 * DAY, room="r")
     told.of("asha", "message", 4 * DAY, room="r")
+    told.of(None, "opened", 12 * DAY, visitor="b2", source=None)
+    told.of("bilal", "sign_in", 4 * DAY, sign_in="s", visitor="b2")
     report = told.report()
-    assert [step["people"] for step in report["funnel"]] == [1, 1, 0, 0, 0, 0, 0]
-    assert pair(report["spoke"]) == (1, 1), "of all who came in, whenever they opened a link first"
+    assert [step["people"] for step in report["funnel"]] == [2, 1, 0, 0, 0, 0, 0]
+    assert pair(report["spoke"]) == (1, 2), "of all who came in, whenever they opened a link first"
 
 
 def test_who_is_given_a_seat_is_let_in_and_need_not_be_there(told):
