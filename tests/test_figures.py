@@ -420,6 +420,7 @@ def of(count, of):
         ((20, 25), (15, 20), 9, "yes"),
         ((16, 25), (15, 20), 9, "not_yet"),  # 64 %, and it might be 45 %
         ((20, 25), (12, 20), 9, "not_yet"),
+        ((8, 31), (15, 20), 9, "not_yet"),  # 43 % at the most: below the goal, and not below half of it
         ((2, 31), None, 9, "no"),
         ((20, 25), (0, 20), 9, "no"),
         ((20, 25), (15, 20), 0, "no"),  # nobody came in the last week
