@@ -18,9 +18,8 @@ REPORTS = (3, 12, 52)  # weeks
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
 
 COUNT = """
-    INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = json_set(body,
-        '$.n', json_extract(body, '$.n') + 1,
-        '$.last', max(json_extract(body, '$.last'), json_extract(excluded.body, '$.last')))
+    INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        body = json_set(body, '$.n', json_extract(body, '$.n') + 1, '$.last', json_extract(excluded.body, '$.last'))
 """
 
 

@@ -453,12 +453,13 @@ def test_what_was_spent_is_shared_by_who_came_that_month(told):
     told.of("asha", "sign_in", 30 * DAY, sign_in="s")  # in October
     for user in ("bilal", "chen", "dana"):
         told.of(user, "sign_in", 3 * DAY, sign_in="s")
+    told.of("emeka", "sign_in", HOUR, sign_in="s")  # today, of which there is no sum yet
     told.of("asha", "spent", HOUR, month="2026-11", amount=10.0)
     told.of("asha", "spent", HOUR, month="2026-09", amount=5)
     told.of("asha", "spent", HOUR, month="2026-09", amount=7)  # said anew
     assert told.report()["costs"] == [
         {"month": "2026-09", "spent": 7, "new_people": 0, "each": None},
-        {"month": "2026-11", "spent": 10.0, "new_people": 3, "each": 3.33},
+        {"month": "2026-11", "spent": 10.0, "new_people": 4, "each": 2.5},
     ]
 
 
