@@ -391,6 +391,7 @@ def test_before_anybody_came_there_is_a_report_too(told):
 
 def test_mistakes_of_ours_and_gaps_are_told(told):
     told.of("asha", "message", DAY, outcome={"ok": False, "code": "unavailable"}, room="r")
+    told.of("asha", "of_another_version", DAY, outcome={"ok": False, "code": "unavailable"})
     told.figures.gap(told.database, AT - 2 * HOUR, AT - HOUR)
     report = told.report()
     assert report["errors"]["mistakes"] == 1 and report["people"] == 0
@@ -495,6 +496,16 @@ def rows_in(told):
 
 def count_in(told, table):
     return told.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_of_who_is_gone_nothing_stays_in_the_file(instance, monkeypatch):
+    journal, path = str(instance / "party.db"), settings.store_of("figures")
+    open_journal(journal).fill(enumerate(fortnight.commands(fortnight.fortnight("too_early", AT)), start=1))
+    asha = follow.pseudonym("asha").encode()
+    assert follow_until_killed(journal, Mortal(0, False)) and asha in path.read_bytes()
+    monkeypatch.setattr(follow, "now", lambda: AT + 2 * ROW_DAYS * DAY)
+    assert follow_until_killed(journal, Mortal(0, False)) and asha not in path.read_bytes()
+    assert not path.with_name("figures.db-wal").exists(), "nor beside it"
 
 
 def test_goals_are_kept_for_good(told):
