@@ -15,7 +15,7 @@ install = $(PIP_INSTALL) -r $(1) 2>$(VENV)/said || \
   { grep -q 'after connection broken' $(VENV)/said && echo "$(NOT_FETCHED)" >&2 || cat $(VENV)/said >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browsers check lint audit icons bench lighthouse torture cluster drill screenshots clean
+.PHONY: help run demo-insights test test-browsers check lint audit icons bench lighthouse torture cluster drill screenshots clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,10 @@ run: $(VENV)/installed ## install, print the people's passwords and invite links
 	@$(IN_VENV) -m runtime.assets || echo "Going on without them: the page then needs its CDN." >&2
 	@$(IN_VENV) users.py
 	@exec $(IN_VENV) app.py
+
+demo-insights: $(VENV)/installed ## a party with a made-up fortnight, for a look at its owner's page (ARGS="--fortnight dying")
+	@$(IN_VENV) -m runtime.assets || echo "Going on without them: the page then needs its CDN." >&2
+	@PYTHONPATH=. exec $(IN_VENV) tests/demo_insights.py $(ARGS)
 
 test: lint ## install, make sure of a browser, and run every test (ARGS="-k queue" for some)
 	$(IN_VENV) -m runtime.assets

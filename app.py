@@ -483,7 +483,7 @@ def index():
         return redirect("sign-in")
     with lock:
         lobby = {"now": now(), "rooms": list(map(card, rules.live_rooms(state)))}
-    return render_template("index.html", user=who[0], lobby=lobby)
+    return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby)
 
 
 @app.get("/sign-in")

@@ -74,7 +74,7 @@ http {{
 
 
 class Child:
-    """A program of the cluster. It listens at `where`: (host, port), or the path of a socket."""
+    """A program of the cluster. It listens at `where`: (host, port), or the path of a socket; or at None, nowhere."""
 
     def __init__(self, name, command, where, settings=None, keeps=()):
         self.name, self.command, self.where, self.keeps = name, command, where, keeps
@@ -97,7 +97,13 @@ class Child:
     def has_ended(self):
         return self.process is None or self.process.poll() is not None
 
+    def is_to_run(self):
+        """What listens nowhere, and ended well by itself, has nothing to do."""
+        return self.where is not None or self.process is None or self.process.returncode != 0
+
     def listens(self):
+        if self.where is None:
+            return True
         with contextlib.suppress(OSError):
             if isinstance(self.where, str):
                 with socket.socket(socket.AF_UNIX) as line:
@@ -123,11 +129,11 @@ class Child:
 
 
 class Cluster:
-    """Redis, the processes and nginx, from their start to their end."""
+    """Redis, the processes, what reads along, and nginx, from their start to their end."""
 
-    def __init__(self, redis, processes, nginx):
-        self.redis, self.processes, self.nginx = redis, processes, nginx
-        self.children = [redis, *processes, nginx]
+    def __init__(self, redis, processes, services, nginx):
+        self.redis, self.processes, self.services, self.nginx = redis, processes, services, nginx
+        self.children = [redis, *processes, services, nginx]
         self.ends = self.rolls = False  # what it was asked to do
         self.at_a_terminal = os.isatty(0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -142,7 +148,7 @@ class Cluster:
 
     def start(self):
         """Start everything, each when what it needs is there. Stops with a sentence where one of them does not come."""
-        for stage in ([self.redis], self.processes, [self.nginx]):
+        for stage in ([self.redis], self.processes, [self.services, self.nginx]):
             for child in stage:
                 child.start()
             for child in stage:
@@ -164,7 +170,7 @@ class Cluster:
                 self.rolls = False
                 self.roll()
             for child in self.children:
-                if child.has_ended() and time.monotonic() > child.started + PAUSE_SECONDS:
+                if child.has_ended() and child.is_to_run() and time.monotonic() > child.started + PAUSE_SECONDS:
                     say(f"{child.name} has ended and is started again.")
                     child.wait()
                     child.start()
@@ -172,7 +178,7 @@ class Cluster:
 
     def roll(self):
         """Restart the processes, one after the other. Where one does not come back, the others stay as they are."""
-        for child in self.processes:
+        for child in (*self.processes, self.services):
             child.ask_to_end()
             child.wait()
             child.start()
@@ -184,7 +190,7 @@ class Cluster:
         """End everything: who writes first, what they write to last."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # who asks once more changes nothing
-        for stage in (self.processes, [self.nginx], [self.redis]):
+        for stage in ([*self.processes, self.services], [self.nginx], [self.redis]):
             for child in stage:
                 child.ask_to_end()
             for child in stage:
@@ -274,14 +280,24 @@ def the_redis(folder, pid_file):
     return Child("Redis", command, path, keeps=[pid_file.fileno()])
 
 
+def journal_in(redis):
+    return {"PARTY_JOURNAL": f"unix://{quote(redis.where)}"}
+
+
 def a_process(port, redis):
     settings = {
         "HOST": LOCALHOST,
         "PORT": str(port),
         "PARTY_PROXIES": "1",
-        "PARTY_JOURNAL": f"unix://{quote(redis.where)}",
+        "PARTY_SERVICES_BESIDE": "no",
+        **journal_in(redis),
     }
     return Child(f"The process on port {port}", [sys.executable, "app.py"], (LOCALHOST, port), settings)
+
+
+def the_services(redis):
+    """One, for all processes."""
+    return Child("What reads along", [sys.executable, "-m", "services"], None, journal_in(redis))
 
 
 def the_nginx(folder, host, port, ports):
@@ -312,7 +328,7 @@ def main():
         raise SystemExit(f"{folder} cannot be used: {error.strerror}. Mend that, or choose another --folder.") from None
     redis = the_redis(folder, pid_file)
     processes = [a_process(port, redis) for port in ports]
-    cluster = Cluster(redis, processes, the_nginx(folder, host, wanted.port, ports))
+    cluster = Cluster(redis, processes, the_services(redis), the_nginx(folder, host, wanted.port, ports))
     if subprocess.run([sys.executable, "users.py", *addresses[-1:]], cwd=ROOT, check=False).returncode:
         raise SystemExit(1)  # it has said why
     try:

@@ -312,6 +312,7 @@ move_the_log() {
     for port in $stopped; do
       systemctl stop "party@$port"
     done
+    stop_services
     chmod 711 "$work"
     install -d -o party -m 700 "$work/copy"
     { as_party flask --app app backup "$work/copy/" && forget_the_log_in "$1" &&
@@ -353,10 +354,12 @@ run_the_processes() {
   for port in $(ports_there); do
     [ "$port" -lt $((FIRST_PORT + processes)) ] || systemctl disable --quiet --now "party@$port"
   done
-  if has_changed "$SETTINGS" || has_changed "$UNITS/party@.service" || has_changed "$PARTY"; then
+  if has_changed "$SETTINGS" || has_changed "$UNITS/party@.service" || has_changed "$UNITS/party-services.service" ||
+    has_changed "$PARTY"; then
     for port in $(ports); do
       ! systemctl is-active --quiet "party@$port" || systemctl restart "party@$port" || tell_why_not "$port"
     done
+    restart_services
   fi
   start_processes
   systemctl enable --quiet --now party-backup.timer

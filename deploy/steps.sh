@@ -17,8 +17,8 @@ OWN_REDIS=unix:///run/party-redis/redis.sock
 FIRST_PORT=5001
 READY_SECONDS=20
 MARK="# Written by deploy/install.sh of Discuss Party: what is changed here is lost."
-OUR_FILES="$SITE $LOCATION $UNITS/party@.service $UNITS/party-redis.service $UNITS/party-backup.service
-  $UNITS/party-backup.timer $ANSWERS"
+OUR_FILES="$SITE $LOCATION $UNITS/party@.service $UNITS/party-redis.service $UNITS/party-services.service
+  $UNITS/party-backup.service $UNITS/party-backup.timer $ANSWERS"
 
 PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx
 changed= # the files that were written
@@ -197,7 +197,7 @@ use_requirements() {
 }
 
 prepare_the_code() {
-  (cd "$PARTY" && .venv/bin/python -m compileall -q app.py users.py party runtime) || return 1
+  (cd "$PARTY" && .venv/bin/python -m compileall -q app.py users.py party runtime services) || return 1
   (cd "$PARTY" && .venv/bin/python -m runtime.assets) || say "Going on without them: the page then needs its CDN."
 }
 
@@ -205,7 +205,7 @@ prepare_the_code() {
 
 place_units() {
   before=$changed
-  for unit in party@.service party-backup.service party-backup.timer; do
+  for unit in party@.service party-services.service party-backup.service party-backup.timer; do
     write_ours "$UNITS/$unit" "$PARTY/deploy/$unit"
   done
   ! has_own_redis || write_ours "$UNITS/party-redis.service" "$PARTY/deploy/party-redis.service"
@@ -220,6 +220,16 @@ start_processes() {
     systemctl is-active --quiet "party@$port" || systemctl start "party@$port" || tell_why_not "$port"
     is_ready "$port" || tell_why_not "$port"
   done
+}
+
+# Each start of a process of the party starts the services, too: it wants them. What is new reaches them by a restart, and
+# nobody waits for them.
+restart_services() {
+  systemctl restart party-services || say "The services do not start: journalctl -u party-services says why."
+}
+
+stop_services() {
+  systemctl stop party-services 2>/dev/null || true
 }
 
 tell_why_not() {

@@ -44,7 +44,7 @@ stop_everything() {
   for port in $(ports_there); do
     systemctl disable --quiet --now "party@$port" 2>/dev/null || true
   done
-  for unit in party-backup.timer party-redis; do # each by itself: where one is missing, none would be disabled
+  for unit in party-backup.timer party-services party-redis; do # each by itself: where one is missing, none would be disabled
     systemctl disable --quiet --now "$unit" 2>/dev/null || true
   done
 }

@@ -94,6 +94,7 @@ Put them back with: git -C $PARTY checkout . (your own people belong into instan
     why="the process on port $port does not say within $READY_SECONDS seconds that it is ready"
     timeout "$READY_SECONDS" systemctl restart "party@$port" && is_ready "$port" || return 1
   done
+  restart_services
 }
 
 go_back() {

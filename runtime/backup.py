@@ -1,9 +1,10 @@
-"""Copies of a whole party: the log, the secret key and the people's list; and what is whole of a damaged log.
+"""Copies of a whole party: the log, the secret key, the people's list, what the services know; and what is whole of a
+damaged log.
 
 A backup is a gzipped tar, to be read without us: `about.json` (which version made it, when, from which kind of log, how
 many commands it holds, and the sha256 of each of the others), `secret_key`, `people.json` where the owner has a list,
-and `log.jsonl`, a line `[position, command]` for each command. One that comes back is distrusted: nothing is unpacked
-by its name, and nothing is written before all of it is checked.
+the services' SQLite files where there are any, and `log.jsonl`, a line `[position, command]` for each command. One that
+comes back is distrusted: nothing is unpacked by its name, and nothing is written before all of it is checked.
 
 Each of the three gives sentences for the owner, as they become true. It raises ValueError with a sentence.
 """
@@ -17,6 +18,7 @@ import os
 import re
 import shlex
 import shutil
+import sqlite3
 import tarfile
 import tempfile
 import zlib
@@ -26,14 +28,15 @@ from pathlib import Path
 import orjson
 
 from party.story import time_of
-from runtime import settings
+from runtime import lease, settings
 from runtime.drafts import draft_of
 from runtime.journal import Damaged, FileJournal, in_order, is_command, open_journal
 from runtime.obstacles import ensure_own, obstacle
 
 ABOUT, LOG = "about.json", "log.jsonl"
 SECRETS = settings.SECRET_KEY_FILE, settings.PEOPLE_FILE  # there may be no list of people
-LARGEST = 1_000_000  # bytes of a line of the log, of which none of ours has a tenth, and of each other file
+LARGEST = 1_000_000  # bytes of a line of the log, of which none of ours has a tenth, and of each small file
+SQLITE = b"SQLite format 3\0"  # so begins a store
 DATED = "party-%Y-%m-%d-%H%M%S.backup"  # UTC
 OURS = re.compile(r"party-\d{4}-\d\d-\d\d-\d{6}\.backup(\..*\.draft)?")  # a draft is what was stopped half-way
 
@@ -67,17 +70,30 @@ def backup(where, keep=None):
         path = place_of(where, now)
     if keep and path == Path(where):
         raise ValueError(f"{where} is no folder: only there are old ones to be told from new ones.")
-    with naming(path), tempfile.TemporaryFile(dir=path.parent) as log, draft_of(path) as draft:
+    with (
+        naming(path),
+        contextlib.ExitStack() as copies,
+        tempfile.TemporaryFile(dir=path.parent) as log,
+        draft_of(path) as draft,
+    ):
         secrets = {name: data for name in SECRETS if (data := secret(name))}
         if settings.SECRET_KEY_FILE not in secrets:
             raise ValueError(f"There is no secret key in {settings.INSTANCE}, nor in PARTY_SECRET_KEY: has it begun?")
+        # Before the log: a service finds in it where it was.
+        stores = {name: copy for name in settings.STORES if (copy := copies.enter_context(copy_of_store(name, path)))}
         about = {"version": settings.VERSION, "made": now.isoformat(timespec="seconds")} | copy_log(log)
         about["sha256"] |= {name: hashlib.sha256(data).hexdigest() for name, data in secrets.items()}
+        about["sha256"] |= {name: hashlib.file_digest(copy, "sha256").hexdigest() for name, copy in stores.items()}
         with tarfile.open(fileobj=draft, mode="w:gz", compresslevel=6) as tar:
             for name, data in {ABOUT: orjson.dumps(about, option=orjson.OPT_INDENT_2), **secrets}.items():
                 add(tar, name, io.BytesIO(data), now)
-            add(tar, LOG, log, now)
-    yield f"{path}: {about['commands']:,} commands, {' and '.join(secrets)}; {path.stat().st_size:,} bytes."
+            for name, copy in {**stores, LOG: log}.items():
+                add(tar, name, copy, now)
+    names = " and ".join([*secrets, *stores])
+    yield f"{path}: {about['commands']:,} commands, {names}; {path.stat().st_size:,} bytes."
+    for name in settings.STORES:
+        if (settings.INSTANCE / name).exists() and name not in stores:
+            yield f"{settings.INSTANCE / name} cannot be read, and is not in it."
     if not about["commands"]:
         yield "The log is empty. Does PARTY_JOURNAL name the party's log?"
     if keep:
@@ -116,6 +132,28 @@ def secret(name):
     with naming(path):
         data = path.read_bytes() if path.exists() else b""
     return data if data.strip() else None
+
+
+@contextlib.contextmanager
+def copy_of_store(name, path):
+    """A file with a copy, made while its service writes; None where there is nothing to copy, or it is damaged: that is
+    no reason for no backup. For a while it stands beside `path`, like a draft of it."""
+    store = settings.INSTANCE / name
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=".draft") as copy:
+        yield copy if store.exists() and is_copied(store, copy.name) else None
+
+
+def is_copied(store, copy):
+    uri = f"{store.absolute().as_uri()}?mode=ro"
+    with (
+        contextlib.suppress(sqlite3.DatabaseError),
+        contextlib.closing(sqlite3.connect(uri, uri=True)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        target.execute("PRAGMA journal_mode = OFF")  # no other file beside it
+        source.backup(target)
+        return True
+    return False
 
 
 def copy_log(copy):
@@ -168,7 +206,7 @@ def restore(path):
         if not Path(path).is_file():
             raise ValueError(f"There is no backup in {path}: name the file itself.")
     with naming(path), tar_in(path) as tar:
-        about, secrets = checked(path, tar)
+        about, secrets, stores = checked(path, tar)
         if numbers(about["version"]) > numbers(settings.VERSION):
             yield f"Version {about['version']} made it, which is newer than this one: what only that one knows waits."
         there = {name: secret(name) for name in SECRETS}
@@ -182,12 +220,33 @@ def restore(path):
                     with draft_of(settings.INSTANCE / name) as draft:
                         draft.write(data)
                 if_it_fails.callback((settings.INSTANCE / name).unlink)
+            put_back = [name for name in stores if put_store_back(name, tar, if_it_fails)]
             with naming_the_setting():
                 open_journal(settings.JOURNAL).fill(entries_in(path, tar))
             if_it_fails.pop_all()
-    yield f"Put back from {about['made']}: {about['commands']:,} commands{''.join(f', {name}' for name in missing)}."
+    named = "".join(f", {name}" for name in (*missing, *put_back))
+    yield f"Put back from {about['made']}: {about['commands']:,} commands{named}."
+    for name in set(stores) - set(put_back):
+        yield f"{settings.INSTANCE / name} was there, and was left as it is."
     if there[settings.PEOPLE_FILE] not in (None, secrets.get(settings.PEOPLE_FILE)):
         yield f"{settings.INSTANCE / settings.PEOPLE_FILE} was there, with others in it, and was left as it is."
+
+
+def put_store_back(name, tar, if_it_fails):
+    """Gives whether there was none. Raises ValueError where its service runs."""
+    path = settings.INSTANCE / name
+    settings.INSTANCE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with naming(path), lease.on(path) as is_free:
+        if path.exists():
+            return False
+        if not is_free:
+            raise ValueError(f"{path} is in use: a service runs on it. End that first.")
+        for part in ("-wal", "-shm"):  # of one that is gone: they would be taken for its own
+            Path(f"{path}{part}").unlink(missing_ok=True)
+        with draft_of(path) as draft:
+            shutil.copyfileobj(tar.extractfile(name), draft)
+        if_it_fails.callback(path.unlink)
+        return True
 
 
 @contextlib.contextmanager
@@ -204,15 +263,18 @@ def tar_in(path):
 
 
 def checked(path, tar):
-    """(what about.json says, {name: the bytes of each of the secrets in it}), once all is as it should be."""
-    members = list(itertools.islice(tar, len(SECRETS) + 3))
+    """(what about.json says, {name: the bytes of each of the secrets in it}, the names of the stores in it), once all
+    is as it should be."""
+    members = list(itertools.islice(tar, len(SECRETS) + len(settings.STORES) + 3))
     names = [member.name for member in members]
-    small = [member for member in members if member.name != LOG]
+    stores = [name for name in names if name in settings.STORES]
+    small = [member for member in members if member.name not in (LOG, *stores)]
     if (
         len(set(names)) != len(names)
-        or not {ABOUT, LOG, settings.SECRET_KEY_FILE} <= set(names) <= {ABOUT, LOG, *SECRETS}
+        or not {ABOUT, LOG, settings.SECRET_KEY_FILE} <= set(names) <= {ABOUT, LOG, *SECRETS, *settings.STORES}
         or not all(member.isreg() and not member.issparse() for member in members)
         or max(member.size for member in small) > LARGEST
+        or any(tar.extractfile(name).read(len(SQLITE)) != SQLITE for name in stores)
     ):
         raise ValueError(f"{path} is no backup of a party: it does not hold exactly the files of one.")
     about = about_in(path, tar)
@@ -221,7 +283,7 @@ def checked(path, tar):
             raise ValueError(f"{path} is damaged: its {name} is not what was written.")
     if sum(1 for _ in entries_in(path, tar)) != about["commands"]:
         raise ValueError(f"{path} is damaged: its log does not hold {about['commands']:,} commands.")
-    return about, {name: tar.extractfile(name).read() for name in names if name in SECRETS}
+    return about, {name: tar.extractfile(name).read() for name in names if name in SECRETS}, stores
 
 
 def about_in(path, tar):

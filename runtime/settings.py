@@ -114,6 +114,7 @@ PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
 INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone; with these files:
 SECRET_KEY_FILE, PEOPLE_FILE, BACKED_UP_FILE = "secret_key", "people.json", "backed_up"
+STORES = "figures.db", "feedback.db"  # see `store_of`
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
 DISK = choice("PARTY_DISK", "kept", "thrown-away")  # at the next deploy, as on platforms that start a Procfile
 ROOM_MINUTES = number("PARTY_ROOM_MINUTES", 30, 0.001, 120, fractions=True)

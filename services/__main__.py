@@ -24,6 +24,9 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m services", description="Run the services of the party.")
     parser.add_argument("--beside", action="store_true", help="end when standard input does")
     is_beside = parser.parse_args().beside
+    if not settings.SERVICES:
+        print("There is nothing to run: PARTY_SERVICES names none, or PARTY_JOURNAL is memory:.")
+        return
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # in every thread: one alone waits for them
     records.set_up()
     users.secret_key()  # where there can be none, this says so, and ends

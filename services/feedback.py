@@ -4,15 +4,13 @@ A name is kept only with the words of who wants to be talked to; else a pseudony
 """
 
 import json
-from datetime import UTC, datetime, timedelta
 
 from runtime import clock
 from services import follow
-from services.reckoning import share
+from services.reckoning import DAY, WEEK, day_of, day_text, share
 
-DAY = timedelta(days=1) // timedelta(milliseconds=1)
-WEEK = 7  # days
 KEPT = 365 * DAY
+KEPT_EACH = 500  # of one person, the newest: a tap for each room of a year, and no script fills the disk
 VISITS_KEPT = 1 * DAY  # of who went into a room; it is over long before
 ROOMS_BEFORE_ASKING = 3  # how somebody likes the party, they know after a few discussions
 ASKED_EVERY = 90 * DAY
@@ -84,6 +82,9 @@ def note_feedback(database, command, outcome):
         ON CONFLICT (who, room) DO UPDATE SET at = :at, choice = :choice, text = :text, name = :name
     """
     database.execute(query, said)
+    newest = "SELECT id FROM feedback WHERE who = :who ORDER BY at DESC LIMIT :most"
+    too_many = f"DELETE FROM feedback WHERE who = :who AND id NOT IN ({newest})"
+    database.execute(too_many, {"who": said["who"], "most": KEPT_EACH})
 
 
 def note_answer(database, command, outcome):
@@ -133,16 +134,6 @@ def losing(database):
     query = "SELECT choice, max(at) FROM feedback WHERE about = 'losing' GROUP BY who"
     choices = [choice for choice, _ in database.execute(query)]
     return share(choices.count("very"), len(choices))
-
-
-def day_of(at):
-    """The day of a time, from 1970 on."""
-    return at // DAY
-
-
-def day_text(day):
-    """As 2026-11-22."""
-    return datetime.fromtimestamp(day * DAY // 1000, UTC).date().isoformat()
 
 
 # --- What a person is given -------------------------------------------------------------------------------------------

@@ -47,7 +47,9 @@ class Figures:
 
     def take(self, database, position, command, outcome):
         if outcome["ok"]:
-            note_what_the_owner_told(database, command)
+            if told := told_by_owner(command):
+                database.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", told)
+                self._not_before = 0  # who told it waits to see it
             for kind, who, subject, more in done_by(command, outcome):
                 note_person(database, kind, who, command["at"])
                 count(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
@@ -119,16 +121,13 @@ def note_person(database, kind, who, at):
         database.execute("INSERT OR IGNORE INTO people VALUES (?, ?)", row)
 
 
-def note_what_the_owner_told(database, command):
-    """Keep what the owner set and entered last."""
+def told_by_owner(command):
+    """What the owner set or entered last, and under which name; None for other commands."""
     if command["kind"] == "goals":
-        name, told = "goals", ("question", "spoke", "returned", "voices")
-    elif command["kind"] == "spent":
-        name, told = f"spent {command['month']}", ("amount",)
-    else:
-        return
-    row = name, as_json({each: command[each] for each in told})
-    database.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", row)
+        return "goals", as_json({name: command[name] for name in ("question", "spoke", "returned", "voices")})
+    if command["kind"] == "spent":
+        return f"spent {command['month']}", as_json({"amount": command["amount"]})
+    return None
 
 
 # --- From day to day --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ What a command led to is not in the log. A State() of our own finds it, made ane
 """
 
 import contextlib
+import errno
 import functools
 import hmac
 import itertools
@@ -31,6 +32,7 @@ log = logging.getLogger("party.services")
 NEWS_SECONDS = 0.5  # between two looks into the log
 READ_AT_ONCE = 500  # commands: a reading ends within milliseconds, and the log's file is never held open for long
 REST_SECONDS, SELDOM_SECONDS = 2, 3_600
+REST_PAUSES = 19  # times what it took: reckoning gets a twentieth of a processor, however much there is
 AGAIN_SECONDS = 2  # until what went wrong is tried again
 NOTED_EVERY = 5  # seconds, that all is read: a disk is not to be busy with that
 BUSY_SECONDS = 5  # for a backup that begins; who reads the store hinders nobody
@@ -55,7 +57,7 @@ class Service(Protocol):
 
     def rest(self, database: sqlite3.Connection, at: int) -> None:
         """There is nothing more to read just now: reckon what is to be shown, forget what is too old. Called at most
-        every two seconds, and once an hour where nothing happens."""
+        every two seconds, less often where it takes long, and once an hour where nothing happens."""
 
 
 # --- For who shows what a service knows -------------------------------------------------------------------------------
@@ -185,7 +187,7 @@ class Follower:
         self._service, self._journal = service, journal
         self.path = settings.store_of(service.name)
         self._trouble = None
-        self._has_news, self._rested, self._noted = False, -math.inf, -math.inf
+        self._has_news, self._noted, self._rest_due, self._rest_due_without_news = False, -math.inf, 0, 0
 
     def follow(self, ended):
         """Until `ended`, whatever goes wrong meanwhile."""
@@ -210,6 +212,7 @@ class Follower:
                 if some := reader.read():
                     self._take(database, some)
                 if reader.is_at_end:
+                    self._ensure_store_is_in_its_place()
                     self._note_trouble(None)
                     self._note_caught_up()
                     self._rest(database)
@@ -225,8 +228,14 @@ class Follower:
             for setting in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
                 database.execute(f"PRAGMA {setting}")
             database.executescript(f"BEGIN; {self.KEPT}; {self._service.SCHEMA}; COMMIT")
+            self._number_of_file = self.path.stat().st_ino
             if_it_fails.pop_all()
         return database
+
+    def _ensure_store_is_in_its_place(self):
+        """Raises OSError where it was moved away, as by who puts a backup back."""
+        if self.path.stat().st_ino != self._number_of_file:
+            raise FileNotFoundError(errno.ENOENT, "It was moved away", str(self.path))
 
     # --- Where to go on ---
 
@@ -290,11 +299,13 @@ class Follower:
         database.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", kept._asdict().items())
 
     def _rest(self, database):
-        since = time.monotonic() - self._rested
-        if since >= (REST_SECONDS if self._has_news else SELDOM_SECONDS):
+        began = time.monotonic()
+        if began >= (self._rest_due if self._has_news else self._rest_due_without_news):
             with transaction(database):
                 self._ask("rest", database, now())
-            self._has_news, self._rested = False, time.monotonic()
+            self._has_news = False
+            self._rest_due = time.monotonic() + max(REST_SECONDS, REST_PAUSES * (time.monotonic() - began))
+            self._rest_due_without_news = time.monotonic() + SELDOM_SECONDS
 
     # --- Telling ---
 

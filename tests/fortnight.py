@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from party.rules import CLOSED_LIFE
 from party.state import State
 
 SECOND, MINUTE, DAY = 1_000, 60_000, 86_400_000
@@ -22,7 +23,7 @@ NAMES = [
     "amara", "boris", "clara", "dmitri", "elif", "felix", "hana", "ivan", "juno", "karim", "luis", "guest1", "guest2",
     "guest3",
 ]  # fmt: skip
-PLACES = {"speaker": "let_in", "asker": "turned_away", "listener": "listening"}  # in a room, by role
+PLACES = {"host": "let_in", "speaker": "let_in", "asker": "turned_away", "listener": "listening"}  # in a room, by role
 SEATS = 8
 SOURCES = ("blog", "newsletter", None, None)
 MISTAKES = ("TypeError: room is undefined", "RangeError: Invalid time value")
@@ -40,16 +41,26 @@ class Story:
     browsers: int  # who open the link and do not sign in; the others of forty do not even that
     begins: range  # the evenings on which people come for the first time
     stays: float  # the chance of each later evening
+    worth: tuple  # their time, what they say of it, each with the same chance
+    words: tuple  # what some tell the owner, as (about what, text)
     wait: int  # milliseconds, roughly
     unavailable: float  # the chance that something that was asked is not answered
     spent: float
 
 
 STORIES = {
-    "thriving": Story(8, 18, 3, 5, 2, 4, range(0, 11), 0.25, 35, 0.002, 54.0),
-    "dying": Story(2, 1, 4, 12, 12, 9, range(0, 6), 0.05, 240, 0.1, 120.0),
-    "too_early": Story(2, 2, 0, 2, 1, 2, range(11, 14), 0.5, 40, 0.0, 0.0),
-}
+    "thriving": Story(
+        8, 18, 3, 5, 2, 4, range(0, 11), 0.25, ("yes", "yes", "yes", "partly"),
+        (("praise", "I had forgotten how it is to be listened to."), ("idea", "A room that comes back each Tuesday?")),
+        35, 0.002, 54.0,
+    ),
+    "dying": Story(
+        2, 1, 4, 12, 12, 9, range(0, 6), 0.02, ("partly", "no", "no"),
+        (("problem", "I asked to speak, and nothing happened."),),
+        240, 0.1, 120.0,
+    ),
+    "too_early": Story(2, 2, 0, 2, 1, 2, range(11, 14), 0.5, ("yes",), (("idea", "Can I bring a friend?"),), 40, 0, 0),
+}  # fmt: skip
 
 
 @dataclass
@@ -74,7 +85,8 @@ class Talk:
     listening: list[str] = field(default_factory=list)
     said: Counter = field(default_factory=Counter)  # name → how many messages
     likes: list[str] = field(default_factory=list)  # the first message
-    feedback: list[str] = field(default_factory=list)
+    feedback: list[tuple] = field(default_factory=list)  # (name, whether it was worth their time)
+    words: list[tuple] = field(default_factory=list)  # (name, about what, what they tell the owner)
 
     @property
     def watching(self):
@@ -109,11 +121,11 @@ class Fortnight:
 # --- The plan ---------------------------------------------------------------------------------------------------------
 
 
-def fortnight(name, at, seed=13):
+def fortnight(name, at, seed=11):
     """The one of that name, with its last evening just before `at`."""
     story, chance = STORIES[name], random.Random(f"{name} {seed}")
     friends = invited(story, chance)
-    talks = [talk for evening in range(EVENINGS) for talk in talks_of(evening, friends, chance)]
+    talks = [talk for evening in range(EVENINGS) for talk in talks_of(evening, friends, story, chance)]
     visits = [
         visit
         for friend in friends
@@ -157,22 +169,24 @@ def evenings(story, chance):
     return found
 
 
-def talks_of(evening, friends, chance):
-    """Each host who comes opens a room; the others spread over them."""
+def talks_of(evening, friends, story, chance):
+    """Hosts open rooms, one for four people who are here; the others spread over them."""
     here = [friend for friend in friends if evening in friend.evenings]
-    hosts = [friend.name for friend in here if friend.role == "host"]
-    talks = [Talk(evening, (10 + 7 * place) * MINUTE, host) for place, host in enumerate(hosts)]
+    hosts = [friend for friend in here if friend.role == "host"][: max(1, len(here) // 4)]
+    talks = [Talk(evening, (10 + 7 * place) * MINUTE, host.name) for place, host in enumerate(hosts)]
     if not talks:
         return []
-    for number, friend in enumerate(friend for friend in here if friend.role in PLACES):
+    for number, friend in enumerate(friend for friend in here if friend.role in PLACES and friend not in hosts):
         talk = talks[number % len(talks)]
-        is_full = friend.role == "speaker" and len(talk.let_in) == SEATS
+        is_full = PLACES[friend.role] == "let_in" and len(talk.let_in) == SEATS
         getattr(talk, "listening" if is_full else PLACES[friend.role]).append(friend.name)
     for talk in talks:
         voices = [talk.host, *talk.let_in]
         talk.said.update({name: chance.randint(1, 9) for name in voices})
         talk.likes = [name for name in talk.watching if chance.random() < 0.5]
-        talk.feedback = [name for name in [talk.host, *talk.watching] if chance.random() < 0.6]
+        inside = [talk.host, *talk.watching]
+        talk.feedback = [(name, chance.choice(story.worth)) for name in inside if chance.random() < 0.6]
+        talk.words = [(chance.choice(inside), *chance.choice(story.words)) for _ in range(chance.random() < 0.2)]
     return talks
 
 
@@ -196,7 +210,7 @@ def stretch(seconds, inside, story, chance, fresh):
     asked = chance.randint(3, 30)
     unavailable = sum(chance.random() < story.unavailable for _ in range(asked))
     wait = chance.randint(story.wait // 2, story.wait * 2)
-    errors = [chance.choice(MISTAKES)] if unavailable > 2 else []
+    errors = [chance.choice(MISTAKES)] if unavailable > 2 or chance.random() < 0.03 else []
     loaded = {"paint": chance.randint(200, 600), "live": chance.randint(600, 1_200)} if fresh else {}
     return {
         "seconds": float(seconds), "inside": float(inside), **loaded, "asked": asked, "unavailable": unavailable,
@@ -228,7 +242,7 @@ def command(at, kind, user=None, **body):
 def asked(plan, talk, minutes, kind, user, /, **body):
     """What somebody did in a room so many minutes after it was opened."""
     at = plan.begins(talk.evening) + talk.begins + round(minutes * MINUTE)
-    through = {} if kind == "feedback" else {"through": sign_in_id(user, talk.evening)}
+    through = {"through": sign_in_id(user, talk.evening)} if user else {}
     return command(at, kind, user, **through, **body)
 
 
@@ -237,7 +251,7 @@ def sign_in_id(name, evening):
 
 
 def room_id(talk):
-    return f"room-{talk.evening}-{talk.host}"
+    return f"evening{talk.evening}room{talk.begins // MINUTE}"
 
 
 def source(friend):
@@ -287,8 +301,14 @@ def happenings(plan):
         for name in talk.likes:
             yield asked(plan, talk, 20, "like", name, seq=1, liked=True, **room)
         yield asked(plan, talk, 25, "close", talk.host, reason="host", **room)
-        for name in talk.feedback:
-            yield asked(plan, talk, 26, "feedback", name, about="room", choice="yes", talk=False, **room)
+        for name, choice in talk.feedback:
+            yield asked(plan, talk, 26, "feedback", name, about="room", choice=choice, talk=False, **room)
+        for name, about, text in talk.words:
+            yield asked(plan, talk, 27, "feedback", name, about=about, text=text, talk=True)
+        gone = asked(plan, talk, 25, "forget", None, **room)
+        gone["at"] += CLOSED_LIFE
+        if gone["at"] < plan.at:
+            yield gone
 
 
 def spending(plan):
@@ -403,7 +423,7 @@ def features(plan, people):
         "message": [name for talk in plan.talks for name in talk.said.elements()],
         "like": [name for talk in plan.talks for name in talk.likes],
         "close": [talk.host for talk in plan.talks],
-        "feedback": [name for talk in plan.talks for name in talk.feedback],
+        "feedback": [name for talk in plan.talks for name, *_ in (*talk.feedback, *talk.words)],
     }
     return {kind: ((len(set(who)), people), len(who)) for kind, who in names.items() if who}
 

@@ -39,6 +39,8 @@ def states(visit):
 
 
 def signing_in(asha):
+    asha.page.goto("privacy")
+    yield "what is kept", asha
     asha.page.goto("sign-in")
     yield "sign-in", asha
     asha.page.get_by_label("Name").fill("asha")

@@ -87,6 +87,10 @@ TELLS = {
         },
         {f"process_start_time_seconds{{{PARTY}}}": f"-{2 * 86_400 - 1_700}x29"},
     ),
+    "PartyServiceLate": (
+        {f'party_service_lag_seconds{{{PARTY}, service="figures"}}': "0+60x29"},
+        {f'party_service_lag_seconds{{{PARTY}, service="figures"}}': "500x29"},
+    ),
     "PartyRestarts": (
         {f"process_start_time_seconds{{{PARTY}}}": "100x9 700x9 1300x4 1600x4"},
         {f"process_start_time_seconds{{{PARTY}}}": "100x9 700x9 1300x9"},

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -24,7 +25,7 @@ from servers import ROOT, running_server
 
 import app
 import users
-from runtime import backup, settings
+from runtime import backup, lease, settings
 from runtime.journal import MemoryJournal, RedisJournal, open_journal
 
 KEY = "the key of this party"
@@ -300,6 +301,64 @@ def test_what_is_trimmed_while_it_is_copied_leaves_no_gap(flask, old, tmp_path, 
 # --- Restore ----------------------------------------------------------------------------------------------------------
 
 REDIS = pytest.param("redis", marks=pytest.mark.server)
+
+
+@contextlib.contextmanager
+def store_in(place, words="What a service knows"):
+    """A store of the feedback, whose service goes on writing meanwhile."""
+    with contextlib.closing(sqlite3.connect(place.instance / "feedback.db")) as database:
+        database.executescript("PRAGMA journal_mode = WAL; CREATE TABLE known (words)")
+        with database:
+            database.execute("INSERT INTO known VALUES (?)", (words,))
+        database.execute("INSERT INTO known VALUES ('not committed')")
+        yield
+
+
+def words_in(place):
+    with contextlib.closing(sqlite3.connect(place.instance / "feedback.db")) as database:
+        return [words for (words,) in database.execute("SELECT words FROM known")]
+
+
+def test_what_services_know_is_taken_along_while_they_write_and_put_back(flask, old, new, tmp_path):
+    with store_in(old):
+        assert "people.json and feedback.db;" in done(flask(old, "backup", tmp_path / "party.backup"))
+    assert [path.name for path in tmp_path.iterdir() if "draft" in path.name] == []
+    new.instance.mkdir(parents=True)
+    (new.instance / "feedback.db-wal").write_bytes((old.instance / "feedback.db").read_bytes())
+    assert "people.json, feedback.db." in done(flask(new, "restore", tmp_path / "party.backup"))
+    assert words_in(new) == ["What a service knows"]
+    assert (new.instance / "feedback.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_services_know_in_a_place_stays_there(flask, old, new, tmp_path):
+    with store_in(old):
+        done(flask(old, "backup", tmp_path / "party.backup"))
+    new.instance.mkdir(parents=True)
+    with store_in(new, "What it knows here"):
+        assert "feedback.db was there, and was left as it is." in done(flask(new, "restore", tmp_path / "party.backup"))
+    assert words_in(new) == ["What it knows here"]
+
+
+def test_a_service_that_runs_there_is_left_alone_and_nothing_is_put_back(flask, old, new, tmp_path):
+    with store_in(old):
+        done(flask(old, "backup", tmp_path / "party.backup"))
+    new.instance.mkdir(parents=True)
+    with lease.on(new.instance / "feedback.db"):
+        assert "a service runs on it" in refused(flask(new, "restore", tmp_path / "party.backup"))
+    assert new.is_empty() and not (new.instance / "feedback.db").exists()
+
+
+def test_a_store_that_is_damaged_is_said_and_is_no_reason_for_no_backup(flask, old, tmp_path):
+    (old.instance / "figures.db").write_bytes(b"what is no database" * 1_000)
+    said = done(flask(old, "backup", tmp_path / "party.backup"))
+    assert f"{old.instance / 'figures.db'} cannot be read, and is not in it." in said
+    done(flask(Place(tmp_path / "new"), "restore", tmp_path / "party.backup"))
+
+
+def test_what_is_no_store_is_not_put_in_the_place_of_one(flask, whole, new):
+    rewritten(whole, lambda files, about: files.update({"figures.db": b"something else"}))
+    assert "does not hold exactly the files of one" in refused(flask(new, "restore", whole))
+    assert new.is_empty()
 
 
 @pytest.mark.parametrize("end", ["file", REDIS])

@@ -28,7 +28,13 @@ from visitor import Visitor
 pytestmark = pytest.mark.server
 
 NAMES = ("asha", "bilal", "chen", "dana", "emeka", "farida")
-SETTINGS = {"PARTY_SECRET_KEY": SECRET, "PARTY_PACE": "0", "PARTY_ASSETS": "local", "PARTY_GUESTS": "11"}
+SETTINGS = {
+    "PARTY_SECRET_KEY": SECRET,
+    "PARTY_PACE": "0",
+    "PARTY_ASSETS": "local",
+    "PARTY_GUESTS": "11",
+    "PARTY_SERVICES": "none",
+}
 NGINX_PATH = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 LOST = (OSError, websocket.WebSocketException)
 
@@ -659,6 +665,23 @@ def test_a_process_that_does_not_start_ends_the_cluster_with_a_sentence(own_clus
     cluster.says("A version that does not start.")
     cluster.says("did not start, so the cluster ends.")
     assert all(map(is_free, cluster.ports))
+
+
+def test_one_process_reads_along_for_all_and_is_started_again_when_it_dies(own_cluster, tmp_path):
+    own = {"PARTY_SERVICES": "figures", "PARTY_INSTANCE": str(tmp_path / "instance")}
+    cluster = own_cluster(count=2, **own).says_its_address()
+
+    def reading():
+        return [pid for pid in cluster.children() if "-m services" in command_line(pid)]
+
+    wait_until(lambda: (tmp_path / "instance" / "figures.caught-up").exists(), "it has read everything", 10)
+    [first] = reading()
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: reading() not in ([], [first]), "another has begun", 10)
+    assert len(reading()) == 1, "none beside a process of the party"
+    children = cluster.children()
+    assert cluster.stop()[0] == 0
+    assert not any(map(is_running, children))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -14,8 +14,9 @@ from servers import ROOT, Prefix, password_of, running_server
 
 import app
 from party import presence, reading, rules, state, views
-from runtime import settings, transport
+from runtime import measuring, settings, transport
 from runtime.journal import MemoryJournal
+from services import feedback, figures
 
 PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PAGES}
@@ -97,6 +98,9 @@ def test_the_numbers_of_what_you_trust_are_those_of_the_code():
         f"{transport.MAX_QUEUED_PACKETS:,} packets or {transport.MAX_QUEUED_BYTES // 1_000_000} MB",
     ):
         assert sentence in trust
+    assert (measuring.STRANGERS_A_SECOND, measuring.STRANGERS_AT_ONCE) == (1, 60) and "sixty at once" in trust
+    assert measuring.REMEMBERED == 10_000 and "the last ten thousand browsers" in trust
+    assert f"rows are kept for {figures.ROW_DAYS} days" in trust and figures.SUM_DAYS == 365
     assert rules.SIGN_IN_LIFE == 12 * 60 * rules.MINUTE
     assert rules.CLOSED_LIFE == 2 * 60 * rules.MINUTE
     assert f"The last {state.KEYS_EACH} keys" in section(CONTRACT, "Keys")
@@ -117,6 +121,13 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert rules.PULSE_EVERY == 10_000 and "one in ten seconds" in contract
     assert presence.WRITING_LIFE == 6_000 and "noted for six seconds" in contract
     assert f"at most {rules.LIKES_EACH} in a room" in contract
+    assert f"`text` (≤ {reading.MAX_SAID:,})" in contract and f"`error?` (≤ {reading.MAX_ERROR})" in contract
+    told = section(CONTRACT, "What the owner is told")
+    assert all(", ".join(f"`{choice}`" for choice in choices) in told for choices in reading.ABOUT.values())
+    measured = reading.told({"seconds": 1, "paint": 1, "live": 1, "wait": {"median": 1, "slowest": 1}})
+    assert set(first_column(told)) == {"about", *reading.ABOUT, *measured}
+    assert f"≤ {reading.DAY_SECONDS:,}" in told and f"up to five (≤ {reading.MAX_ERROR} each)" in told
+    assert reading.MOST_ERRORS == 5 and feedback.ANSWERS == 20 and "the newest twenty first" in told
     out = section(CONTRACT, "Out")
     assert views.WRITERS == 3 and "at most three names" in out
     assert views.CROWD == 100 and "more than a hundred people" in out

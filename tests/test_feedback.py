@@ -11,7 +11,8 @@ from person import assert_ok
 from runtime import settings
 from runtime.journal import open_journal
 from services import feedback, follow
-from services.feedback import DAY, Feedback, day_text
+from services.feedback import Feedback
+from services.reckoning import DAY, day_text
 
 
 class UntilAllIsRead:
@@ -200,6 +201,15 @@ def test_who_went_into_a_room_whose_end_was_never_read_is_forgotten_the_day_afte
     assert database.execute("SELECT * FROM inside").fetchall()
     Feedback().rest(database, DAY + 1)
     assert database.execute("SELECT * FROM inside").fetchall() == []
+
+
+def test_of_one_person_the_newest_are_kept_so_that_nobody_fills_the_disk(database, monkeypatch):
+    monkeypatch.setattr(feedback, "KEPT_EACH", 3)
+    say(database, "bilal", 0, about="idea", text="Mine")
+    for n in range(1, 6):
+        say(database, "asha", n, about="idea", text=f"Idea {n}")
+    texts = [row["text"] for row in database.execute("SELECT text FROM feedback ORDER BY at")]
+    assert texts == ["Mine", "Idea 3", "Idea 4", "Idea 5"]
 
 
 # --- The report -------------------------------------------------------------------------------------------------------

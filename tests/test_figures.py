@@ -1,16 +1,29 @@
-"""What the figures say of a party: forty people who are made up come out exactly, whatever happens to the service."""
+"""What the figures say of a party: forty people who are made up come out exactly, whatever happens to the service.
+
+    PARTY_SECRET_KEY=any PYTHONPATH=. .venv/bin/python tests/test_figures.py      writes tests/reports/ anew
+"""
 
 import contextlib
+import itertools
 import json
+import random
 import sqlite3
+import threading
+import time
 from datetime import UTC, datetime
 
 import fortnight
 import pytest
+from servers import ROOT
 
 import users
-from services.figures import Figures
+from party.rules import KINDS
+from runtime import settings
+from runtime.journal import open_journal
+from services import follow, reckoning
+from services.figures import RIPE_AFTER, ROW_DAYS, SUM_DAYS, Figures
 
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 AT = int(datetime(2026, 11, 21, 22, tzinfo=UTC).timestamp() * 1000)  # a Saturday evening
 
 
@@ -35,9 +48,44 @@ def reports(database):
     return {weeks: json.loads(body) for weeks, body in database.execute("SELECT weeks, body FROM reports")}
 
 
+class Told:
+    """A store that is told single commands: `told.of("asha", "message", 3 * DAY, room="r")` was three days ago."""
+
+    def __init__(self, database):
+        self.database, self.figures = database, Figures()
+        self._ids = itertools.count()
+
+    def of(self, user, kind, ago, outcome=None, **body):
+        command = {"id": f"{next(self._ids)}", "at": AT - ago, "kind": kind, "user": user, "key": None} | body
+        self.figures.take(self.database, None, command, {"ok": True} | (outcome or {}))
+
+    def visit(self, user, ago, seconds, inside=0, **more):
+        """A stretch that ended so long ago."""
+        self.of(user, "measured", ago, told=stretch(seconds, inside) | more)
+
+    def report(self, weeks=3, at=AT):
+        self.figures._not_before = 0
+        self.figures.rest(self.database, at)
+        return reports(self.database)[weeks]
+
+
+def stretch(seconds, inside=0):
+    counts = dict.fromkeys(("asked", "unavailable", "failed", "reconnections"), 0)
+    return {"seconds": seconds, "inside": inside, "errors": []} | counts
+
+
+@pytest.fixture
+def told():
+    with store() as database:
+        yield Told(database)
+
+
+GUESTS = {f"guest{n}": 1 for n in (1, 2, 3)}
+
+
 @pytest.fixture(autouse=True)
 def guests(monkeypatch):
-    monkeypatch.setattr(users, "GUESTS", {f"guest{n}": 1 for n in (1, 2, 3)})
+    monkeypatch.setattr(users, "GUESTS", GUESTS)
 
 
 def pair(share):
@@ -77,3 +125,454 @@ def test_the_figures_of_a_fortnight_come_out_exactly(name, seed):
         said = plain(reports(database)[3])
     for part, true in fortnight.truth(plan).items():
         assert said[part] == true, part
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("thriving", "yes"), ("dying", "no"), ("too_early", "too_early")])
+def test_three_fortnights_are_told_apart(name, verdict):
+    assert sample(name)["verdict"] == verdict
+
+
+@pytest.mark.parametrize("name", fortnight.STORIES)
+def test_the_samples_for_the_owners_page_are_what_comes_out(name):
+    assert json.loads(sample_path(name).read_text()) == sample(name)
+
+
+def sample_path(name):
+    return ROOT / "tests" / "reports" / f"{name}.json"
+
+
+def sample(name):
+    with store() as database:
+        take_all(database, fortnight.commands(fortnight.fortnight(name, AT))).rest(database, AT)
+        return reports(database)[3]
+
+
+# --- Kills ------------------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """As nothing catches it: like a kill, it leaves what was written in a transaction that does not end."""
+
+
+class Mortal(Figures):
+    """Is killed after so many calls, before or in the middle of one."""
+
+    def __init__(self, calls, at_its_end):
+        super().__init__()
+        self._calls, self._at_its_end = calls, at_its_end
+        self.ended = threading.Event()
+
+    def take(self, *given):
+        with self._mortal():
+            super().take(*given)
+
+    def rest(self, *given):
+        with self._mortal():
+            super().rest(*given)
+        self.ended.set()
+
+    @contextlib.contextmanager
+    def _mortal(self):
+        self._calls -= 1
+        if self._calls == 0 and not self._at_its_end:
+            raise Killed
+        yield
+        if self._calls == 0:
+            raise Killed
+
+
+def follow_until_killed(journal, figures):
+    """Whether it came to its end."""
+    try:
+        follow.Follower(figures, open_journal(journal)).follow(figures.ended)
+    except Killed:
+        return False
+    return True
+
+
+@pytest.fixture
+def instance(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "INSTANCE", tmp_path)
+    monkeypatch.setattr(follow, "READ_AT_ONCE", 40)
+    monkeypatch.setattr(follow, "now", lambda: AT)
+    return tmp_path
+
+
+def test_kills_change_no_figure(instance):
+    chance, journal = random.Random(7), str(instance / "party.db")
+    commands = fortnight.commands(fortnight.fortnight("thriving", AT))
+    open_journal(journal).fill(enumerate(commands, start=1))
+    kills = 0
+    while not follow_until_killed(journal, Mortal(chance.randint(1, 150), chance.random() < 0.5)):
+        kills += 1
+    assert kills > 10, "the service must have been killed often"
+    with store(settings.store_of("figures")) as database:
+        assert reports(database)[3] == sample("thriving")
+
+
+# --- What the figures mean --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_interval_is_wilsons(count, of, low, high):
+    """The four examples of Newcombe, Statistics in Medicine 17 (1998), table I, method 3."""
+    assert reckoning.share(count, of) == {"count": count, "of": of, "low": low, "high": high}
+
+
+def test_any_share_lies_in_its_interval():
+    for of in range(1, 40):
+        for count in range(of + 1):
+            share = reckoning.share(count, of)
+            assert 0 <= share["low"] <= round(count / of, 4) <= share["high"] <= 1
+
+
+@pytest.mark.parametrize(("gap", "visits"), [(29, 1), (30, 1), (31, 2)])
+def test_half_an_hour_ends_a_visit(told, gap, visits):
+    told.visit("asha", 3 * HOUR, seconds=60)
+    told.visit("asha", 3 * HOUR - gap * MINUTE - 30 * SECOND, seconds=30)
+    week = told.report()["by_week"][-1]
+    assert (week["visits"], week["seconds"]) == (visits, 90 if visits == 1 else 45)
+
+
+def test_a_visit_over_midnight_is_one_of_the_day_on_which_it_began(told):
+    to_midnight = 22 * HOUR  # AT is at 22:00
+    told.visit("asha", to_midnight + 6 * DAY + 5 * MINUTE, seconds=600, inside=600)
+    told.visit("asha", to_midnight + 6 * DAY - 20 * MINUTE, seconds=300)
+    before, last = told.report()["by_week"][-2:]
+    assert (before["visits"], before["seconds"], last["visits"]) == (1, 900, 0)
+
+
+def test_who_has_two_tabs_has_one_visit(told):
+    told.visit("asha", 2 * HOUR, seconds=10)
+    told.visit("asha", HOUR, seconds=3_600)  # open meanwhile, and told last
+    told.visit("asha", HOUR - 20 * MINUTE, seconds=10)
+    assert told.report()["by_week"][-1]["visits"] == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "inside", "bounces"), [(9.9, 0, 1), (10, 0, 0), (5, 2, 0)], ids=["short", "long enough", "in a room"]
+)
+def test_who_leaves_within_ten_seconds_and_saw_no_room_bounces(told, seconds, inside, bounces):
+    told.visit("asha", HOUR, seconds, inside)
+    assert pair(told.report()["by_week"][-1]["bounce"]) == (bounces, 1)
+
+
+def test_two_minutes_in_a_room_or_a_message_activate(told):
+    told.visit("asha", HOUR, seconds=70, inside=60)
+    told.visit("asha", 4 * HOUR, seconds=70, inside=60)  # of two visits: together two minutes
+    told.visit("bilal", HOUR, seconds=600, inside=119)
+    told.of("chen", "message", HOUR, room="r")
+    told.of("dana", "watch", HOUR, room="r")
+    assert pair(told.report()["by_week"][-1]["activated"]) == (2, 4)
+
+
+def test_the_same_evening_on_the_other_side_of_midnight_is_no_return(told):
+    told.of("asha", "message", 9 * DAY, room="r")
+    told.of("asha", "message", 9 * DAY - 3 * HOUR, room="r")
+    assert pair(told.report()["returned"]) == (0, 1)
+    told.of("asha", "sign_in", 8 * DAY, sign_in="s")
+    report = told.report()
+    assert (pair(report["returned"]), pair(report["spoke_again"])) == ((1, 1), (0, 1))
+
+
+def test_who_comes_after_more_than_a_week_has_not_returned_within_one(told):
+    told.of("asha", "message", 9 * DAY, room="r")
+    told.of("asha", "message", 2 * DAY - MINUTE, room="s")
+    assert pair(told.report()["returned"]) == (0, 1)
+
+
+def test_of_whom_the_week_is_not_over_nothing_is_said(told):
+    told.of("asha", "message", 7 * DAY - MINUTE, room="r")
+    told.of("asha", "message", DAY, room="s")
+    report = told.report()
+    assert report["returned"] is None and report["spoke_again"] is None
+    assert pair(told.report(at=AT + 2 * MINUTE)["returned"]) == (1, 1)
+
+
+def test_cells_that_are_not_over_are_blank(told):
+    told.of("asha", "sign_in", 20 * DAY, sign_in="s")
+    told.of("bilal", "sign_in", 9 * DAY, sign_in="s")
+    told.of("asha", "sign_in", 2 * DAY, sign_in="s")
+    cohorts = told.report()["cohorts"]
+    assert [(each["people"], list(map(pair, each["came_back"]))) for each in cohorts] == [
+        (1, [(0, 1), (1, 1)]),
+        (1, [(0, 1), None]),
+        (0, [None, None]),
+    ]
+
+
+def test_who_was_there_before_the_period_is_not_new_in_it(told):
+    told.of("asha", "sign_in", 30 * DAY, sign_in="s")
+    told.of("asha", "message", DAY, room="r")
+    report = told.report()
+    assert (report["people"], pair(report["spoke"])) == (1, (1, 1))
+    assert report["funnel"][0]["people"] == 0 and all(cohort["people"] == 0 for cohort in report["cohorts"])
+
+
+def test_who_is_lost_and_who_was_won_back_are_told_apart(told):
+    for user, days in {"asha": [40, 3], "bilal": [40], "chen": [70, 3], "dana": [3]}.items():
+        for ago in days:
+            told.of(user, "sign_in", ago * DAY, sign_in="s")
+    churn = told.report()["churn"]
+    assert (pair(churn["lost"]), churn["won_back"]) == ((1, 2), 1), "bilal of asha and bilal is lost; chen is back"
+
+
+def test_a_browser_that_led_to_a_sign_in_is_that_person(told):
+    told.of(None, "opened", 5 * DAY, visitor="b1", source="blog")
+    told.of(None, "opened", 5 * DAY, visitor="b2", source=None)
+    told.of("asha", "sign_in", 4 * DAY, sign_in="s", visitor="b1")
+    told.of("bilal", "sign_in", 4 * DAY, sign_in="s")  # whose browser tells nothing
+    report = told.report()
+    assert [(step["people"], pair(step["share"])) for step in report["funnel"][:2]] == [(3, None), (2, (2, 3))]
+    assert {each["source"]: (each["opened"], each["came_in"]) for each in report["sources"]} == {
+        "blog": (1, 1),
+        None: (2, 1),
+    }
+
+
+def test_what_takes_longer_than_a_week_is_in_no_funnel(told):
+    told.of(None, "opened", 12 * DAY, visitor="b1", source=None)
+    told.of("asha", "sign_in", 6 * DAY, sign_in="s", visitor="b1")
+    told.of("asha", "watch", 4 * DAY, room="r")
+    told.of("asha", "message", 4 * DAY, room="r")
+    report = told.report()
+    assert [step["people"] for step in report["funnel"]] == [1, 1, 0, 0, 0, 0, 0]
+    assert pair(report["spoke"]) == (1, 1), "of all who came in, whenever they opened a link first"
+
+
+def test_who_is_given_a_seat_is_let_in_and_need_not_be_there(told):
+    told.of("asha", "sign_in", DAY, sign_in="s")
+    told.of("bilal", "sign_in", DAY, sign_in="s")
+    told.of("bilal", "host", DAY, outcome={"room": "r"})
+    told.of("bilal", "approve", DAY, who="asha", room="r")
+    told.of("bilal", "approve", HOUR, who="absent", room="r")
+    report = told.report()
+    assert [step["people"] for step in report["funnel"]] == [2, 2, 2, 2, 2, 0, 0]
+    assert report["people"] == 2
+
+
+def test_what_is_refused_or_done_by_the_party_is_no_use_of_a_feature(told):
+    told.of("asha", "sign_in", DAY, sign_in="s")
+    told.of("asha", "request", DAY, outcome={"ok": False, "code": "conflict"}, room="r")
+    told.of(None, "hand_over", DAY, room="r", who="asha", gone="bilal")
+    told.of("asha", "like", DAY, room="r", seq=1, liked=False)
+    told.of("asha", "like", DAY, room="r", seq=1, liked=True)
+    assert [(each["kind"], each["times"]) for each in told.report()["features"]] == [("like", 1)]
+
+
+def test_every_kind_of_command_counts_as_what_it_is():
+    """A new kind is a feature, or it is named here."""
+    others = {"sign_in", "opened", "measured"}  # rows of their own
+    nobodys = {"end", "forget", "sign_out", "renumber", "answer", "goals", "spent"}  # the party's, and the owner's
+    assert {*reckoning.FEATURES, *others, *nobodys} == KINDS
+
+
+def test_mistakes_of_ours_and_gaps_are_told(told):
+    told.of("asha", "message", DAY, outcome={"ok": False, "code": "unavailable"}, room="r")
+    told.figures.gap(told.database, AT - 2 * HOUR, AT - HOUR)
+    report = told.report()
+    assert report["errors"]["mistakes"] == 1 and report["people"] == 0
+    assert report["gaps"] == [{"since": AT - 2 * HOUR, "until": AT - HOUR}]
+
+
+def test_what_pages_tell_of_errors_is_added_up(told):
+    told.visit("asha", DAY, 60, asked=30, unavailable=1, errors=["a", "b"], failed=7, reconnections=2)
+    told.visit("bilal", DAY, 60, asked=20, errors=["a"], failed=1)
+    errors = told.report()["errors"]
+    assert pair(errors.pop("unavailable")) == (1, 50)
+    assert errors == {
+        "script_errors": [{"words": "a", "times": 2}, {"words": "b", "times": 1}],
+        "failed": 8,
+        "mistakes": 0,
+        "reconnections": 2,
+    }
+
+
+# --- The answer -------------------------------------------------------------------------------------------------------
+
+
+def of(count, of):
+    return reckoning.share(count, of)
+
+
+@pytest.mark.parametrize(
+    ("spoke", "returned", "last_week", "verdict"),
+    [
+        ((9, 9), (9, 9), 9, "too_early"),  # fewer than ten came in
+        ((20, 25), (9, 9), 9, "too_early"),  # of fewer than ten it is known whether they come again
+        ((20, 25), None, 9, "too_early"),
+        ((20, 25), (15, 20), 9, "yes"),
+        ((16, 25), (15, 20), 9, "not_yet"),  # 64 %, and it might be 45 %
+        ((20, 25), (12, 20), 9, "not_yet"),
+        ((2, 31), None, 9, "no"),
+        ((20, 25), (0, 20), 9, "no"),
+        ((20, 25), (15, 20), 0, "no"),  # nobody came in the last week
+        ((9, 9), None, 0, "too_early"),
+    ],
+)
+def test_the_verdict_claims_no_more_than_the_figures_do(spoke, returned, last_week, verdict):
+    assert reckoning.verdict(of(*spoke), returned and of(*returned), reckoning.GOALS, last_week) == verdict
+
+
+def test_the_owners_goals_count_from_now_on_and_at_once(told):
+    for number in range(12):
+        told.of(f"p{number}", "message", 9 * DAY, room="r")
+        told.of(f"p{number}", "message", 3 * DAY, room="r")
+    assert told.report()["verdict"] == "yes"
+    told.figures._not_before = time.monotonic() + 1_000
+    told.of("p1", "goals", HOUR, question="Will they?", spoke=99, returned=40, voices=80)
+    told.figures.rest(told.database, AT)
+    report = reports(told.database)[3]
+    assert (report["verdict"], report["question"]) == ("not_yet", "Will they?")
+    assert report["goals"] == {"spoke": 99, "returned": 40, "voices": 80}
+
+
+def test_what_was_spent_is_shared_by_who_came_that_month(told):
+    told.of("asha", "sign_in", 30 * DAY, sign_in="s")  # in October
+    for user in ("bilal", "chen", "dana"):
+        told.of(user, "sign_in", 3 * DAY, sign_in="s")
+    told.of("asha", "spent", HOUR, month="2026-11", amount=10.0)
+    told.of("asha", "spent", HOUR, month="2026-09", amount=5)
+    told.of("asha", "spent", HOUR, month="2026-09", amount=7)  # said anew
+    assert told.report()["costs"] == [
+        {"month": "2026-09", "spent": 7, "new_people": 0, "each": None},
+        {"month": "2026-11", "spent": 10.0, "new_people": 3, "each": 3.33},
+    ]
+
+
+# --- How long it is kept ----------------------------------------------------------------------------------------------
+
+
+def test_rows_go_after_ninety_days_and_what_was_reckoned_of_a_week_stays_a_year(told):
+    for number in range(4):
+        told.of(f"p{number}", "message", 0, room="r")
+    told.of("p0", "spent", 0, month="2026-11", amount=8.0)
+    told.report()
+    ripe = AT + RIPE_AFTER * DAY
+    week = told.report(at=ripe)["by_week"][-2]
+    assert pair(week["spoke"]) == (4, 4), "there it still has its rows"
+    assert rows_in(told) > 0
+    kept = told.report(at=AT + ROW_DAYS * DAY)
+    assert rows_in(told) > 0, "ninety days are not over"
+    told.figures = Figures()  # as after a restart
+    later = AT + 13 * 7 * DAY  # the same day of the week
+    kept = told.report(weeks=52, at=later)
+    assert rows_in(told) == 0 and told.database.execute("SELECT count(*) FROM people").fetchone() == (0,)
+    assert pair(kept["by_week"][-14]["spoke"]) == (4, 4) and kept["people"] == 0
+    assert kept["costs"] == [{"month": "2026-11", "spent": 8.0, "new_people": 4, "each": 2.0}]
+    told.report(at=AT + (SUM_DAYS + 40) * DAY)
+    assert all(count_in(told, table) == 0 for table in ("rows", "people", "told"))
+    first = told.database.execute("SELECT min(day) FROM sums").fetchone()[0]
+    assert first is None or first >= "2026-12-01"
+
+
+def rows_in(told):
+    return count_in(told, "rows")
+
+
+def count_in(told, table):
+    return told.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_goals_are_kept_for_good(told):
+    told.of("asha", "goals", 0, question="Will they?", spoke=50, returned=40, voices=80)
+    told.report(at=AT + 3 * SUM_DAYS * DAY)
+    assert told.report(at=AT + 3 * SUM_DAYS * DAY)["question"] == "Will they?"
+
+
+def test_the_weeks_of_a_year_are_those_that_were_shown(told):
+    chance = random.Random(3)
+    for day in range(60):
+        for number in range(8):
+            if chance.random() < 0.4:
+                told.of(f"p{number}", "sign_in", day * DAY, sign_in="s")
+            if chance.random() < 0.3:
+                told.of(f"p{number}", "message", day * DAY, room=f"r{day}")
+    shown = told.report(weeks=12)["by_week"]
+    for days in range(1, 70, 3):
+        told.report(at=AT + days * DAY)
+    later = told.report(weeks=52, at=AT + 70 * DAY)["by_week"]
+    assert count_in(told, "rows WHERE day < '2026-11-01'") == 0, "their rows are gone"
+    assert later[-16:-12] == shown[-6:-2], "of those that were ripe then"
+    assert shown[-3]["returned"]["of"] > 3
+
+
+def test_nobodys_name_and_words_are_in_the_store(tmp_path):
+    path = tmp_path / "figures.db"
+    commands = fortnight.commands(fortnight.fortnight("thriving", AT))
+    assert any(command.get("text") == "Word 0" for command in commands)
+    with store(path) as database:
+        database.execute("BEGIN")
+        take_all(database, commands).rest(database, AT)
+        database.execute("COMMIT")
+    said = path.read_bytes()
+    assert not [name for name in fortnight.NAMES if name.encode() in said]
+    assert b"Evening" not in said and b"Word" not in said
+
+
+# --- Whatever happens -------------------------------------------------------------------------------------------------
+
+
+def shares_in(thing):
+    if isinstance(thing, dict):
+        if thing.keys() == {"count", "of", "low", "high"}:
+            yield thing
+        thing = list(thing.values())
+    if isinstance(thing, list):
+        for each in thing:
+            yield from shares_in(each)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_a_share_is_one(told, seed):
+    """Things that no party does, in an order that none has, over months."""
+    chance = random.Random(seed)
+    kinds = sorted(KINDS - {"goals", "spent", "answer", "measured", "opened", "feedback"})
+    for _ in range(400):
+        user, ago = f"p{chance.randint(0, 15)}", chance.randint(0, 80 * DAY)
+        kind = chance.choice(kinds)
+        told.of(user, kind, ago, outcome={"room": "r"}, room=f"r{chance.randint(0, 9)}", who="p1", sign_in="s",
+                liked=True, visitor=f"b{chance.randint(0, 30)}")  # fmt: skip
+        told.visit(user, chance.randint(0, 80 * DAY), chance.random() * 2_000, chance.random() * 10, unavailable=1)
+        told.of(None, "opened", chance.randint(0, 80 * DAY), visitor=f"b{chance.randint(0, 60)}", source="x")
+    for weeks in (3, 12, 52):
+        report = told.report(weeks)
+        found = list(shares_in(report))
+        assert len(found) > 20
+        for share in found:
+            assert 0 <= share["count"] <= share["of"] and 0 <= share["low"] <= share["high"] <= 1
+        people = [step["people"] for step in report["funnel"]]
+        assert people == sorted(people, reverse=True)
+        assert len(report["by_week"]) == len(report["speed"]) == weeks
+
+
+# --- What it costs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.alone
+def test_ninety_days_of_a_busy_party_are_taken_and_reckoned_in_time(told):
+    """Forty people every evening, each in two rooms, with three messages and a visit in each."""
+    told.database.execute("BEGIN")
+    began, commands = time.process_time(), 0
+    for day, number, room in itertools.product(range(90), range(40), range(2)):
+        who, at = f"p{number}", {"room": f"r{day}-{room}"}
+        told.of(who, "watch", day * DAY, **at)
+        for _ in range(3):
+            told.of(who, "message", day * DAY, **at)
+        told.visit(who, day * DAY + room * HOUR, 900, 800, paint=400, wait={"median": 30, "slowest": 90})
+        commands += 5
+    each, began = (time.process_time() - began) / commands, time.process_time()
+    told.report()
+    told.figures._closed_day = None  # so that a day ends, too
+    told.report()
+    assert each < 0.000_1, "ten thousand commands a second"
+    assert (time.process_time() - began) / 2 < 1, "seconds for all reports"
+
+
+if __name__ == "__main__":
+    users.GUESTS = GUESTS
+    for name in fortnight.STORIES:
+        sample_path(name).write_text(json.dumps(sample(name), indent=1) + "\n")

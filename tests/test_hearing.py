@@ -86,6 +86,8 @@ def after_the_story(server_of_its_own):
     dana.request(room, pitch="the pitch of dana")
     bilal.line.settle()
     bilal.close(room)
+    acks["chen"].append(chen.feedback("room", room=room, choice="no", text="for the owner alone"))
+    acks["dana"].append(dana.feedback("idea", text="for the owner alone"))
     for person in people.values():
         person.hears("lobby", lambda lobby: room in lobby["gone"])
         person.line.hang_up()
@@ -140,6 +142,12 @@ def test_the_feed_reaches_those_inside_alone(after_the_story):
         everything = " ".join(person.line.frames) + json.dumps(acks[name])
         assert ("words for those inside" in everything) is (name in ("asha", "bilal", "chen", "dana")), name
         assert ("words after dana left" in everything) is (name in ("asha", "bilal", "chen")), name
+
+
+def test_what_is_said_to_the_owner_reaches_nobody_in_the_party(after_the_story):
+    people, acks, _ = after_the_story
+    assert acks["chen"][-1] == acks["dana"][-1] == {"ok": True}
+    assert not any("for the owner alone" in frame for person in people.values() for frame in person.line.frames)
 
 
 def test_messages_come_once_each_in_order(after_the_story):

@@ -21,7 +21,7 @@ from test_docs import settings_in_code
 
 import services
 import users
-from runtime import beside, metrics, records, settings
+from runtime import backup, beside, metrics, records, settings
 from runtime.journal import open_journal
 from services import follow
 from services.follow import Follower
@@ -299,6 +299,42 @@ def test_of_a_log_put_back_from_a_backup_what_is_younger_is_given_behind_a_gap(l
         read_along(again)
     assert taken()[2:] == words(2, 3, 4, 5, 8, 9)
     assert [since for since, _ in gaps()] == [5]
+
+
+def test_a_backup_takes_along_what_is_known_and_how_far_was_read(log, instance, tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "STORES", ("counting.db",))
+    monkeypatch.setattr(settings, "JOURNAL", log.address)
+    log.opens_a_room()
+    log.says(2, 3)
+    read_along(log)
+    log.says(4)
+    list(backup.backup(str(tmp_path / "party.backup")))
+    log.says(5)
+    read_along(log)
+    monkeypatch.setattr(settings, "INSTANCE", tmp_path / "new")
+    monkeypatch.setattr(settings, "JOURNAL", str(tmp_path / "new" / "party.db"))
+    list(backup.restore(str(tmp_path / "party.backup")))
+    assert taken()[2:] == words(2, 3)
+    with contextlib.closing(Log(settings.JOURNAL)) as again:
+        again.says(6)
+        read_along(again)
+    assert taken()[2:] == words(2, 3, 4, 6) and gaps() == []
+
+
+def test_a_store_that_is_moved_away_under_one_who_writes_is_begun_anew(log, instance):
+    class Waiting(UntilItRests):
+        rests = 0
+
+        def rest(self, database, at):
+            self.rests += 1
+            if self.rests > 1:
+                return self.ended.set()
+            for part in instance.glob("counting.db*"):
+                part.rename(instance / f"old-{part.name}")
+
+    log.opens_a_room()
+    read_along(log, Waiting())
+    assert taken() == ["sign_in 0", "tea"]
 
 
 def test_a_log_that_is_replaced_under_one_who_reads_is_noticed(instance):
@@ -695,3 +731,4 @@ def test_the_lag_is_since_all_was_read_and_where_it_never_was_since_the_party_be
 
 def test_there_is_a_service_for_every_name_that_may_be_set():
     assert ",".join(services.SERVICES) == settings_in_code()["PARTY_SERVICES"]
+    assert [settings.store_of(name).name for name in services.SERVICES] == list(settings.STORES)

@@ -12,11 +12,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 from person import assert_ok, assert_refused, form_token, seat
-from servers import ROOT, running_server
+from servers import ROOT, password_of, running_server
 
 from party import story
 from party.rules import PARTY_RULES, ROOM_RULES
@@ -39,6 +40,12 @@ app.main()
 """
 
 
+ENTERED = {
+    "goals": {"question": "Will they come?", "spoke": 50, "returned": 40, "voices": 80},
+    "spent": {"month": "2026-11", "amount": "12.50"},
+}
+
+
 def as_json(thing):
     """Rooms and users as JSON has them. Without the sentences of refusals, which may be worded anew."""
     if dataclasses.is_dataclass(thing):
@@ -54,7 +61,8 @@ def as_json(thing):
 
 def live_through(path):
     """Let everything happen on a party whose log is in that file."""
-    with running_server(program=("-c", FIRST), PARTY_JOURNAL=path, PARTY_ROOM_MINUTES="0.03") as server:
+    settings = {"PARTY_JOURNAL": path, "PARTY_ROOM_MINUTES": "0.03", "PARTY_SERVICES": "feedback"}
+    with running_server(program=("-c", FIRST), **settings) as server:
         asha, bilal, chen, dana, emeka = (server.person(name) for name in ("asha", "bilal", "chen", "dana", "emeka"))
         tea = asha.host("Tea ☕, y lo que va con él", minutes=20)
         seat(asha, bilal, tea)
@@ -84,6 +92,7 @@ def live_through(path):
         asha.hand_over(tea, "bilal")
         dana.request(tea, pitch="Still waiting at the end")
         bilal.close(tea)
+        assert_ok(dana.feedback("room", room=tea, choice="yes", text="More of these", talk=True))
         more = assert_ok(bilal.ask("host", {"topic": "More tea", "continues": tea, "minutes": 10}))["room"]
         bilal.message(more, "Where were we?")
 
@@ -96,6 +105,9 @@ def live_through(path):
         while not {("end", "time"), ("end", "abandoned"), ("forget", None)} <= happened(path):
             time.sleep(0.1)
         sign_out(server.address, server.cookies_of("emeka"))
+        assert_ok(bilal.feedback("problem", text="It broke ☕", version="0123456789ab", error="TypeError: x"))
+        assert_ok(bilal.feedback("losing", choice="somewhat"))
+        tell(server.address, path)
     with running_server(program=("-c", SECOND), PARTY_JOURNAL=path) as server:
         asha, dana, emeka = (server.person(name) for name in ("asha", "dana", "emeka"))
         dana.message(going, "Here I am, the host")
@@ -117,6 +129,26 @@ def live_through(path):
 def sign_out(address, cookies):
     html = urlopen(Request(address, headers={"Cookie": cookies})).read().decode()
     urlopen(Request(address + "sign-out", urlencode({"token": form_token(html)}).encode(), {"Cookie": cookies}))
+
+
+def tell(address, path):
+    """What pages tell, what the owner enters, and the answer to what somebody said, once the service has read that."""
+    browser = build_opener(HTTPCookieProcessor())
+    token = form_token(browser.open(address + "?from=a-letter").read().decode())
+    browser.open(address + "measured", urlencode({"token": token, "opened": 1}).encode())
+    form = {"token": token, "name": "asha", "password": password_of("asha")}
+    token = form_token(browser.open(address + "sign-in", urlencode(form).encode()).read().decode())
+    told = {"seconds": 61.5, "inside": 40, "paint": 300, "live": 500, "wait": {"median": 9, "slowest": 80}, "asked": 7}
+    told |= {"unavailable": 1, "failed": 1, "errors": ["TypeError: x is undefined"], "reconnections": 2}
+    browser.open(address + "measured", urlencode({"token": token, "measured": json.dumps(told)}).encode())
+    for kind, entered in ENTERED.items():
+        browser.open(f"{address}insights/{kind}", urlencode({"token": token, **entered}).encode())
+    said = next(command["id"] for _, command in open_journal(path).replay() if command.get("about") == "problem")
+    answer = urlencode({"token": token, "to": said, "text": "Thank you, and sorry"}).encode()
+    while "answer" not in {kind for kind, _ in happened(path)}:
+        with contextlib.suppress(HTTPError):  # it is not there yet
+            browser.open(f"{address}insights/answer", answer)
+        time.sleep(0.1)
 
 
 def happened(path):

@@ -454,7 +454,7 @@ def drill(machine, tar=None):
             interrupted(machine, KILL, "enable party@5002", three)
             install(machine)
         assert not (machine.root / "opt/party/instance/party.db").exists(), "nobody would cut what is in it"
-        assert machine.run("ls /run/drill/*.pid").count("\n") == 4, "three processes and Redis"
+        assert machine.run("ls /run/drill/*.pid").count("\n") == 5, "three processes, Redis and the services"
     with step("update.sh with three processes, while they talk: no page without an answer"):
         cookies, failures, enough = party.cookies_of("chen"), [], threading.Event()
 
@@ -492,14 +492,14 @@ def drill(machine, tar=None):
     with step("install.sh --processes 1, while they talk: the rooms move back into a file"):
         with talking(pages):
             install(machine, "--processes 1")
-        assert machine.run("ls /run/drill/*.pid").count("\n") == 1, "one process and no Redis"
+        assert machine.run("ls /run/drill/*.pid").count("\n") == 2, "one process and the services, no Redis"
         assert not (machine.root / "var/lib/party-redis").exists()
     with step("uninstall.sh keeps what three processes have in Redis, and install.sh takes it up again with one"):
         install(machine, "--processes 3")
         machine.run("/opt/party/deploy/uninstall.sh")
         assert not machine.run("ls /run/drill/*.pid 2>/dev/null; find /etc/systemd/system -name '*party*'; true")
         install(machine, HOST, named)
-        assert machine.run("ls /run/drill/*.pid").count("\n") == 1, "one process and no Redis"
+        assert machine.run("ls /run/drill/*.pid").count("\n") == 2, "one process and the services, no Redis"
         for page in pages:
             page.say("Back again")
         same_for_all(pages)
@@ -655,7 +655,7 @@ def restored(machine, party, pages):
     """Into the same machine, whose log and secrets are moved away before."""
     machine.run("systemctl start party-backup.service")
     copy = machine.run("ls /var/lib/party-backups/party-*.backup").strip()
-    machine.run("systemctl stop party@5001 party@5002 party@5003 party-redis")
+    machine.run("systemctl stop party@5001 party@5002 party@5003 party-services party-redis")
     machine.run("mv /opt/party/instance /root/instance-before && mv /var/lib/party-redis /root/redis-before")
     machine.run("install -d -m 700 -o party -g party /opt/party/instance && systemctl start party-redis")
     said = machine.run(f"/opt/party/deploy/party restore {copy}")

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A stand-in for systemctl in a root without systemd: reads the units that are there and runs what they say.
 
-It knows User, WorkingDirectory, Environment, EnvironmentFile, the directories, Type (simple, notify, oneshot, forking),
-ExecStart, ExecStartPost, ExecReload, Restart=always and WantedBy; of the walls around a process nothing.
+It knows Wants, ConditionPathExists, User, WorkingDirectory, Environment, EnvironmentFile, the directories, Type
+(simple, notify, oneshot, forking), ExecStart, ExecStartPost, ExecReload, Restart and WantedBy; of the walls around a
+process nothing.
 
 Where /run/drill/interrupt has `9 start party-redis`, whoever wants that next gets signal 9.
 """
@@ -104,8 +105,11 @@ class Unit:
         """Gives whether it has started."""
         if self.name.endswith(".timer"):
             return True
-        if self.pid():
+        if self.pid() or not Path(self.get("ConditionPathExists", "/")).exists():
             return True
+        for name in self.get("Wants", "").split():
+            if (PLACES[0] / name).exists():
+                Unit(name).start()
         if self.kind in ("oneshot", "forking"):
             return not self.run(self.get("ExecStart"))
         has_begun, begun = os.pipe()
@@ -142,7 +146,7 @@ class Unit:
             if notices:
                 threading.Thread(target=self.take, args=(notices,), daemon=True).start()
             process.wait()
-            if self.get("Restart") != "always":
+            if self.get("Restart") != "always" and (self.get("Restart") != "on-failure" or not process.returncode):
                 break
             for _ in range(10):
                 time.sleep(0 if ends else float(self.get("RestartSec", "0.1")) / 10)

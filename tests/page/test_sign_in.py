@@ -33,7 +33,10 @@ def test_a_stranger_is_told_what_this_is_and_how_to_come_in(visit):
     expect(page.get_by_text("One topic, thirty minutes, a few voices, all in writing.")).to_be_visible()
     invited = "Invited? Open the link that you were sent. Otherwise ask whoever told you."
     expect(page.get_by_text(invited)).to_be_visible()
-    assert page.get_by_role("link").count() == 0, "there is nothing else to find"
+    (link,) = page.get_by_role("link").all()
+    expect(link).to_have_text("What is kept of you")
+    link.click()
+    expect(page.get_by_role("heading", name="What is kept of you")).to_be_visible()
 
 
 @pytest.mark.server

@@ -1,0 +1,247 @@
+"""What /privacy says against what is kept: whoever adds a kind, a field, a table or a key says there what it is."""
+
+import html
+import json
+import re
+import sqlite3
+from contextlib import closing
+
+import pytest
+from conftest import browser_of
+from person import form_token
+from servers import ROOT, password_of
+
+import app
+import services
+from party import reading, rules
+from runtime import web
+from services import feedback, figures
+
+HOUR, DAY = 60 * rules.MINUTE, 24 * 60 * rules.MINUTE
+LANGUAGES = {language: json.loads((ROOT / f"static/words/{language}.json").read_text()) for language in ("en", "es")}
+
+# What each kind of command is called on the page, in English and in Spanish.
+KINDS = {
+    "watch": ("go in", "entras"),
+    "request": ("ask to speak", "pides la palabra"),
+    "withdraw": ("think better of it", "lo piensas mejor"),
+    "approve": ("let somebody in", "se la das a alguien"),
+    "deny": ("not now", "ahora no"),
+    "remove": ("send somebody back to listening", "devuelves a alguien a escuchar"),
+    "message": ("say something", "dices algo"),
+    "take_back": ("take it back", "lo retiras"),
+    "like": ("find it well said", "lo encuentras bien dicho"),
+    "pulse": ("give a signal", "das una señal"),
+    "more_time": ("or ask for it", "o lo pides"),
+    "extend": ("give more time", "das más tiempo"),
+    "close": ("that the room closes", "que la sala se cierra"),
+    "end": ("at its time as well", "también por su hora"),
+    "host": ("open a room", "abres una sala"),
+    "hand_over": ("hand the room over", "pasas la sala"),
+    "forget": ("and is forgotten", "y se olvida"),
+    "sign_in": ("when you sign in", "cuándo entras"),
+    "sign_out": ("in and out", "entras y sales"),
+    "renumber": ("have another password", "tienes otra contraseña"),
+    "opened": ("a browser has opened the sign-in form", "un navegador abrió el formulario de entrada"),
+    "measured": ("what your page measures", "lo que mide tu página"),
+    "feedback": ("what you tell the owner", "lo que cuentas a quien lleva el servidor"),
+    "answer": ("what the owner answers", "lo que esa persona responde"),
+    "goals": ("as goals", "como metas"),
+    "spent": ("as money spent", "como dinero gastado"),
+}
+# Each field of `told`, and what the server adds.
+MEASURED = {
+    "seconds": ("how long it was seen", "Cuánto tiempo se vio"),
+    "inside": ("inside a room", "dentro de una sala"),
+    "paint": ("how long it took to load", "cuánto tardó en cargar"),
+    "live": ("how long it took to load", "cuánto tardó en cargar"),
+    "wait": ("how long answers took", "cuánto tardaron las respuestas"),
+    "asked": ("how many there were", "cuántas hubo"),
+    "unavailable": ("how many failed", "cuántas fallaron"),
+    "errors": ("first words of mistakes", "primeras palabras de los errores"),
+    "failed": ("mistakes in its own scripts", "errores de sus propios scripts"),
+    "reconnections": ("connection had to be made anew", "hubo que reconectar"),
+}
+# (table, column) of each service's store; of the figures' rows a kind and a body, so the table is said as a whole.
+SUMMED, BY_PSEUDONYM = ("shares, medians, how many", "proporciones, medianas"), ("a pseudonym", "un seudónimo")
+FIRST_AND_LAST = ("when first and last", "cuándo la primera y la última")
+OF_A_DAY = ("What was reckoned of a day", "se calculó de un día")
+WITH_ITS_TIME = ("each with its time", "cada cosa con su hora")
+INSIDE = ("who was inside a room until it closes", "quién estuvo dentro de una sala hasta que se cierra")
+ATTENDED = ("how many of your rooms have closed", "cuántas de tus salas se han cerrado")
+OF_ALL_TAPS = ("reckoned of all taps", "se calcula de todos los toques")
+STORES = {
+    "figures": {
+        ("rows", "day"): ("on a day", "en un día"),
+        ("rows", "kind"): ("which kind of thing", "qué tipo de cosa"),
+        ("rows", "who"): BY_PSEUDONYM,
+        ("rows", "subject"): ("in which room", "en qué sala"),
+        ("rows", "body"): FIRST_AND_LAST,
+        ("people", "who"): BY_PSEUDONYM,
+        ("people", "body"): ("when they came first, and whether as a guest", "cuándo llegó, y si fue"),
+        **dict.fromkeys((("told", column) for column in ("name", "body")), KINDS["goals"]),
+        **dict.fromkeys((("sums", column) for column in ("day", "kind", "body")), OF_A_DAY),
+        **dict.fromkeys((("reports", column) for column in ("weeks", "at", "body")), SUMMED),
+    },
+    "feedback": {
+        **dict.fromkeys((("feedback", column) for column in ("id", "at", "answered_at")), WITH_ITS_TIME),
+        ("feedback", "who"): ("your pseudonym", "tu seudónimo"),
+        ("feedback", "about"): ("Your tap and your words", "Tu toque y tus palabras"),
+        ("feedback", "room"): ("about which room", "sobre qué sala"),
+        ("feedback", "choice"): ("Your tap", "Tu toque"),
+        ("feedback", "text"): ("your words", "tus palabras"),
+        ("feedback", "name"): ("your name only where you say", "tu nombre solo si dices"),
+        ("feedback", "version"): ("the page's version", "la versión de la página"),
+        ("feedback", "error"): ("its last mistake", "su último error"),
+        ("feedback", "answer"): ("what the owner answers", "lo que te responden"),
+        **dict.fromkeys((("inside", column) for column in ("room", "who", "at")), INSIDE),
+        **dict.fromkeys((("attended", column) for column in ("who", "rooms", "at")), ATTENDED),
+        **dict.fromkeys((("reports", column) for column in ("name", "body")), OF_ALL_TAPS),
+    },
+}
+PARTS = ("rooms", "log", "measured", "figures", "feedback", "people", "cookie", "browser", "tries", "cdn")
+NOWHERE = "these words stand on no page"
+LIBRARIES = ("whether the page's files could be had", "si se pudieron traer los archivos de la página")
+# What the page's scripts keep, by the first words of the key.
+IN_THE_BROWSER = {
+    "draft": ("what you are writing", "lo que estás escribiendo"),
+    "unsent": ("and have not sent", "y no has enviado"),
+    "reply": ("to which message it answers", "a qué mensaje responde"),
+    "pitch": ("what you would ask to add", "lo que pedirías añadir"),
+    "pitch draft": ("what you would ask to add", "lo que pedirías añadir"),
+    "topic draft": ("a topic not yet opened", "un tema aún sin abrir"),
+    "room after sign-in": ("into which room you came by a link", "a qué sala llegaste por un enlace"),
+    "opened": ("whether the form was opened", "si el formulario se abrió"),
+    "cdn failed": LIBRARIES,
+    "outdated": LIBRARIES,
+    "sound": ("sounds", "sonidos"),
+    "notifications": ("notifications", "avisos"),
+    "writing": ("who is writing", "quién está escribiendo"),
+    "unnamed": ("listening without your name", "escuchar sin tu nombre"),
+    "judged": ("of which rooms you have said how they were", "de qué salas ya dijiste qué tal fueron"),
+    "dismissed": ("when you put our question aside", "cuándo dejaste a un lado nuestra pregunta"),
+    "read answers": ("which of the owner's answers you have read", "qué respuestas ya leíste"),
+}
+COOKIE = {
+    "form_token": ("a random word that the forms must bring back", "una palabra al azar que los formularios"),
+    "visitor": ("a random number for your browser", "un número al azar para tu navegador"),
+    "source": ("the place that your link came from", "del que venía tu enlace"),
+    "sign_in": ("once you are signed in", "cuando has entrado"),
+    "user": ("your name", "tu nombre"),
+    "since": ("since when", "desde cuándo"),
+    "id": ("the numbers of that sign-in", "los números de esa sesión"),
+    "number": ("the numbers of that sign-in", "los números de esa sesión"),
+    "_permanent": ("twelve hours", "doce horas"),
+}
+
+
+@pytest.fixture
+def page(clean_party):
+    """The page's words in a language, as somebody reads them."""
+
+    def page(language="en"):
+        text = clean_party.app.test_client().get("/privacy", headers={"Accept-Language": language}).text
+        return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+    return page
+
+
+def part(name, language="en"):
+    """All that the page says of that, in one line."""
+    said = LANGUAGES[language]["privacy"][name]
+    return " ".join([*said["what"], said["where"], said["howLong"], said["who"]])
+
+
+def unsaid(meanings, names):
+    """Those of `names` that have no words here, or whose words the page does not say, in whichever language."""
+    says = [" ".join(part(name, language) for name in PARTS) for language in LANGUAGES]
+    return {name for name in names if not all(map(str.__contains__, says, meanings.get(name, (NOWHERE, NOWHERE))))}
+
+
+def test_what_is_missing_is_found():
+    assert unsaid(KINDS, {"watch", "pin"}) == {"pin"}
+    assert unsaid({"pin": ("you pin", "clavas")}, {"pin"}) == {"pin"}
+
+
+def test_it_names_each_kind_of_command():
+    assert unsaid(KINDS, rules.KINDS) == set()
+    assert KINDS.keys() == rules.KINDS, "and none that there is not"
+
+
+def test_it_names_all_that_a_page_measures():
+    fields = reading.told({"seconds": 1, "paint": 1, "live": 1, "wait": {"median": 1, "slowest": 1}})
+    assert unsaid(MEASURED, fields) == set()
+    assert "The party adds how long its own answers took" in part("measured"), "as `took`"
+
+
+@pytest.mark.parametrize("name", services.SERVICES)
+def test_it_names_all_that_a_service_keeps(name):
+    with closing(sqlite3.connect(":memory:")) as store:
+        store.executescript(services.made(name).SCHEMA)
+        tables = [table for (table,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        columns = {(table, row[1]) for table in tables for row in store.execute(f"PRAGMA table_info({table})")}
+    assert unsaid(STORES[name], columns) == set()
+    assert STORES[name].keys() == columns
+
+
+def test_it_names_all_that_the_pages_scripts_keep():
+    scripts = "\n".join(path.read_text() for path in (ROOT / "static").glob("*.js"))
+    keys = set(re.findall(r"\b(?:keep|kept|remember|remembered|etItem)\(['`]([\w -]+)", scripts))
+    keys |= {key.strip() for key in re.findall(r"=> `([a-z ]+)\$\{", scripts)}
+    assert {"draft", "unsent", "sound", "room after sign-in"} <= keys, "they must be found"
+    assert unsaid(IN_THE_BROWSER, keys - {"party"}) == set(), "`party` is before each choice"
+
+
+def test_it_names_all_that_stands_in_the_cookie(clean_party):
+    browser = clean_party.app.test_client()
+    token = form_token(browser.get("/sign-in?from=letter").text)
+    with browser.session_transaction() as session:
+        kept = set(session)
+    browser.post("/sign-in", data={"name": "asha", "password": password_of("asha"), "token": token})
+    browser.get("/")
+    with browser.session_transaction() as session:
+        kept |= {*session, *session["sign_in"]}
+    assert kept == COOKIE.keys()
+    assert unsaid(COOKIE, kept) == set()
+
+
+def test_it_says_for_how_long_as_the_code_has_it():
+    assert part("log").count(f"{app.LOG_LIFE // HOUR} hours") == 1 and app.TRIM_SECONDS == 60
+    assert rules.SIGN_IN_LIFE == 12 * HOUR and "twelve hours" in part("cookie")
+    assert rules.CLOSED_LIFE == 2 * HOUR and "two hours after the room has closed" in part("rooms")
+    assert f"{figures.ROW_DAYS} days" in part("figures")
+    assert figures.SUM_DAYS == 365 and "without pseudonyms, a year" in part("figures")
+    assert feedback.KEPT == 365 * DAY and "A year." in part("feedback")
+    assert feedback.ROOMS_BEFORE_ASKING == 3 and "counted up to three" in part("feedback")
+    assert app.WRONG_TRIES_WITHIN == 3 * rules.MINUTE and "Three minutes." in part("tries")
+    assert "--keep 14" in (ROOT / "deploy/party-backup.service").read_text() and "fourteen nights" in part("log")
+
+
+def test_no_address_of_a_visitor_is_kept_by_what_we_bring():
+    assert "access_log off;" in (ROOT / "deploy/nginx_forwarding.conf").read_text()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_there_for_everybody_in_their_language(language, clean_party, page):
+    said = page(language)
+    for name in PARTS[:-1]:  # the last one is not everywhere
+        assert all(sentence in said for sentence in LANGUAGES[language]["privacy"][name]["what"])
+    headers = {"Accept-Language": language}
+    answers = [one.get("/privacy", headers=headers) for one in (clean_party.app.test_client(), browser_of("asha"))]
+    assert answers[0].status_code == 200 and answers[0].data == answers[1].data
+    assert not any("Set-Cookie" in answer.headers for answer in answers)
+
+
+@pytest.mark.parametrize("address", ["https://cdn.jsdelivr.net/npm/vue", None])
+def test_who_else_is_asked_is_said_where_somebody_is(address, page, monkeypatch):
+    monkeypatch.setitem(app.app.jinja_env.globals, "libraries", [{"cdn": address}])
+    assert ("jsdelivr.net" in page()) is bool(address)
+    assert {library["cdn"].split("/")[2] for library in web.LIBRARIES} == {"cdn.jsdelivr.net"}
+
+
+def test_who_signs_in_finds_it(clean_party):
+    assert 'href="privacy"' in clean_party.app.test_client().get("/sign-in").text
+
+
+def test_the_pages_scripts_are_spared_its_words(clean_party):
+    assert LANGUAGES["en"]["privacy"]["about"] not in browser_of("asha").get("/").text
