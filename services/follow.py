@@ -8,7 +8,6 @@ What a command led to is not in the log. A State() of our own finds it, made ane
 """
 
 import contextlib
-import errno
 import functools
 import hmac
 import itertools
@@ -211,11 +210,10 @@ class Follower:
     def _follow_on(self, ended):
         with contextlib.closing(self._open()) as database:
             reader = self._reader_behind(kept_in(database), database)
-            while not ended.is_set():
+            while not ended.is_set() and self._store_is_in_its_place():
                 if some := reader.read():
                     self._take(database, some)
                 if reader.is_at_end:
-                    self._ensure_store_is_in_its_place()
                     self._note_trouble(None)
                     self._note_caught_up()
                     self._rest(database)
@@ -235,10 +233,11 @@ class Follower:
             if_it_fails.pop_all()
         return database
 
-    def _ensure_store_is_in_its_place(self):
-        """Raises OSError where it was moved away, as by who puts a backup back."""
-        if self.path.stat().st_ino != self._number_of_file:
-            raise FileNotFoundError(errno.ENOENT, "It was moved away", str(self.path))
+    def _store_is_in_its_place(self):
+        """Whether it was not moved away, as by who puts a backup back."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.path.stat().st_ino == self._number_of_file
+        return False
 
     # --- Where to go on ---
 
@@ -251,7 +250,10 @@ class Follower:
         while some := reader.read():
             ids = [entry.command["id"] for entry in some]
             if kept.id in ids:
-                reader.put_back(some[ids.index(kept.id) + 1 :])
+                last, *new = some[ids.index(kept.id) :]
+                with transaction(database):
+                    self._keep(database, last, kept.at)  # in a log that moved it stands elsewhere
+                reader.put_back(new)
                 return reader
             until = until or next((entry.command["at"] for entry in some if entry.command["at"] > kept.at), None)
         return self._reader_behind_gap(kept, until or now(), database)

@@ -102,6 +102,32 @@ def section_of_options():
     return re.search(r"read_options\(\) \{(.+?)\n\}", (DEPLOY / "install.sh").read_text(), re.S)[1]
 
 
+# --- Units ------------------------------------------------------------------------------------------------------------
+
+
+def lines_of(unit):
+    return [line for line in (DEPLOY / unit).read_text().splitlines() if line and not line.startswith(("#", "["))]
+
+
+def test_the_services_may_do_no_more_than_the_party():
+    party, services = (lines_of(unit) for unit in ("party@.service", "party-services.service"))
+    walls = party[party.index("NoNewPrivileges=yes") : party.index("UMask=0077") + 1]
+    assert len(walls) > 8 and set(walls) <= set(services)
+    assert {"User=party", "LimitCORE=0", "EnvironmentFile=/etc/party.env"} <= set(party) & set(services)
+
+
+def test_the_services_have_a_process_of_their_own_that_the_party_wants():
+    party = "\n".join(lines_of("party@.service"))
+    assert re.search(r"^Wants=.*\bparty-services\.service$", party, re.M)
+    assert re.search(r"^ExecStart=/usr/bin/env .*\bPARTY_SERVICES_BESIDE=no\b.* app\.py$", party, re.M)
+    assert "ExecStart=/opt/party/.venv/bin/python -m services" in lines_of("party-services.service")
+
+
+@pytest.mark.parametrize("unit", sorted(path.name for path in DEPLOY.glob("party*") if path.suffix))
+def test_every_unit_is_known_to_who_takes_it_away(unit):
+    assert f"$UNITS/{unit}" in re.search(r'OUR_FILES="(.+?)"', (DEPLOY / "steps.sh").read_text(), re.S)[1]
+
+
 # --- nginx ------------------------------------------------------------------------------------------------------------
 
 
