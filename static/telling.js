@@ -39,7 +39,9 @@ const TellingForm = {
       <p class="refusal" role="alert">{{ refusal }}</p>
       <button v-if="isAll || text.trim() || talk" class="button button--main" :class="{ 'button--wide': isAll }"
         :disabled="isSending">{{ words.telling.send }}</button>
-      <button v-else type="button" class="button" @click="$emit('go-on')">{{ words.telling.noWords }}</button>
+      <button v-else type="button" class="button" :disabled="isSending" @click="$emit('go-on')">
+        {{ words.telling.noWords }}
+      </button>
     </form>`,
   props: {
     label: String,
@@ -76,26 +78,37 @@ export const RoomWorth = {
       <p v-if="!choice" class="refusal" role="alert">{{ refusal }}</p>
       <telling-form v-else v-model:text="text" v-model:talk="talk" :label="words.telling.why" :refusal="refusal"
         :is-sending="isSending" @send="explain" @go-on="goOn"></telling-form>
-    </section>`,
+    </section>
+    <p v-else-if="isTold" ref="part" class="worth" role="status" tabindex="-1">{{ words.telling.thanks }}</p>`,
   components: { TellingForm },
   props: { room: String, user: String },
-  emits: ['tell'],
 
   data() {
-    const isJudged = remembered('judged', []).includes(`${this.user} ${this.room}`);
-    return { step: isJudged ? 'asking' : 'worth', choice: '', text: '', talk: false, refusal: '', isSending: false };
+    return {
+      step: 'worth', // then "asking" the party whether to ask about "losing" it, then "done"
+      choice: '',
+      text: '',
+      talk: false,
+      isTold: false,
+      refusal: '',
+      isSending: false,
+    };
   },
 
   computed: {
     mouths: () => MOUTHS,
     losses: () => LOSSES,
+    /** Of this room, for this person, among those that were judged. */
+    name() {
+      return `${this.user} ${this.room}`;
+    },
     question() {
       return words.telling.questions[this.step];
     },
   },
 
   created() {
-    if (this.step === 'asking') this.askOn();
+    if (remembered('judged', []).includes(this.name)) this.askOn();
   },
 
   methods: {
@@ -108,11 +121,13 @@ export const RoomWorth = {
       return answer.ok;
     },
 
+    /** What one chooses is seen at once. */
     async judge(choice) {
-      if (!(await this.send({ about: 'room', room: this.room, choice, talk: this.talk }))) return;
+      if (this.isSending) return;
+      const { choice: before, name, room, talk } = this;
       this.choice = choice;
-      const judged = remembered('judged', []).filter((one) => one !== `${this.user} ${this.room}`);
-      remember('judged', [...judged, `${this.user} ${this.room}`].slice(-JUDGED));
+      if (!(await this.send({ about: 'room', room, choice, talk }))) this.choice = before;
+      else remember('judged', [...remembered('judged', []).filter((one) => one !== name), name].slice(-JUDGED));
     },
 
     /** The choice is told again, with its reason: the one takes the place of the other. */
@@ -122,11 +137,16 @@ export const RoomWorth = {
     },
 
     async goOn() {
-      this.$emit('tell', words.telling.thanks);
       this.choice = '';
+      this.isTold = true;
       await this.askOn();
+      this.keepFocus();
+    },
+
+    /** What had it is gone. */
+    async keepFocus() {
       await this.$nextTick();
-      if (document.activeElement === document.body) this.$refs.part?.focus(); // what had the focus is gone
+      if (document.activeElement === document.body) this.$refs.part?.focus();
     },
 
     /** Asks how much the party would be missed, where the party says that it is time. */
@@ -139,13 +159,15 @@ export const RoomWorth = {
 
     async sayLoss(choice) {
       if (!(await this.send({ about: 'losing', choice, talk: false }))) return;
-      this.$emit('tell', words.telling.thanks);
+      this.isTold = true;
       this.step = 'done';
+      this.keepFocus();
     },
 
     dismiss() {
       remember('dismissed', Date.now());
       this.step = 'done';
+      this.keepFocus();
     },
   },
 };

@@ -90,7 +90,7 @@ def test_what_somebody_says_on_a_phone_comes_to_the_owner_at_a_desk_and_the_answ
     dana.room.get_by_role("textbox", name="What made it so?").fill("Too many at once")
     dana.room.get_by_role("switch", name="May we talk to you?").check()
     dana.room.get_by_role("button", name="Send").click()
-    expect(dana.page.get_by_text("Thank you.")).to_be_visible()
+    expect(dana.room.get_by_role("status").filter(has_text="Thank you.")).to_be_focused()  # its button is gone
 
     owner = discussion.signed_in("asha")
     owner.page.goto("./")
@@ -128,8 +128,10 @@ def test_one_tap_is_enough_and_nobody_is_asked_again_of_the_same_room(discussion
     close(discussion)
     face(asha, "Yes").click()
     expect(face(asha, "Yes")).to_have_attribute("aria-pressed", "true")
+    expect(asha.room.get_by_role("button", name="That is all")).to_be_enabled()
     face(asha, "No").click()
-    expect(face(asha, "No")).to_have_attribute("aria-pressed", "true")
+    expect(face(asha, "Yes")).to_have_attribute("aria-pressed", "false")
+    expect(asha.room.get_by_role("button", name="That is all")).to_be_enabled()
     assert [(one["about"], one["room"], one["choice"], one["talk"]) for one in told] == [
         ("room", discussion.room, "yes", False),
         ("room", discussion.room, "no", False),
@@ -168,8 +170,20 @@ def test_a_tap_that_the_party_could_not_keep_is_told_again_and_counts_once(discu
     expect(asha.room.get_by_role("button", name="Ask to speak")).to_be_visible()
     close(discussion)
     face(asha, "Yes").click()
-    expect(asha.room.get_by_role("textbox", name="What made it so?")).to_be_visible()
+    expect(asha.room.get_by_role("button", name="That is all")).to_be_enabled()
     assert len(keys) == 2 and len(set(keys)) == 1
+
+
+def test_a_tap_that_is_refused_is_not_shown_as_made(discussion):
+    """As of a room that the party has forgotten meanwhile."""
+    asha = discussion.enter("asha", speaks=False)
+    close(discussion)
+    expect(face(asha, "Yes")).to_be_visible()
+    for _ in range(16):  # as many closed rooms as the party keeps
+        assert_ok(discussion.bilal.close(discussion.bilal.host("Another")))
+    face(asha, "Yes").click()
+    expect(asha.room.get_by_role("alert").filter(has_text="There is no such room.")).to_be_visible()
+    expect(face(asha, "Yes")).to_have_attribute("aria-pressed", "false")
 
 
 def test_who_would_miss_the_party_is_asked_when_it_is_time_and_not_again_when_it_was_dismissed(discussion):
