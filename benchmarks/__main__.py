@@ -35,6 +35,7 @@ POINTS = {
     "cluster": posting.cluster,
     "growth": lasting.growth,
     "start": lasting.start,
+    "services": posting.services,
     "curves": telling.curves,
 }
 

@@ -1,11 +1,13 @@
-"""Points 6 and 7: how many messages can be said, and several processes on one Redis."""
+"""Points 6, 7 and 10: how many messages can be said, several processes on one Redis, and what reads along beside."""
 
 import contextlib
 import shutil
+import tempfile
 
 from servers import running_redis
 
 from benchmarks.machine import Meter
+from benchmarks.peers import Room
 from benchmarks.table import Goal, Row
 from benchmarks.talking import post, talk
 from benchmarks.telling import compared, cost
@@ -66,3 +68,27 @@ def cluster(bench):
     for title in list(costs)[1:]:
         ratios = [figure / one for figure, one in zip(costs[title], first, strict=True)]
         yield Row("", f"{title} processes against 1", ratios, goal=Goal("ours", most=1.15))
+
+
+def services(bench):
+    """The same posts by turns, with and without what reads along, which shares the party's core: what they take of the
+    party, and how long somebody waits who says one after the other."""
+    sizes, names = bench.sizes, "figures,feedback"
+    with (
+        tempfile.TemporaryDirectory() as instance,
+        bench.party(PARTY_SEATS=str(SPEAKERS)) as alone,
+        bench.party(PARTY_SEATS=str(SPEAKERS), PARTY_SERVICES=names, PARTY_INSTANCE=instance) as followed,
+    ):
+        alone.title, followed.title = "alone", "followed"
+        rooms = {party: party.open_empty_room(party.connect(1 + SPEAKERS)) for party in (alone, followed)}
+        ones = {party: Room(room.id, room.lines, room.speakers[:1]) for party, room in rooms.items()}
+        many = bench.by_turns((alone, followed), lambda party: post(party, [rooms[party]], sizes.alone, 1))
+        single = bench.by_turns((alone, followed), lambda party: post(party, [ones[party]], sizes.alone // 4, 1))
+    for point, what, given, of in (
+        ("10 services", "µs of the party for a post, what reads along against without", many, "server"),
+        ("", "ms until a post is acknowledged, what reads along against without", single, "wall"),
+    ):
+        ratios = [
+            getattr(one, of) / getattr(other, of) for one, other in zip(given["followed"], given["alone"], strict=True)
+        ]
+        yield Row(point, what, ratios, goal=Goal("ours", most=1.03), takens={"ours": given["followed"]})

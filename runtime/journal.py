@@ -490,8 +490,11 @@ class FileJournal(OneProcess, Together):
                 "SELECT position FROM log WHERE at >= ? ORDER BY position LIMIT 1", (before,)
             ).fetchone()
             if self._database.execute("DELETE FROM log WHERE position < ?", kept or (1 << 62,)).rowcount:
-                # The words go out of the write-ahead log as well, unless somebody reads just now.
+                # The words go out of the write-ahead log as well, unless somebody reads just now: who was frozen in the
+                # middle of that would make everybody wait.
+                self._database.execute("PRAGMA busy_timeout = 0")
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._database.execute(f"PRAGMA busy_timeout = {self.BUSY_SECONDS * 1000:.0f}")
 
     def close(self):
         with self._turn, contextlib.suppress(sqlite3.Error):

@@ -6,7 +6,6 @@ Privacy Control, is not: what their browser sends all the same is not taken.
 
 import re
 import secrets
-from collections import OrderedDict
 
 from flask import request, session
 
@@ -21,7 +20,7 @@ STRANGERS_A_SECOND, STRANGERS_AT_ONCE = 1, 60  # of all together: who opens the 
 REMEMBERED = 10_000  # browsers at most
 
 strangers = TokenBuckets(STRANGERS_A_SECOND, STRANGERS_AT_ONCE)
-seen = OrderedDict()  # ids of the browsers that opened the form, the latest last
+seen = {}  # ids of the browsers that opened the form, the latest last
 
 
 def offer(app, visitor, submit, keep_pace):
@@ -58,7 +57,7 @@ def note_opened(submit):
         return
     seen[id] = True
     if len(seen) > REMEMBERED:
-        seen.popitem(last=False)
+        del seen[next(iter(seen))]
     submit("opened", visitor=id, source=session.get("source"))
 
 

@@ -11,7 +11,7 @@ import brotli
 import orjson
 from flask import render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, default_exceptions
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from party.rules import Refused
@@ -20,7 +20,6 @@ from runtime import assets, records, settings, words
 log = logging.getLogger("party.web")
 
 TOKEN_BYTES = 18
-TEXT = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
 STATUS_OF_CODE = {"bad_input": 400, "signed_out": 401, "slow_down": 429, "unavailable": 503}
 MAX_FORM_BYTES = 16_000
 # Vue and the Socket.IO client, as the page's loader has to know them.
@@ -141,14 +140,14 @@ def our_mistake(error):
     return trouble(InternalServerError(), records.mistake(log, f"{request.method} {request.endpoint} failed."))
 
 
-def trouble(error, id=None):
+def trouble(error, id=None, sentence=None):
     """What is so, in the party's looks for a person, and as a line of text for a program. The same for everybody."""
     response = error.get_response()
     if request.accept_mimetypes.best_match(["text/plain", "text/html"]) == "text/html":
         page = render_template("trouble.html", status=error.code, id=id)
         response.content_type = "text/html; charset=utf-8"
     else:
-        page = " ".join(filter(None, [f"{error.code} {error.name}", id]))
+        page = " ".join(filter(None, [sentence or f"{error.code} {error.name}", id]))
         response.content_type = "text/plain; charset=utf-8"
     response.set_data(page)
     response.cache_control.no_store = True
@@ -156,9 +155,13 @@ def trouble(error, id=None):
 
 
 def refusal(error):
-    """What a rule, or who reads a form, refuses: its sentence, which a script may show."""
-    headers = {"Retry-After": str(error.ack["retry_after"])} if "retry_after" in error.ack else {}
-    return error.ack["error"], STATUS_OF_CODE.get(error.ack["code"], 409), {**TEXT, **headers}
+    """What a rule refuses, or who reads a form: to a program its sentence."""
+    ack = error.ack
+    status = STATUS_OF_CODE.get(ack["code"], 409)
+    response = trouble(default_exceptions[status](), ack.get("id"), ack["error"])
+    if "retry_after" in ack:
+        response.headers["Retry-After"] = ack["retry_after"]
+    return response
 
 
 # --- The token that a form must bring back: another site cannot read it -----------------------------------------------

@@ -4,6 +4,7 @@ A name is kept only with the words of who wants to be talked to; else a pseudony
 """
 
 import json
+import sqlite3
 
 from runtime import clock
 from services import follow
@@ -147,8 +148,11 @@ def offer(app, visitor):
         headers = {"Cache-Control": "no-store"}
         if not (who := visitor()):
             return "Please sign in first.", 401, headers
-        with follow.reading(Feedback.name) as database:
-            return (given(database, follow.pseudonym(who[0]), clock.now()) if database else NOTHING), 200, headers
+        try:
+            with follow.reading(Feedback.name) as database:
+                return (given(database, follow.pseudonym(who[0]), clock.now()) if database else NOTHING), 200, headers
+        except sqlite3.Error:  # of a store that cannot be used the service tells the owner
+            return NOTHING, 200, headers
 
 
 NOTHING = {"answers": [], "asks": False}

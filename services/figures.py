@@ -5,8 +5,6 @@ words and no names: a person is a pseudonym, a room its random id. Rows are kept
 for a year; then they are gone. services/reckoning.py says what the figures mean.
 """
 
-import time
-
 import orjson
 
 import users
@@ -18,13 +16,10 @@ from services.reckoning import FEATURES, LET_IN, WEEK, Past, Row, day_named, day
 ROW_DAYS, SUM_DAYS = 90, 365
 REPORTS = (3, 12, 52)  # weeks
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
-# Reckoning takes at most a twentieth of a processor, however much there is to reckon.
-PATIENCE = 19
 
 COUNT = """
-    INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = json_set(body,
-        '$.n', json_extract(body, '$.n') + 1,
-        '$.last', max(json_extract(body, '$.last'), json_extract(excluded.body, '$.last')))
+    INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        body = json_set(body, '$.n', json_extract(body, '$.n') + 1, '$.last', json_extract(excluded.body, '$.last'))
 """
 
 
@@ -43,13 +38,11 @@ class Figures:
 
     def __init__(self):
         self._closed_day = None  # up to which everything was summed
-        self._not_before = 0  # of time.monotonic()
 
     def take(self, database, position, command, outcome):
         if outcome["ok"]:
             if told := told_by_owner(command):
                 database.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", told)
-                self._not_before = 0  # who told it waits to see it
             for kind, who, subject, more in done_by(command, outcome):
                 note_person(database, kind, who, command["at"])
                 count(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
@@ -60,21 +53,15 @@ class Figures:
         count(database, "gap", "", str(since), {"first": since, "last": until})
 
     def rest(self, database, at):
-        if (began := time.monotonic()) < self._not_before:
-            return
         with nothing_collected():
-            self._reckon(database, at)
-        self._not_before = time.monotonic() + PATIENCE * (time.monotonic() - began)
-
-    def _reckon(self, database, at):
-        past = past_in(database)
-        if self._closed_day != day_of(at):
-            close_days(database, past, at)
-            forget(database, day_of(at))
-            self._closed_day = day_of(at)
-        for weeks in REPORTS:
-            row = weeks, at, as_json(report(past, weeks, at))
-            database.execute("INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", row)
+            past = past_in(database)
+            if self._closed_day != day_of(at):
+                close_days(database, past, at)
+                forget(database, day_of(at))
+                self._closed_day = day_of(at)
+            for weeks in REPORTS:
+                row = weeks, at, as_json(report(past, weeks, at))
+                database.execute("INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", row)
 
 
 # --- What of a command is kept ----------------------------------------------------------------------------------------

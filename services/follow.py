@@ -146,7 +146,10 @@ class Reader:
         """Whether its sign-in or its room is not known: in a log that was trimmed, that says nothing."""
         through, room = command.get("through"), command.get("room")
         return bool(
-            through and not self._state.sign_in_of(command["user"], through) or room and room not in self._state.rooms
+            through
+            and not self._state.sign_in_of(command.get("user"), through)
+            or room
+            and room not in self._state.rooms
         )
 
     def _outcome(self, command):

@@ -25,8 +25,8 @@ ENOUGH = 10  # people: nothing is claimed on fewer
 QUESTION = "Will people come and take part in text discussions?"
 GOALS = {"spoke": 50, "returned": 40, "voices": 80}  # percent, until the owner sets others
 
-VISIT_GAP = 30 * MINUTE  # between two stretches of one visit, at most; as Matomo and Umami have it
-BOUNCE_SECONDS = 10  # visible; who left sooner, and went into no room, has seen nothing
+VISIT_GAP = 30 * MINUTE  # between two stretches of one visit, at most; as Matomo, Plausible and Umami have it
+BOUNCE_SECONDS = 10  # visible, as in Google Analytics; who left sooner, and went into no room, has seen nothing
 ACTIVE_SECONDS = 120  # visible inside rooms: long enough to have read some of a discussion
 # Who comes again does so after this: another sitting, and not the same evening on the other side of midnight.
 APART = 8 * HOUR

@@ -5,6 +5,7 @@ It has an instance of its own, which is gone when it ends: it touches no party t
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -71,12 +72,9 @@ def main():
     password = users.password(users.secret_key(), owner, users.number_of(owner))
     print(f"Sign in as its owner: {users.invite(address, owner, password)}\nThen open {address}insights")
     print("All of this is made up, and gone when you end it with Ctrl-C.", flush=True)
-    with subprocess.Popen([sys.executable, "app.py"], cwd=settings.ROOT) as party:
-        while party.poll() is None:
-            try:
-                party.wait()
-            except KeyboardInterrupt:
-                continue  # the party hears it as well, and ends
+    with subprocess.Popen([sys.executable, "app.py"], cwd=settings.ROOT, process_group=0) as party:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: party.send_signal(number))
     sys.exit(party.returncode)
 
 

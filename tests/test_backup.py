@@ -324,7 +324,9 @@ def test_what_services_know_is_taken_along_while_they_write_and_put_back(flask, 
         assert "people.json and feedback.db;" in done(flask(old, "backup", tmp_path / "party.backup"))
     assert [path.name for path in tmp_path.iterdir() if "draft" in path.name] == []
     new.instance.mkdir(parents=True)
-    (new.instance / "feedback.db-wal").write_bytes((old.instance / "feedback.db").read_bytes())
+    (gone := Place(tmp_path / "gone")).instance.mkdir(parents=True)
+    with store_in(gone, "What one knew that is gone"):
+        shutil.copy(gone.instance / "feedback.db-wal", new.instance)
     assert "people.json, feedback.db." in done(flask(new, "restore", tmp_path / "party.backup"))
     assert words_in(new) == ["What a service knows"]
     assert (new.instance / "feedback.db").stat().st_mode & 0o777 == 0o600

@@ -131,6 +131,12 @@ def test_where_nothing_was_ever_read_there_is_nothing_to_give(party):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_where_the_store_cannot_be_used_the_page_goes_on_without(party, caplog):
+    settings.store_of("feedback").write_bytes(b"This is no database, however long one looks at it." * 100)
+    assert browser_of("asha").get("/feedback").json == {"answers": [], "asks": False}
+    assert not caplog.records
+
+
 def test_a_stranger_is_given_nothing(party):
     assert party.app.test_client().get("/feedback").status_code == 401
 

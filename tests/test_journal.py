@@ -117,6 +117,35 @@ def test_what_is_old_is_forgotten_and_no_position_is_given_twice(follow, address
     assert again[0][0] not in [position for position, _ in given]
 
 
+@pytest.mark.parametrize(
+    "address", ["file", pytest.param("redis", marks=pytest.mark.server)], indirect=True
+)
+def test_how_much_was_forgotten_is_known_also_to_who_does_not_follow(follow, address):
+    asks = open_journal(str(address))
+    assert asks.forgotten() == 0
+    writer = follow(address)
+    assert asks.forgotten() == 0
+    writer.append(*range(10))
+    for before, forgotten in ((0, 0), (4, 4), (10, 10)):
+        writer.journal.trim(before)
+        assert asks.forgotten() == forgotten
+    writer.append(11)
+    assert asks.forgotten() == 10
+
+
+def test_a_log_is_trimmed_and_goes_on_while_somebody_stopped_in_the_middle_of_reading_it(follow, tmp_path, monkeypatch):
+    monkeypatch.setattr(FileJournal, "BUSY_SECONDS", 60)  # so long whoever waited would wait
+    writer = follow(tmp_path / "party.db")
+    entries = writer.append(*range(10))
+    with contextlib.closing(open_journal(str(tmp_path / "party.db")).replay()) as reading:
+        assert next(reading) == entries[0]
+        began = time.monotonic()
+        writer.journal.trim(4)
+        entries += writer.append(10)
+        assert time.monotonic() < began + 30
+    assert list(writer.journal.replay()) == entries[4:]
+
+
 def test_an_old_command_behind_a_newer_one_is_kept_with_it(follow, address):
     """The log is cut at one place: what is kept has no gap."""
     reader = follow(address)

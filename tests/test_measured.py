@@ -1,13 +1,14 @@
 """What pages tell of how it went, and where a stranger came from: commands that change nothing, unheard by anybody."""
 
 import json
+import re
 
 import pytest
 from conftest import browser_of
 from person import assert_ok, assert_refused, form_token
 from servers import password_of
 
-from party import reading, story
+from party import reading, rules, story
 from party.rules import Refused
 from runtime import measuring, metrics
 from runtime.journal import Unavailable
@@ -22,7 +23,7 @@ NOTHING_MORE = {"inside": 0, "asked": 0, "unavailable": 0, "errors": [], "failed
 
 @pytest.fixture(autouse=True)
 def nobody_was_seen(monkeypatch):
-    monkeypatch.setattr(measuring, "seen", type(measuring.seen)())
+    monkeypatch.setattr(measuring, "seen", {})
     monkeypatch.setattr(measuring, "strangers", TokenBuckets(1, measuring.STRANGERS_AT_ONCE))
 
 
@@ -57,6 +58,7 @@ def test_what_a_page_tells_is_in_the_log(clean_party, clock):
     assert (answer.status_code, answer.text) == (204, "")
     (command,) = logged(clean_party, "measured")
     assert (command["user"], command["at"]) == ("asha", clock.at)
+    assert clean_party.state.sign_in_of("asha", command["through"]), "one that has ended by then tells nothing"
     rounded = {"seconds": 61.0, "paint": 813, "wait": {"median": 12, "slowest": 90}}
     assert command["told"] == {**TOLD, **rounded, "errors": ["TypeError: x is undefined"]}
 
@@ -132,6 +134,16 @@ def test_while_the_log_is_away_nothing_is_taken(clean_party, monkeypatch):
     browser = browser_of("asha")
     monkeypatch.setattr(clean_party.journal, "append", away)
     assert tell(browser).status_code == 503
+
+
+def test_a_mistake_of_our_own_is_told_with_its_id_to_a_program_and_as_a_page_to_a_person(clean_party, monkeypatch):
+    browser = browser_of("asha")
+    monkeypatch.setitem(rules.PARTY_RULES, "measured", (rules.anyone, lambda state, command: 1 / 0))
+    answer = tell(browser)
+    assert answer.status_code == 503
+    assert re.fullmatch(r"Something went wrong here\. Please try again\. [0-9a-f]{8}", answer.text)
+    page = tell(browser, Accept="text/html").text
+    assert "Something went wrong here</h1>" in page and re.search(r"[0-9a-f]{8}\s*</p>", page)
 
 
 def test_nobody_hears_of_what_is_told_measured_and_entered(join, clean_party):
@@ -289,6 +301,14 @@ def test_who_asks_not_to_be_measured_is_not(header, clean_party):
     assert not {"visitor", "source"} & signed_in.keys()
     assert tell(browser, **{header: "0"}).status_code == 204
     assert len(logged(clean_party, "measured")) == 1
+
+
+def test_who_asks_only_later_is_not_known_again(clean_party):
+    browser = clean_party.app.test_client()
+    open_form(browser, "/sign-in?from=letter")
+    sign_in(browser, "asha", DNT="1")
+    (signed_in,) = logged(clean_party, "sign_in")
+    assert not {"visitor", "source"} & signed_in.keys()
 
 
 # --- In the story -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import itertools
+import math
 import os
 import signal
 import sqlite3
@@ -134,9 +135,10 @@ def test_what_was_sent_again_with_its_key_is_not_given_again(log):
 
 def test_a_command_that_this_version_does_not_know_is_given_as_one_that_failed(log):
     log.append("dance", "asha", 1)
+    log.journal.append({"id": "no more than every command has", "at": 1, "kind": "dance"})
     log.append("sign_in", "asha", 2, **A_SIGN_IN)
     read_along(log)
-    assert taken("outcome") == ["unavailable", "ok"]
+    assert taken("outcome") == ["unavailable", "unavailable", "ok"]
 
 
 @pytest.mark.parametrize("at_once", [2, 3, 500])
@@ -201,6 +203,23 @@ def test_what_a_full_disk_refused_is_given_again_when_there_is_room(log, caplog)
     ], "once each"
 
 
+def test_what_was_made_of_a_command_is_kept_with_the_position_or_not_at_all(log):
+    class Unlucky(UntilItRests):
+        refused = False
+
+        def take(self, database, position, command, outcome):
+            super().take(database, position, command, outcome)
+            if command["id"] == "message 3" and not self.refused:
+                self.refused = True
+                refuse = "BEGIN SELECT RAISE(ROLLBACK, 'The position is not kept'); END"
+                database.execute(f"CREATE TEMP TRIGGER refusing BEFORE INSERT ON kept {refuse}")
+
+    log.opens_a_room()
+    log.says(2, 3, 4)
+    read_along(log, Unlucky())
+    assert taken()[2:] == words(2, 3, 4)
+
+
 # --- What was trimmed -------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +250,19 @@ def test_what_was_trimmed_before_it_was_read_is_told_as_a_gap_once(log, rest):
     assert taken() == ["sign_in 1", *["sign_in 4"] * rest]
     [(since, until)] = gaps()
     assert since == 1 and (until == 4 if rest else until >= before)
+
+
+def test_where_nobody_can_tell_how_much_was_trimmed_it_is_a_gap(log, monkeypatch):
+    monkeypatch.setattr(type(log.journal), "forgotten", lambda journal: math.nan)  # as of a Redis before its version 7
+    for at in (1, 2, 3):
+        log.append("sign_in", "asha", at, **A_SIGN_IN)
+        read_along(log)
+        log.journal.trim(at)
+    assert gaps() == [], "what was read last was always there"
+    log.journal.trim(4)
+    log.append("sign_in", "asha", 5, **A_SIGN_IN)
+    read_along(log)
+    assert taken() == [f"sign_in {at}" for at in (1, 2, 3, 5)] and gaps() == [(3, 5)]
 
 
 def test_the_log_may_be_trimmed_under_one_who_reads(log):
@@ -308,9 +340,16 @@ def test_a_backup_takes_along_what_is_known_and_how_far_was_read(log, instance, 
     log.says(2, 3)
     read_along(log)
     log.says(4)
+    copy_log = backup.copy_log
+
+    def goes_on_meanwhile(copy):
+        about = copy_log(copy)
+        log.says(5)
+        read_along(log)
+        return about
+
+    monkeypatch.setattr(backup, "copy_log", goes_on_meanwhile)
     list(backup.backup(str(tmp_path / "party.backup")))
-    log.says(5)
-    read_along(log)
     monkeypatch.setattr(settings, "INSTANCE", tmp_path / "new")
     monkeypatch.setattr(settings, "JOURNAL", str(tmp_path / "new" / "party.db"))
     list(backup.restore(str(tmp_path / "party.backup")))

@@ -390,6 +390,8 @@ def drill(machine, tar=None):
         assert headers["Strict-Transport-Security"] and "Secure" in headers["Set-Cookie"]
         assert urlopen(f"http://{HOST}/").url.startswith("https://")
     say(f"{time.monotonic() - since:6.1f} s  = from nothing to three friends who talk")
+    with step("what reads along has read it all, and no process of the party has it beside itself"):
+        reads_along(machine)
     with step("systemd finds nothing wrong with the units; the party cannot write its code"):
         said = machine.run("systemd-analyze verify /etc/systemd/system/party*.service /etc/systemd/system/party*.timer")
         assert not re.search(r"party\S*:\d+|party@", said), said
@@ -430,6 +432,7 @@ def drill(machine, tar=None):
         with talking(pages):
             said = machine.run("/opt/party/deploy/update.sh")
         assert "A new version" in said, said
+        reads_along(machine)
         assert "is here already" in machine.run("/opt/party/deploy/update.sh")
     with step("update.sh to a broken version with other requirements, while they talk: it goes back by itself"):
         head = machine.run("git -C /opt/party rev-parse HEAD; readlink /opt/party/.venv")
@@ -455,6 +458,7 @@ def drill(machine, tar=None):
             install(machine)
         assert not (machine.root / "opt/party/instance/party.db").exists(), "nobody would cut what is in it"
         assert machine.run("ls /run/drill/*.pid").count("\n") == 5, "three processes, Redis and the services"
+        reads_along(machine)
     with step("update.sh with three processes, while they talk: no page without an answer"):
         cookies, failures, enough = party.cookies_of("chen"), [], threading.Event()
 
@@ -494,6 +498,7 @@ def drill(machine, tar=None):
             install(machine, "--processes 1")
         assert machine.run("ls /run/drill/*.pid").count("\n") == 2, "one process and the services, no Redis"
         assert not (machine.root / "var/lib/party-redis").exists()
+        reads_along(machine)
     with step("uninstall.sh keeps what three processes have in Redis, and install.sh takes it up again with one"):
         install(machine, "--processes 3")
         machine.run("/opt/party/deploy/uninstall.sh")
@@ -528,6 +533,18 @@ def drill(machine, tar=None):
         assert not (machine.root / "etc/letsencrypt/live" / HOST).exists()
     with step(f"install.sh {BLOG}/party/, below a blog: it names the one line, which the owner writes"):
         below_a_blog(machine)
+
+
+def reads_along(machine):
+    """In one process, which has everything that was said until now."""
+    began, instance = time.time(), machine.root / "opt/party/instance"
+    notes = [instance / f"{name}.caught-up" for name in ("feedback", "figures")]
+    wait_until(lambda: all(note.exists() and note.stat().st_mtime > began for note in notes), "it reads along", 20)
+    said = machine.run("party status")
+    ago = r"with everything \d s ago"
+    assert re.search(rf"party-services: active, feedback {ago}, figures {ago}\n", said), said
+    assert machine.run("grep -lz '^services$' /proc/[0-9]*/cmdline | wc -l").strip() == "1"
+    assert "Traceback" not in machine.run("journalctl -u party-services")
 
 
 class Emergencies:
@@ -607,6 +624,11 @@ def with_a_file(page, party, pages):
     page.run("party update")
     assert machine.run("git -C /opt/party rev-parse HEAD") == now
     all_go_on(pages, "Back, and forward again")
+
+    page.run("journalctl -u party-services")
+    page.run("mv /opt/party/instance/figures.db* /root/")
+    reads_along(machine)
+    assert (machine.root / "opt/party/instance/figures.db").exists()
 
     page.run("party backup")
     page.run("party stop")
