@@ -171,6 +171,8 @@ class Files(WhiteNoise):
             own = HEADERS
         else:  # asked for anew each time
             own = {"Cache-Control": "no-cache", "ETag": f'W/"{VERSION}"'}
+        # A module is UTF-8 whatever is said of it, a style is what its page is, and a page asks for twenty of them.
+        headers["Content-Type"] = headers["Content-Type"].partition(";")[0]
         for name, value in own.items():
             headers[name] = value
 

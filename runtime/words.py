@@ -16,8 +16,8 @@ def read_words():
 
 
 IN = read_words()
-# What templates alone show: the page's scripts are spared it.
-IN_TEMPLATES_ALONE = {"page", "signIn", "offline", "trouble", "privacy", "insights"}
+# What templates alone show, and what few need, who fetch the file (static/words.js): the page is spared it.
+NOT_WITH_THE_PAGE = {"page", "signIn", "offline", "trouble", "privacy", "insights", "refusals", "telling"}
 
 
 def fill(sentence, **values):
@@ -37,6 +37,6 @@ def in_the_visitors_language():
         "language": language,
         "direction": words["direction"],
         "words": words,
-        "words_for_scripts": {part: words[part] for part in words if part not in IN_TEMPLATES_ALONE},
+        "words_for_scripts": {part: words[part] for part in words if part not in NOT_WITH_THE_PAGE},
         "fill": fill,
     }

@@ -2,7 +2,7 @@
  * The one door to the server: a socket that comes back by itself, and questions that always get an answer.
  */
 
-import { words } from './words.js';
+import { fetchAllWords, language, words } from './words.js';
 
 const REPLY_MS = 8000;
 // A shorter absence is not worth a word.
@@ -125,6 +125,15 @@ async function whoIsSignedIn() {
   }
 }
 
+/** What the owner answered this person, and whether it is time to ask how much the party is liked. Empty when not known. */
+export async function fetchFeedback() {
+  try {
+    return await (await fetch('feedback')).json();
+  } catch {
+    return {};
+  }
+}
+
 /** Calls `handler` on each `event`. Returns how to stop that. */
 export function on(event, handler) {
   if (!handlers.has(event)) handlers.set(event, new Set());
@@ -140,6 +149,7 @@ export async function ask(event, payload) {
   // For measuring.js, and for whoever looks into a browser.
   performance.measure('ask', { start, end: performance.now(), detail: answer.code });
   if (answer.code === 'signed_out') socket.disconnect();
+  if (!answer.ok && language !== 'en') await fetchAllWords().catch(() => {}); // else the reason is said in English
   return answer;
 }
 

@@ -138,6 +138,7 @@ export const RoomEnding = {
         <span class="field__name">{{ words.ending.youWereWriting }}</span>
         <textarea v-grow :value="draft" readonly rows="1" dir="auto"></textarea>
       </label>
+      <room-worth v-if="view?.closed && !isGone" :room="discussion.id" :user="discussion.user"></room-worth>
       <template v-if="view?.closed">
         <button v-if="view.continued_in" class="button button--main button--wide" @click="$emit('go', view.continued_in)">
           {{ words.ending.goOn }}

@@ -31,6 +31,8 @@ export const draftName = (user, room) => `draft ${user} ${room}`;
 
 export const pitchDraftName = (user, room) => `pitch draft ${user} ${room}`;
 
+export const tellingDraftName = (user) => `telling draft ${user}`;
+
 export const topicDraftName = (user) => `topic draft ${user}`;
 
 export const pitchName = (user, room) => `pitch ${user} ${room}`;
@@ -78,6 +80,9 @@ export function remembered(choice, otherwise) {
 
 /** Whether one is shown who is writing, and is shown to others oneself. */
 export const showsWriting = () => remembered('writing', true);
+
+/** The ids of the owner's answers that have been read. */
+export const readAnswers = () => remembered('read answers', []);
 
 /** Whether one listens without one's name being shown. */
 export const listensUnnamed = () => remembered('unnamed', false);

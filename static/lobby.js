@@ -199,7 +199,8 @@ export const LobbyPage = {
         <button class="button button--main top__host" @click="$emit('host')">
           <page-icon name="plus"></page-icon>{{ words.lobby.host }}
         </button>
-        <button class="button button--icon top__me" :aria-label="fill(words.lobby.me, { user })" @click="$refs.me.show()">
+        <button class="button button--icon top__me" :class="{ 'button--marked': isAnswered }" :aria-label="me"
+          @click="$refs.me.show()">
           <person-face :name="user"></person-face>
         </button>
       </header>
@@ -217,8 +218,12 @@ export const LobbyPage = {
       </main>
       <sheet-dialog ref="me" :title="user">
         <page-choices></page-choices>
+        <button class="button button--wide" :class="{ 'button--marked': isAnswered }" @click="tellUs">{{ words.party.tellUs }}</button>
+        <a v-if="isOwner" class="button button--wide" href="insights">{{ words.party.insights }}</a>
         <button class="button button--wide" form="sign-out">{{ words.party.signOut }}</button>
-        <p class="release">{{ fill(words.party.release, { version }) }}</p>
+        <p class="release">
+          <a href="privacy">{{ words.party.privacy }}</a> <span>{{ fill(words.party.release, { version }) }}</span>
+        </p>
       </sheet-dialog>
     </div>`,
   components: { ClosedRooms, LobbyCard, PageChoices, PersonFace, SheetDialog },
@@ -229,16 +234,27 @@ export const LobbyPage = {
     now: Number,
     places: Object,
     queues: Object,
+    isAnswered: Boolean, // by the owner, and has not read it
   },
-  emits: ['host', 'open'],
+  emits: ['host', 'open', 'tell-us'],
   computed: {
     heading() {
       return this.cards.length ? countInWords(words.lobby.heading, this.cards.length) : words.lobby.quiet;
     },
+    me() {
+      return fill(this.isAnswered ? words.lobby.meAnswered : words.lobby.me, { user: this.user });
+    },
     sign: () => sign,
+    isOwner: () => 'owner' in document.body.dataset,
     version: () => document.body.dataset.release,
   },
   methods: {
+    tellUs() {
+      this.$refs.me.close();
+      this.$emit('tell-us');
+    },
+
+
     /** After a room: to where it was opened, or where that is gone to the heading. */
     focusOn(room) {
       (document.getElementById(`open-${room}`) ?? this.$refs.heading).focus();

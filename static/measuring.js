@@ -39,7 +39,7 @@ export function measure(page, at) {
   party.$watch('connection', (state) => (figures.reconnections += state === 'online'));
   addEventListener('error', ({ error }) => note(error));
   addEventListener('unhandledrejection', ({ reason }) => note(reason));
-  // A tab that is closed tells both; a page that the browser keeps, for going back to it, tells the one or the other.
+  // Which of these come, and in which order, depends on the browser and on why the page is hidden.
   document.addEventListener('visibilitychange', () => (document.hidden ? end() : begin()));
   addEventListener('pagehide', end);
   addEventListener('pageshow', () => begin());
@@ -56,9 +56,13 @@ function begin(at = performance.now()) {
 function end() {
   if (shownAt === null) return;
   count();
-  tell({ measured: JSON.stringify({ ...figures, ...timesOfLoading(), ...timesOfWaiting(), ...inSeconds(figures) }) });
+  const { seconds, inside } = figures;
+  const rounded = { seconds: inSeconds(seconds), inside: inSeconds(inside) };
+  tell({ measured: JSON.stringify({ ...figures, ...rounded, ...timesOfLoading(), ...timesOfWaiting() }) });
   [figures, shownAt] = [none(), null];
 }
+
+const inSeconds = (milliseconds) => Math.min(Math.round(milliseconds / 100) / 10, DAY_SECONDS);
 
 /** Counts the time that has passed, as time in a room where somebody was in one. */
 function count() {
@@ -68,11 +72,6 @@ function count() {
   // Not where there is no such room: there is nothing to see of it.
   if (party.$refs.room?.discussion.view) figures.inside += now - countedAt;
   countedAt = now;
-}
-
-function inSeconds({ seconds, inside }) {
-  const rounded = (milliseconds) => Math.min(Math.round(milliseconds / 100) / 10, DAY_SECONDS);
-  return { seconds: rounded(seconds), inside: rounded(inside) };
 }
 
 /** When there was something to see, and when it was live. A page that was opened behind another is painted late. */

@@ -3,14 +3,15 @@
  * (`#room=ID`).
  */
 
-import { ask, connect, isPassing, on, wait } from './connection.js';
-import { asksInAddress, keep, kept, linkTo, pitchName, roomInAddress, takeInvitedName, unsentName } from './kept.js';
+import { ask, connect, fetchFeedback, isPassing, on, wait } from './connection.js';
+import { asksInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { PageIcon, growing, seated } from './parts.js';
-import { SECOND, fill, limits, listOf, words } from './words.js';
+import { MINUTE, SECOND, fill, limits, listOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
+const LOOK_FOR_ANSWERS_MS = 5 * MINUTE;
 // More would cover the feed of a phone.
 const NOTICES = 2;
 
@@ -51,9 +52,10 @@ const ConnectionNotice = {
 const Party = {
   template: /* html */ `
     <lobby-page v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
-      :places="places" :queues="queues" @open="open" @host="$refs.hosting.show()"></lobby-page>
+      :places="places" :queues="queues" :is-answered="isAnswered" @open="open" @host="$refs.hosting.show()"
+      @tell-us="tellings += 1"></lobby-page>
     <room-page v-if="room" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
-      :place="places[room]" :queue="queues[room]" :asks="asks"
+      :place="places[room]" :queue="queues[room]" :asks="asks" :is-answered="isAnswered" @tell-us="tellings += 1"
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" @carry-on="$refs.hosting.show($event)"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
@@ -67,7 +69,8 @@ const Party = {
         </p>
       </div>
     </div>
-    <host-sheet ref="hosting" :user="user" @opened="open"></host-sheet>`,
+    <host-sheet ref="hosting" :user="user" @opened="open"></host-sheet>
+    <tell-us v-if="tellings" :key="tellings" :user="user" @read="isAnswered = false"></tell-us>`,
   components: { ConnectionNotice, HostSheet, LobbyPage },
 
   props: { client: Promise }, // of the Socket.IO client: what the page shows need not wait for it
@@ -83,6 +86,8 @@ const Party = {
     room: roomInAddress(),
     asks: asksInAddress(),
     notices: [],
+    isAnswered: false, // the owner has answered this person, who has not read it
+    tellings: 0, // how often the sheet was opened in which one tells the owner something
     unread: 0, // messages that came while nobody looked
     version: VERSION, // of the page, as the server has it by now
     offersReload: false,
@@ -149,6 +154,7 @@ const Party = {
     on('closed', this.onClosed);
     addEventListener('popstate', this.onAddress);
     document.addEventListener('visibilitychange', () => (this.unread = 0));
+    document.addEventListener('visibilitychange', this.lookForAnswers);
     setInterval(this.onSecond, SECOND);
   },
 
@@ -162,9 +168,18 @@ const Party = {
       this.connection = state;
       if (state !== 'online') return;
       this.expectsWholeLobby = true;
+      this.lookForAnswers();
       // Decisions may have been missed. What stands is told anew; the room that is open asks by itself.
       this.places = { [this.room]: this.places[this.room] };
       this.queues = { [this.room]: this.queues[this.room] ?? [] };
+    },
+
+    /** As somebody comes, and comes back. */
+    async lookForAnswers() {
+      if (document.hidden || Date.now() - this.lookedAt < LOOK_FOR_ANSWERS_MS) return;
+      this.lookedAt = Date.now();
+      const { answers = [] } = await fetchFeedback();
+      this.isAnswered = answers.some(({ id }) => !readAnswers().includes(id));
     },
 
     onSecond() {
@@ -312,11 +327,11 @@ const Party = {
   },
 };
 
-let roomStyles; // a promise of them
+const styles = {}; // of parts that come later: promises
 
-/** Resolves when the styles of a room, which were not fetched before, can be used. */
-function loadRoomStyles() {
-  const links = Array.from(document.querySelectorAll('link[disabled]'));
+/** Resolves when the styles of that part, which were not fetched before, can be used. */
+function loadStyles(part) {
+  const links = Array.from(document.querySelectorAll(`link[data-part=${part}]`));
   return Promise.all(
     links.map((link) => {
       link.disabled = false;
@@ -327,9 +342,16 @@ function loadRoomStyles() {
 
 /** What a room needs. The lobby is there sooner without it. */
 export async function loadRoom() {
-  roomStyles ??= loadRoomStyles();
-  const [{ RoomPage }] = await Promise.all([import('./room.js'), roomStyles]);
+  styles.room ??= loadStyles('room');
+  const [{ RoomPage }] = await Promise.all([import('./room.js'), styles.room]);
   return RoomPage;
+}
+
+/** What people tell the owner with. */
+async function loadTelling() {
+  styles.telling ??= loadStyles('telling');
+  const [parts] = await Promise.all([import('./telling.js'), styles.telling]);
+  return parts;
 }
 
 /** Starts the page with the Vue that could be loaded, and gives it. `client` is a promise of the Socket.IO client. */
@@ -337,6 +359,9 @@ export function startParty({ createApp, defineAsyncComponent }, client, onError)
   restoreRoomAfterSignIn();
   const party = createApp(Party, { client });
   party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
+  party.component('TellUs', defineAsyncComponent({ loader: async () => (await loadTelling()).TellUs, onError }));
+  // Nobody misses it.
+  party.component('RoomWorth', defineAsyncComponent({ loader: async () => (await loadTelling()).RoomWorth, onError() {} }));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
   party.component('PageIcon', PageIcon).directive('grow', growing);

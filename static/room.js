@@ -64,6 +64,11 @@ const RoomMenu = {
             {{ words.menu.invite }} <small>{{ words.menu.inviteHint }}</small>
           </button>
         </li>
+        <li>
+          <button class="menu__item" @click="choose('tell-us')">
+            {{ words.party.tellUs }} <small>{{ words.menu.tellUsHint }}</small>
+          </button>
+        </li>
         <li v-if="isHost">
           <button class="menu__item" :disabled="!canExtend" @click="choose('extend')">
             {{ words.menu.extend }} <small>{{ wish }}</small>
@@ -84,7 +89,7 @@ const RoomMenu = {
     </sheet-dialog>`,
   components: { PageChoices, SheetDialog },
   props: { view: Object, isHost: Boolean },
-  emits: ['chosen', 'close', 'extend', 'invite'],
+  emits: ['chosen', 'close', 'extend', 'invite', 'tell-us'],
 
   data: () => ({ isConfirming: false }),
 
@@ -138,7 +143,8 @@ export const RoomPage = {
         </div>
         <template v-if="isLive">
           <button v-if="isWide" class="button button--quiet" @click="$refs.invitation.show()">{{ words.menu.invite }}</button>
-          <button class="button button--icon" :aria-label="words.menu.title" :title="words.menu.title" @click="$refs.menu.show()">
+          <button class="button button--icon" :class="{ 'button--marked': isAnswered }" :aria-label="more" :title="more"
+            @click="$refs.menu.show()">
             <page-icon name="more"></page-icon>
           </button>
         </template>
@@ -186,7 +192,7 @@ export const RoomPage = {
           <room-invitation :room="id" :topic="topic" @tell="tell" @copied="$refs.invitation.close()"></room-invitation>
         </sheet-dialog>
         <room-menu ref="menu" :view="view" :is-host="isHost" @invite="$refs.invitation.show()" @extend="extend"
-          @close="order('close')" @chosen="onChosen"></room-menu>
+          @close="order('close')" @chosen="onChosen" @tell-us="$emit('tell-us')"></room-menu>
       </template>
     </main>`,
   components: {
@@ -213,8 +219,9 @@ export const RoomPage = {
     place: Number,
     queue: { type: Array, default: () => [] },
     asks: Boolean,
+    isAnswered: Boolean,
   },
-  emits: ['carry-on', 'go', 'leave', 'news', 'place', 'queue', 'tell', 'topic'],
+  emits: ['carry-on', 'go', 'leave', 'news', 'place', 'queue', 'tell', 'tell-us', 'topic'],
 
   provide() {
     return { neighbours: () => this.people };
@@ -243,6 +250,9 @@ export const RoomPage = {
     },
     topic() {
       return this.view?.topic ?? this.card?.topic ?? words.room.untitled;
+    },
+    more() {
+      return this.isAnswered ? words.menu.titleAnswered : words.menu.title;
     },
     hue() {
       const host = this.view?.host ?? this.card?.host;

@@ -1,6 +1,6 @@
 /**
  * All words of the page, in the language that the browser asked for, and how times and lists are put in words. They come
- * with the page from `words/<language>.json`; a translation is one such file.
+ * with the page from `words/<language>.json`, but for those that few need; a translation is one such file.
  */
 
 export const SECOND = 1000;
@@ -14,6 +14,9 @@ export const language = document.documentElement.lang;
 /** The same language as its person's country writes it. */
 const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
 
+// Somebody may wait for them.
+const FETCH_MS = 4000;
+
 // Hebrew, Arabic and all the other blocks that Unicode keeps for letters from right to left.
 const TURNING = /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2067\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 const ISOLATED = /\u2068[^\u2069]*\u2069/g;
@@ -24,6 +27,13 @@ const lists = new Intl.ListFormat(language, { type: 'conjunction' });
 const times = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
 const days = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' });
 const dates = new Intl.DateTimeFormat(locale, { dateStyle: 'full' });
+
+/** Fetches the words that did not come with the page. Throws when they cannot be had. */
+export async function fetchAllWords() {
+  if (words.telling) return;
+  const file = await fetch(new URL(`words/${language}.json`, import.meta.url), { signal: AbortSignal.timeout(FETCH_MS) });
+  Object.assign(words, await file.json());
+}
 
 /**
  * The sentence with `{name}` replaced by `values.name`. One with several forms, as `{one: …, other: …}`, is chosen by
@@ -60,7 +70,7 @@ export function placeInWords(place) {
  * its own mistakes it gives an `id`, under which the owner finds them.
  */
 export function reasonOf({ code, error, id }) {
-  const reason = words.refusals[error] ?? words.refusals[code] ?? error;
+  const reason = words.refusals?.[error] ?? words.refusals?.[code] ?? error;
   return id ? `${reason} (${id})` : reason;
 }
 

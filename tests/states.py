@@ -226,8 +226,10 @@ def ending(asha, bilal, chen):
     asha.sheet.get_by_role("button", name="Yes, close it").click()
     for visitor in (asha, bilal, chen):
         expect(visitor.room.get_by_text(re.compile("closed the room"))).to_be_visible()
+        expect(visitor.room.get_by_role("button", name="Partly")).to_be_visible()
     yield "closed", asha
     yield "closed, with a draft", bilal
+    yield from telling(chen)
     asha.room.get_by_role("button", name="Carry on in a new room").click()
     yield "carrying on", asha
     asha.sheet.get_by_role("button", name="Open the room").click()
@@ -236,6 +238,49 @@ def ending(asha, bilal, chen):
     chen.leave()
     expect(chen.page.get_by_role("region", name="Closed lately")).to_be_visible()
     yield "lobby, with a closed room", chen
+
+
+ANSWERS = [
+    {
+        "id": "fresh",
+        "about": "idea",
+        "text": "Could the candle be blue on Sundays?",
+        "answer": "It could. Which blue?\nI like the river's.",
+    },
+    {
+        "id": "old",
+        "about": "problem",
+        "text": "A message of mine came twice.",
+        "answer": "Mended yesterday. Thank you!",
+    },
+]
+
+
+def telling(chen):
+    """What somebody tells the owner of a room that is over, and at any time; and what the owner answers."""
+    told = {"answers": [answer | {"at": 0, "answered_at": 1_800_000_000_000} for answer in ANSWERS], "asks": True}
+    chen.context.route("**/feedback", lambda route: route.fulfill(json=told))
+    chen.page.evaluate("localStorage.setItem('party read answers', '[\"old\"]')")
+    chen.room.get_by_role("button", name="Partly").click()
+    expect(chen.room.get_by_role("textbox", name="What made it so?")).to_be_visible()
+    yield "closed, with a face chosen", chen
+    chen.room.get_by_role("button", name="That is all").click()
+    expect(chen.room.get_by_role("button", name="Very disappointed")).to_be_visible()
+    yield "closed, with another question", chen
+    chen.page.reload()
+    expect(chen.room.get_by_role("button", name="Very disappointed")).to_be_visible()
+    chen.room.get_by_role("button", name="Not now").click()
+    chen.leave()
+    chen.page.get_by_role("button", name="an answer for you").click()
+    yield "choices, with an answer to read", chen
+    chen.sheet.get_by_role("button", name="Tell us").click()
+    chen.sheet.get_by_text("A problem").click()
+    chen.sheet.get_by_text("Earlier answers").click()
+    yield "telling a problem, with answers", chen
+    chen.page.keyboard.press("Escape")
+    chen.context.unroute("**/feedback")
+    chen.page.get_by_role("link", name=TOPIC).click()
+    expect(chen.room.get_by_text(re.compile("closed the room"))).to_be_visible()
 
 
 # The busiest room: nine voices, six who ask, as many who listen.

@@ -224,7 +224,7 @@ def test_a_store_that_cannot_be_read_is_told_in_the_records_alone(stores, owner,
 def test_it_speaks_spanish(stores, owner):
     keep_report(stores, sample("thriving", spoke={"count": 29, "of": 40, "low": 0.57, "high": 0.84}))
     page = shown(owner, headers={"Accept-Language": "es"})
-    assert verdict(page).startswith("Sí: 26 de 36 que entraron hablaron (56–84 %, meta 50 %), y ")
+    assert verdict(page).startswith("Sí: 29 de 40 que entraron hablaron (57–84 %, meta 50 %), y ")
     assert "1–21 de noviembre" in page
 
 

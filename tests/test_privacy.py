@@ -110,6 +110,7 @@ IN_THE_BROWSER = {
     "pitch": ("what you would ask to add", "lo que pedirías añadir"),
     "pitch draft": ("what you would ask to add", "lo que pedirías añadir"),
     "topic draft": ("a topic not yet opened", "un tema aún sin abrir"),
+    "telling draft": ("or tell the owner", "o contarías a quien lleva el servidor"),
     "room after sign-in": ("into which room you came by a link", "a qué sala llegaste por un enlace"),
     "opened": ("whether the form was opened", "si el formulario se abrió"),
     "cdn failed": LIBRARIES,

@@ -205,15 +205,18 @@ def test_what_a_room_needs_is_fetched_while_somebody_signs_in(clean_party):
     assert modules == needed_by("loader.js") | needed_by("room.js")
 
 
-def test_every_style_is_linked_and_nobody_waits_for_those_of_a_room(clean_party):
+OF_OTHER_PAGES = {"insights.css", "privacy.css"}
+
+
+def test_every_style_is_linked_and_nobody_waits_for_those_of_parts_that_come_later(clean_party):
     page, form = browser_of("asha").get("/").text, clean_party.app.test_client().get("/sign-in").text
-    style = rf'rel="(\w+)" href="{assets.ADDRESS}/([^"]+\.css)"(?: (disabled))?'
+    style = rf'rel="(\w+)" href="{assets.ADDRESS}/([^"]+\.css)"(?: data-part="\w+" (disabled))?'
     linked = {name: disabled for rel, name, disabled in re.findall(style, page)}
     on_form = {name: rel for rel, name, _ in re.findall(style, form)}
-    assert linked.keys() | on_form.keys() == {path.name for path in assets.STATIC.glob("*.css")}
+    assert linked.keys() | on_form.keys() == {path.name for path in assets.STATIC.glob("*.css")} - OF_OTHER_PAGES
     assert {name for name, disabled in linked.items() if not disabled} == {"party.css", "lobby.css"}
     assert {name for name, rel in on_form.items() if rel == "stylesheet"} == {"party.css", "sign-in.css"}
-    assert linked.keys() <= on_form.keys(), "what the lobby and its rooms need comes while somebody types"
+    assert linked.keys() - on_form.keys() == {"telling.css"}, "what the lobby and its rooms need comes while they type"
 
 
 def test_what_the_lobby_needs_comes_while_somebody_signs_in(phone):

@@ -54,9 +54,12 @@ def test_from_right_to_left_everything_stands_on_the_other_side(visit, turned_pa
     assert own["x"] + own["width"] < middle < theirs["x"], (own, theirs, feed)
     assert people["x"] < feed["x"], "beside the feed, where lines end"
     assert offset_of_the_flame(bilal.room) < 0, "it burns down to where lines begin"
-    assert bilal.room.get_by_role("button", name="Back to the lobby").locator("svg").evaluate(
-        "(arrow) => getComputedStyle(arrow).scale"
-    ) == "-1 1", "back is where lines begin"
+    assert (
+        bilal.room.get_by_role("button", name="Back to the lobby")
+        .locator("svg")
+        .evaluate("(arrow) => getComputedStyle(arrow).scale")
+        == "-1 1"
+    ), "back is where lines begin"
 
 
 def offset_of_the_flame(room):

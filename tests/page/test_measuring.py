@@ -5,8 +5,10 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from servers import running_server
 
 from runtime import assets
+from runtime.journal import open_journal
 
 # Whether the page is looked at is the test's to say. What the page would tell is kept over a reload: the page that told
 # it is gone then.
@@ -231,7 +233,7 @@ def make_breakable(page):
 
     def change(route):
         answer = route.fetch()
-        text = answer.text().replace("@click=\"$refs.me.show()\"", '@click="words.no.such()"')
+        text = answer.text().replace('@click="$refs.me.show()"', '@click="words.no.such()"')
         route.fulfill(response=answer, body=text + BREAKABLE)
 
     page.route("**/lobby.js", change)
@@ -290,3 +292,44 @@ def test_a_browser_that_opens_the_sign_in_is_told_once(visit, server):
     token = told.pop("token")
     assert told == {"address": "measured", "opened": "1"}
     assert re.fullmatch("[0-9a-f]{72}", token)
+
+
+@pytest.fixture(scope="module")
+def logging_party(tmp_path_factory):
+    """A party whose log can be read."""
+    journal = str(tmp_path_factory.mktemp("measuring") / "party.db")
+    with running_server(PARTY_JOURNAL=journal) as server:
+        server.log = lambda: [command for _, command in open_journal(journal).replay()]
+        yield server
+
+
+def told_in(party, kind, count=1):
+    """The commands of that kind, once there are so many: a beacon comes when it likes."""
+    while len(told := [command for command in party.log() if command["kind"] == kind]) < count:
+        pass
+    return told
+
+
+def test_where_somebody_came_from_and_what_was_measured_stand_in_the_log(visit, logging_party):
+    asha = visit("asha", logging_party.address).sign_in("?from=newsletter")
+    expect(asha.page.get_by_role("button", name="Host a room")).to_be_enabled()
+    (opened,), (signed_in,) = told_in(logging_party, "opened"), told_in(logging_party, "sign_in")
+    assert opened["source"] == signed_in["source"] == "newsletter"
+    assert opened["visitor"] == signed_in["visitor"]
+    asha.page.wait_for_function("performance.getEntriesByType('resource').some((e) => /measuring/.test(e.name))")
+    asha.page.evaluate(f"import('./{assets.ADDRESS}/measuring.js')")
+    asha.page.goto("privacy")
+    (measured,) = told_in(logging_party, "measured")
+    told = measured["told"]
+    assert measured["user"] == "asha"
+    assert 0 < told["paint"] < told["live"] < 10_000
+    assert 0 < told["seconds"] < 20
+
+
+def test_an_invitation_does_not_say_from_where_its_sender_came(visit, logging_party):
+    asha = visit("asha", logging_party.address).sign_in()
+    asha.page.goto("./?from=newsletter")
+    asha.host("Tea")
+    link = asha.room.get_by_role("textbox", name="The link to this room")
+    expect(link).to_have_value(re.compile(f"{re.escape(logging_party.address)}#room="))
+    asha.close_room()

@@ -170,7 +170,7 @@ def test_signing_out_in_one_tab_ends_the_others(asha):
     expect(asha.page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(first.get_by_text("You are signed out.")).to_be_visible()
     again = first.get_by_role("link", name="Sign in again")
-    expect(again).to_have_attribute("href", f"sign-in{first.url[len(asha.address):]}")
+    expect(again).to_have_attribute("href", f"sign-in{first.url[len(asha.address) :]}")
     again.click()
     asha.page = first
     first.get_by_label("Name").fill("asha")

@@ -82,6 +82,7 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
     expect(page.get_by_role("heading", name=SPANISH["lobby"]["quiet"])).to_be_visible()
     assert foreign_to(SPANISH, page) == []
     open_and_read("asha: opciones y cerrar sesión")
+    open_and_read(SPANISH["party"]["tellUs"])
     page.keyboard.press("Escape")
 
     with people_without_a_page(asha.address, "bilal", "chen", "dana") as (bilal, chen, dana):
@@ -135,6 +136,26 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
     page.goto("./#room=none")
     expect(asha.room.get_by_text(SPANISH["refusals"]["There is no such room. It may be gone by now."])).to_be_visible()
     assert foreign_to(SPANISH, page, *data) == []
+
+
+def test_a_refusal_is_in_the_language_of_the_page(visit, fresh_party):
+    """Its words do not come with the page: few need them."""
+    asha = visit("asha", fresh_party.address, locale="es-ES").sign_in()
+    asha.page.goto("./#room=nowhere")
+    why = SPANISH["refusals"]["There is no such room. It may be gone by now."]
+    expect(asha.room.get_by_text(why)).to_be_visible()
+
+
+@pytest.mark.parametrize("answer", [lambda route: route.abort(), lambda route: None], ids=["refused", "hanging"])
+def test_where_its_words_cannot_be_had_a_refusal_is_in_english(visit, fresh_party, answer):
+    asha = visit("asha", fresh_party.address, locale="es-ES")
+    asha.page.route("**/es.json", answer)
+    asha.page.clock.install()
+    asha.sign_in()
+    with asha.page.expect_request("**/es.json"):
+        asha.page.goto("./#room=nowhere")
+    asha.page.clock.fast_forward(5_000)
+    expect(asha.room.get_by_text("There is no such room. It may be gone by now.")).to_be_visible()
 
 
 def test_words_from_elsewhere_are_found(visit, fresh_party):
