@@ -532,6 +532,7 @@ def sign_out():
     if who := visitor():
         submit("sign_out", who[0], sign_in=who[1])
     session.clear()
+    measuring.note_leaving()
     return redirect("sign-in", 303)
 
 

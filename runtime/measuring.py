@@ -75,8 +75,14 @@ def note_arrival():
 
 def arrival():
     """What is known of that, for the command that signs them in."""
-    known = () if asks_not_to_be_measured() else {"visitor", "source"} & session.keys()
-    return {name: session[name] for name in known}
+    if asks_not_to_be_measured():
+        return {}
+    return {name: session[name] for name in ("visitor", "source") if session.get(name)}
+
+
+def note_leaving():
+    """Who signs out is no stranger to the form that is shown then."""
+    session["visitor"] = None
 
 
 def asks_not_to_be_measured():

@@ -269,6 +269,17 @@ def test_however_many_strangers_come_they_fill_no_log(clean_party, monkeypatch):
     assert len(logged(clean_party, "opened")) == 61, "one more a second"
 
 
+def test_who_signs_out_has_opened_no_link(clean_party):
+    browser = clean_party.app.test_client()
+    open_form(browser)
+    sign_in(browser, "asha")
+    browser.post("/sign-out", data={"token": form_token(browser.get("/").text)})
+    assert open_form(browser).status_code == 204
+    sign_in(browser, "asha")
+    opened, first, second = logged(clean_party, "opened", "sign_in")
+    assert first["visitor"] == opened["visitor"] and "visitor" not in second
+
+
 def test_who_is_counted_has_been_given_the_form(clean_party):
     """Somebody signed in is no stranger, and has no id of a browser any more."""
     browser = browser_of("asha")
