@@ -49,7 +49,7 @@ KINDS = {
     "goals": ("as goals", "como metas"),
     "spent": ("as money spent", "como dinero gastado"),
 }
-# Each field of `told`, and what the server adds.
+# Each field of `measures`, and what the server adds.
 MEASURED = {
     "seconds": ("how long it was seen", "Cuánto tiempo se vio"),
     "inside": ("inside a room", "dentro de una sala"),
@@ -79,7 +79,7 @@ STORES = {
         ("rows", "body"): FIRST_AND_LAST,
         ("people", "who"): BY_PSEUDONYM,
         ("people", "body"): ("when they came first, and whether as a guest", "cuándo llegó, y si fue"),
-        **dict.fromkeys((("told", column) for column in ("name", "body")), KINDS["goals"]),
+        **dict.fromkeys((("settings", column) for column in ("name", "body")), KINDS["goals"]),
         **dict.fromkeys((("sums", column) for column in ("day", "kind", "body")), OF_A_DAY),
         **dict.fromkeys((("reports", column) for column in ("weeks", "at", "body")), SUMMED),
     },
@@ -179,7 +179,7 @@ def test_it_names_each_kind_of_command():
 
 
 def test_it_names_all_that_a_page_measures():
-    fields = reading.told({"seconds": 1, "paint": 1, "live": 1, "wait": {"median": 1, "slowest": 1}})
+    fields = reading.measures({"seconds": 1, "paint": 1, "live": 1, "wait": {"median": 1, "slowest": 1}})
     assert unsaid(MEASURED, fields) == set()
     assert "The party adds how long its own answers took" in part("measured"), "as `took`"
 
