@@ -41,6 +41,7 @@ FEATURES = (
     "pulse", "more_time", "extend", "close", "feedback",
 )  # fmt: skip
 LET_IN = "let_in"  # a row of who got a seat, which somebody else gave: they need not be there
+OVER = "over"  # a row of a room that has closed, whoever or whatever closed it
 STEPS = ("opened", "came_in", "watched", "asked", "let_in", "spoke", "hosted")
 SOURCE_STEPS = ("opened", "came_in", "spoke")
 SCRIPT_ERRORS = 10  # kinds of them that are shown, the most frequent
@@ -67,7 +68,7 @@ class Visit:
     inside: float = 0  # of these in rooms
 
     def go_on(self, stretch):
-        self.until = max(self.until, stretch["until"])
+        self.until = max(self.until, stretch["last"])
         self.seconds += stretch["seconds"]
         self.inside += stretch["inside"]
 
@@ -80,6 +81,7 @@ class Past:
     people: dict[str, dict[str, Any]] = field(default_factory=dict)  # pseudonym → "first": when they came, "guest"
     sums: dict[int, dict[str, Any]] = field(default_factory=dict)  # day → kind → what was reckoned once
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # what the owner set and entered
+    owner: str | None = None  # a pseudonym
     _spans: dict[tuple[int, int], "Span"] = field(default_factory=dict)
 
     def span(self, since, until):
@@ -104,6 +106,11 @@ class Past:
         """room → who said something in it."""
         said = grouped((row.subject, row.who) for row in self.rows if row.kind == "message")
         return {room: set(who) for room, who in said.items()}
+
+    @cached_property
+    def over(self):
+        """The rooms that have closed."""
+        return {row.subject for row in self.rows if row.kind == OVER}
 
     @cached_property
     def times(self):
@@ -173,7 +180,7 @@ def report(past, weeks, at):
         "people": len(span.there),
         "question": question,
         "goals": goals,
-        "verdict": verdict(spoke, returned, goals, by_week[-1]["trend"]["people"]),
+        "verdict": verdict(spoke, returned, goals, past.span(until - WEEK, until).there - {past.owner}),
         "spoke": spoke,
         "returned": returned,
         "spoke_again": came_again(past, span.times_of("message"), "message", at),
@@ -203,17 +210,18 @@ def share(count, of):
 
 def wilson(count, of):
     """The 95 % interval of a share after Wilson (1927), which holds for few and near 0 and 1 as well."""
-    middle = count / of + Z**2 / (2 * of)
+    centre = count / of + Z**2 / (2 * of)
     reach = Z * math.sqrt(count * (of - count) / of**3 + (Z / (2 * of)) ** 2)
     whole = 1 + Z**2 / of
-    return max(0.0, (middle - reach) / whole), min(1.0, (middle + reach) / whole)
+    return max(0.0, (centre - reach) / whole), min(1.0, (centre + reach) / whole)
 
 
-def verdict(spoke, returned, goals, came_in_last_week):
-    """The answer to the owner's question, as far as the figures allow one: "yes", "no", "not_yet" or "too_early"."""
+def verdict(spoke, returned, goals, others_in_last_week):
+    """The answer to the owner's question, as far as the figures allow one: "yes", "no", "not_yet" or "too_early". Of
+    the last week only others count: who looks whether anybody came does not change the answer by that."""
     if not is_enough(spoke):
         return "too_early"
-    if not came_in_last_week or is_hopeless(spoke, goals["spoke"]) or is_hopeless(returned, goals["returned"]):
+    if not others_in_last_week or is_hopeless(spoke, goals["spoke"]) or is_hopeless(returned, goals["returned"]):
         return "no"
     if not is_enough(returned):
         return "too_early"
@@ -221,13 +229,13 @@ def verdict(spoke, returned, goals, came_in_last_week):
     return "yes" if is_reached else "not_yet"
 
 
-def is_enough(share):
-    return share is not None and share["of"] >= ENOUGH
+def is_enough(found):
+    return found is not None and found["of"] >= ENOUGH
 
 
-def is_hopeless(share, goal):
+def is_hopeless(found, goal):
     """Whether all of its interval is below half the goal."""
-    return is_enough(share) and share["high"] * 100 < goal / 2
+    return is_enough(found) and found["high"] * 100 < goal / 2
 
 
 # --- By week ----------------------------------------------------------------------------------------------------------
@@ -236,17 +244,18 @@ def is_hopeless(share, goal):
 def week(past, first, at):
     """The week that begins with the day `first`: its "trend" and its "speed"."""
     span = past.span(first, first + WEEK)
-    visits, people, rooms = span.visits, len(span.there), rooms_opened(span)
+    people, rooms = len(span.there), rooms_opened(span)
+    over = rooms & past.over  # of one that is open nobody knows how many will speak
     trend = {
         "first_day": day_text(first),
         "people": people,
         "rooms": len(rooms),
-        "visits": len(visits),
+        "visits": len(span.visits),
         "spoke": share(len(span.who_did("message")), people),
         "returned": came_again(past, span.times_of("message"), None, at),
-        "voices": share(sum(len(past.voices.get(room, ())) >= VOICES for room in rooms), len(rooms)),
-        "seconds": middle(visit.seconds for visit in visits),
-        "bounce": share(sum(is_bounce(visit) for visit in visits), len(visits)),
+        "voices": share(sum(len(past.voices.get(room, ())) >= VOICES for room in over), len(over)),
+        "seconds": middle(visit.seconds for visit in span.visits),
+        "bounce": share(sum(map(is_bounce, span.visits)), len(span.visits)),
         "activated": share(len(activated(span)), people),
     }
     return {"trend": trend, "speed": speed(span, first)}
@@ -262,7 +271,7 @@ def visits(stretches):
     found = []
     for stretch in sorted(stretches, key=lambda stretch: stretch["first"]):
         if not found or stretch["first"] - found[-1].until > VISIT_GAP:
-            found.append(Visit(day_of(stretch["first"]), stretch["until"]))
+            found.append(Visit(day_of(stretch["first"]), stretch["last"]))
         found[-1].go_on(stretch)
     return found
 
@@ -410,7 +419,7 @@ def sources(new):
 
 def costs(past):
     """What a new person cost, of each month of which the owner said what was spent."""
-    new = past.new_people | {day: kept["new_people"]["n"] for day, kept in past.sums.items() if "new_people" in kept}
+    new = past.new_people | {day: kept["new_people"]["n"] for day, kept in past.sums.items()}
     by_month = Counter()
     for day, count in new.items():
         by_month[day_text(day)[:7]] += count
