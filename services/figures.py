@@ -16,6 +16,9 @@ from services.reckoning import FEATURES, LET_IN, OVER, WEEK, Past, Row, day_name
 ROW_DAYS, SUM_DAYS = 90, 365
 REPORTS = (3, 12, 52)  # weeks
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
+# Rows of a day, of each person or of all strangers: far more than people make, and a script fills neither the store nor
+# the time for reckoning. What is beyond that is counted in one row more, whose subject is empty.
+MOST_A_DAY = {"opened": 300, "sign_in": 50, "measured": 200}
 
 COUNT = """
     INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -45,7 +48,7 @@ class Figures:
                 database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", setting)
             for kind, who, subject, more in done_by(command, outcome):
                 note_person(database, kind, who, command["at"])
-                count(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
+                note(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
         elif outcome["code"] == "unavailable" and command["kind"] in KINDS:
             count(database, "mistake", "", command["kind"], {"first": command["at"]})
 
@@ -103,6 +106,19 @@ def stretch_of(command):
     began = command["at"] - round(command["measures"]["seconds"] * 1000)
     took = {"took": command["took"]} if "took" in command else {}
     return command["measures"] | took | {"first": began, "last": command["at"]}
+
+
+def note(database, kind, who, subject, body):
+    """Keep what was done; of what is too much for a day, only that it was done."""
+    if is_too_much(database, day_text(day_of(body["first"])), kind, who, subject):
+        subject, body = "", {"first": body["first"], "last": body.get("last", body["first"])}
+    count(database, kind, who, subject, body)
+
+
+def is_too_much(database, day, kind, who, subject):
+    others = "SELECT count(*) FROM rows WHERE day = ? AND kind = ? AND who = ? AND subject NOT IN (?, '')"
+    row = day, kind, who, subject
+    return kind in MOST_A_DAY and database.execute(others, row).fetchone()[0] >= MOST_A_DAY[kind]
 
 
 def count(database, kind, who, subject, body, day=None):

@@ -44,6 +44,8 @@ LET_IN = "let_in"  # a row of who got a seat, which somebody else gave: they nee
 OVER = "over"  # a row of a room that has closed, whoever or whatever closed it
 STEPS = ("opened", "came_in", "watched", "asked", "let_in", "spoke", "hosted")
 SOURCE_STEPS = ("opened", "came_in", "spoke")
+SOURCES = 10  # that are shown each, those that most came from; all others as one
+OTHERS = "…"  # what these are called: no link can have that name
 SCRIPT_ERRORS = 10  # kinds of them that are shown, the most frequent
 EPOCH = date(1970, 1, 1).toordinal()
 
@@ -98,7 +100,7 @@ class Past:
     @cached_property
     def visits_of(self):
         """day → its visits."""
-        stretches = grouped((row.who, row.body) for row in self.rows if row.kind == "measured")
+        stretches = grouped((row.who, row.body) for row in self.rows if row.kind == "measured" and row.subject)
         return grouped((visit.day, visit) for own in stretches.values() for visit in visits(own))
 
     @cached_property
@@ -284,7 +286,7 @@ def activated(span):
     """Who had two visible minutes inside rooms, or said something."""
     inside = Counter()
     for row in span.of_kind("measured"):
-        inside[row.who] += row.body["inside"]
+        inside[row.who] += row.body.get("inside", 0)
     return {who for who, seconds in inside.items() if seconds >= ACTIVE_SECONDS} | span.who_did("message")
 
 
@@ -360,7 +362,8 @@ class Newcomer(NamedTuple):
 
 def funnel_and_sources(past, since, until):
     new = [each for each in newcomers(past) if since <= day_of(each.opened) < until]
-    return {"funnel": funnel(new), "sources": sources(new)}
+    unknown = sum(row.body["n"] for row in past.span(since, until).of_kind("opened") if not row.subject)
+    return {"funnel": funnel(new, unknown), "sources": sources(new, unknown)}
 
 
 def newcomers(past):
@@ -371,7 +374,7 @@ def newcomers(past):
             person_of.setdefault(row.subject, row.who)
     openings = {who: [(known["first"], None)] for who, known in past.people.items()}
     for row in past.rows:
-        if row.kind in ("opened", "sign_in"):
+        if row.kind in ("opened", "sign_in") and (row.who or row.subject):
             who = row.who or person_of.get(row.subject, row.subject)
             openings.setdefault(who, []).append((row.body["first"], row.body.get("source")))
     for who, own in openings.items():
@@ -384,6 +387,9 @@ def steps(past, who, opened):
     """How many of STEPS they took within a week. Who took one took those before it, however that came about: who is
     given a room need not ask for a seat in it."""
 
+    if who not in past.people:
+        return 1
+
     def did(kind):
         return has_between(past.times[kind][who], opened, opened + RETURN_WITHIN)
 
@@ -391,12 +397,14 @@ def steps(past, who, opened):
     let_in = did(LET_IN) or hosted or spoke
     asked = did("request") or let_in
     watched = did("watch") or asked
-    came_in = who in past.people and past.people[who]["first"] < opened + RETURN_WITHIN
+    came_in = past.people[who]["first"] < opened + RETURN_WITHIN
     return 1 + sum((came_in, watched, asked, let_in, spoke, hosted and spoke))
 
 
-def funnel(new):
+def funnel(new, unknown):
+    """`unknown`, here and below, is how many browsers more opened a link, of which nothing else is kept."""
     counts = [sum(each.steps > place for each in new) for place in range(len(STEPS))]
+    counts[0] += unknown
     return [
         {
             "step": step,
@@ -408,13 +416,18 @@ def funnel(new):
     ]
 
 
-def sources(new):
-    """By where they came from, the one that most came from first."""
+def sources(new, unknown):
+    """By where they came from, the one that most came from first; beyond SOURCES of them as one."""
     by_source = sorted(grouped((each.source, each) for each in new).items(), key=lambda item: -len(item[1]))
-    return [
-        {"source": source, **{step: sum(each.steps > STEPS.index(step) for each in own) for step in SOURCE_STEPS}}
-        for source, own in by_source
-    ]
+    found = [source_row(source, own) for source, own in by_source[:SOURCES]]
+    if unknown or by_source[SOURCES:]:
+        others = source_row(OTHERS, [each for _, own in by_source[SOURCES:] for each in own])
+        found.append(others | {"opened": others["opened"] + unknown})
+    return found
+
+
+def source_row(source, own):
+    return {"source": source} | {step: sum(each.steps > STEPS.index(step) for each in own) for step in SOURCE_STEPS}
 
 
 def costs(past):

@@ -22,7 +22,7 @@ from party.rules import KINDS
 from runtime import settings
 from runtime.journal import open_journal
 from services import follow, reckoning
-from services.figures import RIPE_AFTER, ROW_DAYS, SUM_DAYS, Figures
+from services.figures import MOST_A_DAY, RIPE_AFTER, ROW_DAYS, SUM_DAYS, Figures
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 AT = int(datetime(2026, 11, 21, 22, tzinfo=UTC).timestamp() * 1000)  # a Saturday evening
@@ -430,6 +430,37 @@ def test_a_gap_is_shown_where_its_end_is_in_the_period(past):
     past.figures.gap(past.database, AT - 50 * DAY, AT - 40 * DAY)
     days = [[(AT - gap["since"]) // DAY for gap in past.report(weeks)["gaps"]] for weeks in (3, 12)]
     assert days == [[100], [50, 100]]
+
+
+def test_one_script_that_opens_links_for_ever_fills_neither_store_nor_report(past, monkeypatch):
+    monkeypatch.setitem(MOST_A_DAY, "opened", 30)
+    past.of(None, "opened", 2 * DAY, visitor="before", source="letter")
+    for number in range(50):
+        past.of(None, "opened", DAY, visitor=f"b{number}", source=f"s{number % 25}")
+        past.of(None, "opened", DAY, visitor="b0", source=f"s{number}")
+    past.of("asha", "sign_in", HOUR, sign_in="s", visitor="b2", source="s2")
+    past.of("bilal", "sign_in", HOUR, sign_in="s", visitor="b49", source="blog")
+    report = past.report()
+    assert count_in(past, "rows WHERE kind = 'opened'") == 1 + 30 + 1
+    assert [step["people"] for step in report["funnel"][:2]] == [1 + 50 + 1, 2], "bilal is one of those counted alone"
+    assert len(report["sources"]) == reckoning.SOURCES + 1
+    assert report["sources"][-1]["source"] == reckoning.OTHERS
+    assert sum(each["opened"] for each in report["sources"]) == 1 + 50 + 1
+    assert sum(each["came_in"] for each in report["sources"]) == 2
+
+
+def test_of_a_day_in_which_somebody_looks_away_again_and_again_so_much_is_kept(past, monkeypatch):
+    for kind in ("measured", "sign_in"):
+        monkeypatch.setitem(MOST_A_DAY, kind, 10)
+    for number in range(25):
+        past.visit("asha", 2 * HOUR - number * MINUTE, 10, 10, failed=1)
+        past.of("asha", "sign_in", HOUR, sign_in="s", visitor=f"b{number}", source=f"s{number}")
+    past.visit("bilal", HOUR, 60)
+    rows = dict(past.database.execute("SELECT who, count(*) FROM rows GROUP BY who"))
+    assert rows == {follow.pseudonym("asha"): 11 + 11, follow.pseudonym("bilal"): 1}
+    report = past.report()
+    assert report["errors"]["failed"] == 10
+    assert (report["by_week"][-1]["visits"], report["by_week"][-1]["seconds"]) == (2, 80)
 
 
 def test_what_pages_tell_of_errors_is_added_up(past):
