@@ -658,11 +658,11 @@ def process():
 # The party, with what counts beside it; without the pauses that only spare a machine.
 BESIDE = """
 import sys, app
-from runtime import beside
+from runtime import beside, transport
 beside.PROGRAM = sys.executable, "tests/counting.py", "--beside"
 beside.LISTENING_SECONDS, beside.PAUSE_SECONDS = 0, 0.1
-app.again_and_again = lambda sleep, seconds, *tasks: again_and_again(sleep, min(seconds, 0.1), *tasks)
-from runtime.clock import again_and_again
+again_and_again = transport.again_and_again
+transport.again_and_again = lambda party, seconds, *tasks: again_and_again(party, min(seconds, 0.1), *tasks)
 app.main()
 """
 
