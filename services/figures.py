@@ -11,10 +11,9 @@ import users
 from party.rules import KINDS
 from runtime.journal import nothing_collected
 from services.follow import pseudonym
-from services.reckoning import FEATURES, LET_IN, WEEK, Past, Row, day_named, day_of, day_text, report, week
+from services.reckoning import FEATURES, LET_IN, PERIODS, WEEK, Past, Row, day_named, day_of, day_text, report, week
 
 ROW_DAYS, SUM_DAYS = 90, 365
-REPORTS = (3, 12, 52)  # weeks
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
 
 COUNT = """
@@ -59,7 +58,7 @@ class Figures:
                 close_days(database, past, at)
                 forget(database, day_of(at))
                 self._closed_day = day_of(at)
-            for weeks in REPORTS:
+            for weeks in PERIODS:
                 row = weeks, at, as_json(report(past, weeks, at))
                 database.execute("INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", row)
 
