@@ -11,10 +11,11 @@ import users
 from party.rules import KINDS
 from runtime.journal import nothing_collected
 from services.follow import pseudonym
-from services.reckoning import FEATURES, LET_IN, OVER, WEEK, Past, Row, day_named, day_of, day_text, report, week
+from services.reckoning import (
+    FEATURES, LET_IN, OVER, PERIODS, WEEK, Past, Row, day_named, day_of, day_text, report, week,
+)  # fmt: skip
 
 ROW_DAYS, SUM_DAYS = 90, 365
-REPORTS = (3, 12, 52)  # weeks
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
 # Rows of a day, of each person or of all strangers: far more than people make, and a script fills neither the store nor
 # the time for reckoning. What is beyond that is counted in one row more, whose subject is empty.
@@ -63,7 +64,7 @@ class Figures:
                 close_days(database, past, at)
                 forget(database, day_of(at))
                 self._closed_day = day_of(at)
-            for weeks in REPORTS:
+            for weeks in PERIODS:
                 row = weeks, at, as_json(report(past, weeks, at))
                 database.execute("INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", row)
 

@@ -21,7 +21,8 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 WEEK = 7  # days
 
 Z = 1.959964  # of the normal distribution: 95 % lie within so many standard deviations
-ENOUGH = 10  # people: nothing is claimed on fewer
+ENOUGH = 10  # people, rooms or answers: nothing is claimed on fewer
+PERIODS = (3, 12, 52)  # weeks, that there is a report of each
 QUESTION = "Will people come and take part in text discussions?"
 GOALS = {"spoke": 50, "returned": 40, "voices": 80}  # percent, until the owner sets others
 

@@ -389,33 +389,37 @@ def test_what_the_party_does_with_a_room_that_was_trimmed_is_no_gap(log):
 
 
 def test_a_log_that_is_trimmed_as_a_reading_begins_gives_nothing_twice_and_leaves_nothing_out(log, monkeypatch):
-    def trim_behind(asked, before):
-        """The next time that somebody asks how much was trimmed, more is, once they know."""
+    replay = type(log.journal).replay
 
-        def forgotten(journal):
-            given = asked(journal)
-            monkeypatch.setattr(type(log.journal), "forgotten", asked)
-            log.journal.trim(before)
-            return given
+    def trim_as_it_begins(times, before):
+        """The next so many times that somebody reads from the beginning; of these the last time."""
+        left = list(range(times))
 
-        monkeypatch.setattr(type(log.journal), "forgotten", forgotten)
+        def trimmed(journal, after=None):
+            if after is None and left and left.pop() == 0:
+                log.journal.trim(before)
+            return replay(journal, after)
 
-    asked = type(log.journal).forgotten
+        monkeypatch.setattr(type(log.journal), "replay", trimmed)
+
     for at in range(1, 11):
         log.append("sign_in", "asha", at, **A_SIGN_IN)
-    trim_behind(asked, 4)
+    trim_as_it_begins(1, before=4)
     read_along(log)
     log.journal.trim(8)
     read_along(log)
     assert taken() == [f"sign_in {at}" for at in range(4, 11)] and gaps() == []
-    log.journal.trim(11)
+    log.append("sign_in", "asha", 11, **A_SIGN_IN)
     read_along(log)
-    for at in (11, 12, 13):
+    log.journal.trim(12)
+    for at in (12, 13, 14):
         log.append("sign_in", "asha", at, **A_SIGN_IN)
-    trim_behind(asked, 13)
+    trim_as_it_begins(2, before=14)  # first it looks for what it read last, then it begins anew
     read_along(log)
     read_along(log)
-    assert taken()[7:] == ["sign_in 13"] and gaps() == [(10, 13)]
+    assert taken()[7:] == ["sign_in 11", "sign_in 14"]
+    [(since, until)] = gaps()
+    assert since == 11 and until >= 12
 
 
 # --- Another log ------------------------------------------------------------------------------------------------------
@@ -654,11 +658,11 @@ def process():
 # The party, with what counts beside it; without the pauses that only spare a machine.
 BESIDE = """
 import sys, app
-from runtime import beside
+from runtime import beside, transport
 beside.PROGRAM = sys.executable, "tests/counting.py", "--beside"
 beside.LISTENING_SECONDS, beside.PAUSE_SECONDS = 0, 0.1
-app.again_and_again = lambda sleep, seconds, *tasks: again_and_again(sleep, min(seconds, 0.1), *tasks)
-from runtime.clock import again_and_again
+again_and_again = transport.again_and_again
+transport.again_and_again = lambda party, seconds, *tasks: again_and_again(party, min(seconds, 0.1), *tasks)
 app.main()
 """
 
