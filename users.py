@@ -6,7 +6,7 @@ lets them in no more. Both end their sign-ins everywhere, and a running party ta
 
 A password is derived from the secret key, the name and the person's number. A number never goes down: who comes back
 has another password than before. `python users.py [ADDRESS]` prints a line for each person: name, password, invite
-link.
+link; with `--from NAME` the owner sees later who came by these links.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import secrets
 import unicodedata
 from urllib.parse import quote
 
-from party.reading import MAX_NAME
+from party.reading import MAX_NAME, SOURCE
 from runtime import settings
 from runtime.drafts import draft_of
 from runtime.obstacles import obstacle
@@ -286,20 +286,34 @@ def _known(own, typed):
 # --- In a terminal ----------------------------------------------------------------------------------------------------
 
 
-def invite(address, name, word):
-    """The link that fills in the form. Behind the #, where no server and no proxy ever sees it."""
-    return f"{address}sign-in#name={quote(name)}&password={word}"
+def invite(address, name, word, source=""):
+    """The link that fills in the form: behind the #, which no server and no proxy ever sees. `source`, where the link
+    stood, is for the server."""
+    where = f"?from={source}" if source else ""
+    return f"{address}sign-in{where}#name={quote(name)}&password={word}"
 
 
-def show(people, address):
+def show(people, address, source):
     """Print a line for each: name, password, invite link to the party at `address`, or where it listens."""
-    secret, address = secret_key(), (address or settings.addresses()[-1]).rstrip("/") + "/"
+    secret, address = secret_key(), whole(address)
     for name, number in people.items():
         word = password(secret, name, number)
-        print(f"{name:<10} {word}   {invite(address, name, word)}")
+        print(f"{name:<10} {word}   {invite(address, name, word, source)}")
 
 
-def change(verb, names, address):
+def show_all(address, source):
+    """Print the lines of everybody, and what the first of them has."""
+    show(NUMBERS, address, source)
+    if owner():
+        print(f"{owner()} is the owner: {whole(address)}insights says whether it works.")
+
+
+def whole(address):
+    """The address to put a path behind: this one, or where the party listens."""
+    return (address or settings.addresses()[-1]).rstrip("/") + "/"
+
+
+def change(verb, names, address, source):
     """Change the owner's list, say so, and print the lines of whom it is about."""
     own = read_list() or copy.deepcopy(NOBODY)
     if verb is not add:
@@ -307,7 +321,7 @@ def change(verb, names, address):
     own["address"] = address or own["address"]
     sentence = verb(own, *names)
     write_list(own)
-    show({name: own["people"][name] for name in names if name in own["people"]}, own["address"])
+    show({name: own["people"][name] for name in names if name in own["people"]}, own["address"], source)
     print(f"{sentence} A party that runs takes it up within two seconds.")
 
 
@@ -317,22 +331,25 @@ def is_address(word):
 
 def main():
     parser = argparse.ArgumentParser(
-        usage="python users.py [ADDRESS] | add NAME… | renew NAME… | remove NAME…",
+        usage="python users.py [ADDRESS] | add NAME… | renew NAME… | remove NAME…   [--address ADDRESS] [--from NAME]",
         description="Show the people with their passwords and invite links, or change who they are.",
     )
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--address", default="", help="where the party is; who changes the list need not say it again")
+    parser.add_argument("--from", dest="source", metavar="NAME", default="", help="says in the links where they stood")
     given = parser.parse_args()
     if given.address and not is_address(given.address):
         raise SystemExit(f"--address must begin with https:// or http://, not {given.address!r}.")
+    if given.source and not SOURCE.fullmatch(given.source):
+        raise SystemExit(f"--from takes up to 40 letters, digits, '.', '_' and '-', not {given.source!r}.")
     match given.words:
         case []:
-            show(NUMBERS, given.address or (read_list() or NOBODY)["address"])
+            show_all(given.address or (read_list() or NOBODY)["address"], given.source)
         case [address] if is_address(address):
-            show(NUMBERS, address)
+            show_all(address, given.source)
         case ["add" | "renew" | "remove" as verb, _, *_]:
             secret_key()  # where there can be none, nothing is changed
-            change({"add": add, "renew": renew, "remove": remove}[verb], given.words[1:], given.address)
+            change({"add": add, "renew": renew, "remove": remove}[verb], given.words[1:], given.address, given.source)
         case ["add" | "renew" | "remove" as verb]:
             raise SystemExit(f"Whom? `python users.py {verb} NAME…` says it.")
         case words:

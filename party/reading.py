@@ -3,6 +3,7 @@
 Each takes the event's object, and gives a value that the rules can take as it is, or refuses with `bad_input`.
 """
 
+import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ MAX_NAME, MAX_ID, MAX_KEY = 40, 40, 64
 MAX_SAID = 1_000  # to the owner, and the owner's answer
 MAX_ERROR, MOST_ERRORS = 80, 5  # the first words of a script's mistake, and how many a page tells
 MAX_QUESTION = 120
+SOURCE = re.compile(r"[A-Za-z0-9._-]{1,40}")  # what may stand in a link behind ?from=
 DAY_SECONDS = 86_400  # the longest that a page can have been seen, or waited, in one go
 MOST_TIMES = 1_000_000  # of whatever a page counts
 MONTHS = {f"{month:02}" for month in range(1, 13)}

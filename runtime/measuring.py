@@ -4,7 +4,6 @@ They change nothing in the party, and nobody in it hears of them. Who asks not t
 Privacy Control, is not: what their browser sends all the same is not taken.
 """
 
-import re
 import secrets
 
 from flask import request, session
@@ -15,7 +14,6 @@ from runtime import metrics, web
 from runtime.clock import now
 from runtime.pace import TokenBuckets
 
-SOURCE = re.compile(r"[A-Za-z0-9._-]{1,40}")  # what may stand in a link behind ?from=
 STRANGERS_A_SECOND, STRANGERS_AT_ONCE = 1, 60  # of all together: who opens the form again and again fills no log
 REMEMBERED = 10_000  # browsers at most
 
@@ -69,7 +67,7 @@ def note_arrival():
     if asks_not_to_be_measured():
         return
     session.setdefault("visitor", secrets.token_urlsafe(9))
-    if SOURCE.fullmatch(source := request.args.get("from", "")):
+    if reading.SOURCE.fullmatch(source := request.args.get("from", "")):
         session["source"] = source
 
 

@@ -52,11 +52,16 @@ def written(instance, content):
     (instance / "people.json").write_text(content if isinstance(content, str) else json.dumps(content))
 
 
+def names_shown(said):
+    return [line.split()[0] for line in said.splitlines() if "#name=" in line]
+
+
 def test_until_there_is_a_list_the_six_may_sign_in_and_then_only_who_is_on_it(run):
-    assert [line.split()[0] for line in run().splitlines()] == [*users.PEOPLE]
+    assert names_shown(run()) == [*users.PEOPLE]
     said = run("add", "zoe", "max")
     assert "zoe is the owner" in said
-    assert [line.split()[0] for line in run().splitlines()] == ["zoe", "max"]
+    assert names_shown(listed := run()) == ["zoe", "max"]
+    assert listed.splitlines()[-1].startswith("zoe is the owner: http")
     users.take_up()
     assert (users.number_of("zoe"), users.number_of("asha"), users.name_of("asha")) == (1, None, "asha")
 
@@ -203,6 +208,22 @@ def test_who_is_not_on_the_list_is_answered_with_the_nearest_name(verb, run, ins
 def test_what_is_no_command_is_answered_with_those_that_are(words, run, instance):
     with pytest.raises(SystemExit, match="https://"):
         run(*words)
+    assert not instance.exists()
+
+
+def test_links_can_say_where_they_stood(run, clean_party):
+    for line in (run("--from", "news_1").splitlines()[0], run("add", "asha", "--from", "news_1").splitlines()[0]):
+        assert "/sign-in?from=news_1#name=asha&password=" in line
+        browser = clean_party.app.test_client()
+        browser.get("/" + line.rpartition("/")[2])
+        with browser.session_transaction() as session:
+            assert session["source"] == "news_1"
+
+
+@pytest.mark.parametrize("source", ["my blog", "ñ", "x" * 41, "a&b"])
+def test_what_no_link_can_say_is_answered_with_what_it_can(source, run, instance):
+    with pytest.raises(SystemExit, match="--from takes up to 40 letters"):
+        run("add", "zoe", "--from", source)
     assert not instance.exists()
 
 

@@ -54,6 +54,7 @@ def test_a_password_depends_on_the_secret_the_name_and_the_number():
 def test_the_list_shows_a_line_for_each_person_with_a_link_that_works():
     env = {**os.environ, "PARTY_GUESTS": "2", "HOST": "127.0.0.1", "PORT": "5000"}
     lines = subprocess.check_output([sys.executable, "users.py"], cwd=ROOT, env=env, text=True).splitlines()
+    assert lines.pop() == "asha is the owner: http://127.0.0.1:5000/insights says whether it works."
     assert [line.split()[0] for line in lines] == [*users.PEOPLE, "guest1", "guest2"]
     name, password, link = lines[0].split()
     assert password == password_of("asha")

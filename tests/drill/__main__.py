@@ -278,7 +278,7 @@ class Party:
     def __init__(self, machine, address=f"https://{HOST}/"):
         self.machine, self.address = machine, address
         said = machine.run("/opt/party/deploy/party people")
-        self.passwords = {line.split()[0]: line.split()[1] for line in said.splitlines() if " " in line}
+        self.passwords = {line.split()[0]: line.split()[1] for line in said.splitlines() if "#name=" in line}
 
     def cookies_of(self, name):
         return sign_in_over_http(self.address, name, self.passwords[name])
