@@ -14,7 +14,7 @@ from servers import ROOT, password_of
 import app
 import services
 from party import reading, rules
-from runtime import web
+from runtime import settings, web
 from services import feedback, figures
 
 HOUR, DAY = 60 * rules.MINUTE, 24 * 60 * rules.MINUTE
@@ -175,7 +175,7 @@ def test_it_names_all_that_a_page_measures():
     assert "The party adds how long its own answers took" in part("measured"), "as `took`"
 
 
-@pytest.mark.parametrize("name", services.SERVICES)
+@pytest.mark.parametrize("name", settings.EVERY_SERVICE.split(","))
 def test_it_names_all_that_a_service_keeps(name):
     with closing(sqlite3.connect(":memory:")) as store:
         store.executescript(services.made(name).SCHEMA)

@@ -18,7 +18,6 @@ import pytest
 import servers
 from counting import Counting, gaps, taken
 from servers import ROOT, Server, Victim, free_port, running_redis
-from test_docs import settings_in_code
 
 import services
 import users
@@ -909,5 +908,6 @@ def test_the_lag_is_since_all_was_read_and_where_it_never_was_since_the_party_be
 
 
 def test_there_is_a_service_for_every_name_that_may_be_set():
-    assert ",".join(services.SERVICES) == settings_in_code()["PARTY_SERVICES"]
-    assert [settings.store_of(name).name for name in services.SERVICES] == list(settings.STORES)
+    names = settings.EVERY_SERVICE.split(",")
+    assert [services.made(name).name for name in names] == names
+    assert [settings.store_of(name).name for name in names] == list(settings.STORES)
