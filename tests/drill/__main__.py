@@ -555,7 +555,7 @@ class Emergencies:
         text = (PROJECT / "docs/emergency.md").read_text()
         blocks = re.findall(r"^```\n(.+?)^```", text, re.M | re.S)
         self.commands = {line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()}
-        begins = r"(?:party|systemctl|journalctl|df|/opt/party/deploy/install\.sh) "
+        begins = r"(?:party|systemctl|journalctl|df|mv|/opt/party/deploy/install\.sh) "
         self.commands |= set(re.findall(rf"`({begins}[^`]+)`", re.sub(r"^```.+?^```", "", text, flags=re.M | re.S)))
         self.left = set(self.commands)
 
