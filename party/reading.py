@@ -99,19 +99,19 @@ def optional_key(data: Data) -> str | None:
 def feedback(data: Data) -> dict[str, Any]:
     """What somebody tells the owner: a choice, words, or both. Words that may be missing are left out."""
     about = choice_under(data, "about", ABOUT)
-    told: dict[str, Any] = {"about": about, "talk": data.get("talk") is not None and flag_under(data, "talk")}
+    said: dict[str, Any] = {"about": about, "talk": data.get("talk") is not None and flag_under(data, "talk")}
     if about == "room":
-        told["room"] = room(data)
+        said["room"] = room(data)
     if ABOUT[about]:
-        told["choice"] = choice_under(data, "choice", ABOUT[about])
+        said["choice"] = choice_under(data, "choice", ABOUT[about])
     if not ABOUT[about] or data.get("text"):
-        told["text"] = text_under(data, "text", MAX_SAID)
+        said["text"] = text_under(data, "text", MAX_SAID)
     if about == "problem":
-        told |= {name: one_line(text_under(data, name, MAX_ERROR)) for name in ("version", "error") if data.get(name)}
-    return told
+        said |= {name: one_line(text_under(data, name, MAX_ERROR)) for name in ("version", "error") if data.get(name)}
+    return said
 
 
-def told(data: Data) -> dict[str, Any]:
+def measures(data: Data) -> dict[str, Any]:
     """What a page measured while it was seen. What it does not tell counts as none; times that it may not know are left
     out, and so is whatever else there is."""
     seconds = round(measure_under(data, "seconds", DAY_SECONDS), 1)

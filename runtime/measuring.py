@@ -35,19 +35,19 @@ def offer(app, visitor, submit, keep_pace):
         if "opened" in request.form:
             note_opened(submit)
         else:
-            note_told(visitor(), submit, keep_pace)
+            note_measures(visitor(), submit, keep_pace)
         return "", 204
 
 
-def note_told(who, submit, keep_pace):
-    """Put into the log what the page of `who` tells."""
+def note_measures(who, submit, keep_pace):
+    """Put into the log what the page of `who` measured."""
     if not who:
         raise Refused("signed_out", "You are signed out. Please sign in again.")
     user, sign_in = who
     keep_pace(user)
     took = metrics.took_lately()
     more = {"took": took} if took else {}
-    submit("measured", user, through=sign_in, told=reading.told(web.object_in_form("measured")), **more)
+    submit("measured", user, through=sign_in, measures=reading.measures(web.object_in_form("measured")), **more)
 
 
 def note_opened(submit):

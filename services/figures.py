@@ -11,10 +11,9 @@ import users
 from party.rules import KINDS
 from runtime.journal import nothing_collected
 from services.follow import pseudonym
-from services.reckoning import FEATURES, LET_IN, WEEK, Past, Row, day_named, day_of, day_text, report, week
+from services.reckoning import FEATURES, LET_IN, PERIODS, WEEK, Past, Row, day_named, day_of, day_text, report, week
 
 ROW_DAYS, SUM_DAYS = 90, 365
-REPORTS = (3, 12, 52)  # weeks
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
 
 COUNT = """
@@ -31,7 +30,7 @@ class Figures:
         CREATE TABLE IF NOT EXISTS rows (day TEXT, kind TEXT, who TEXT, subject TEXT, body TEXT,
             PRIMARY KEY (day, kind, who, subject)) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS people (who TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS sums (day TEXT, kind TEXT, body TEXT, PRIMARY KEY (day, kind)) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS reports (weeks INTEGER PRIMARY KEY, at INTEGER, body TEXT);
     """
@@ -41,8 +40,8 @@ class Figures:
 
     def take(self, database, position, command, outcome):
         if outcome["ok"]:
-            if told := told_by_owner(command):
-                database.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", told)
+            if setting := setting_in(command):
+                database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", setting)
             for kind, who, subject, more in done_by(command, outcome):
                 note_person(database, kind, who, command["at"])
                 count(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
@@ -59,7 +58,7 @@ class Figures:
                 close_days(database, past, at)
                 forget(database, day_of(at))
                 self._closed_day = day_of(at)
-            for weeks in REPORTS:
+            for weeks in PERIODS:
                 row = weeks, at, as_json(report(past, weeks, at))
                 database.execute("INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", row)
 
@@ -89,10 +88,10 @@ def source_of(command):
 
 
 def stretch_of(command):
-    """What a page measured while it was visible; it is told at the end of that."""
-    began = command["at"] - round(command["told"]["seconds"] * 1000)
+    """What a page measured while it was visible; it sends that at the end."""
+    began = command["at"] - round(command["measures"]["seconds"] * 1000)
     took = {"took": command["took"]} if "took" in command else {}
-    return command["told"] | took | {"first": began, "until": command["at"]}
+    return command["measures"] | took | {"first": began, "until": command["at"]}
 
 
 def count(database, kind, who, subject, body):
@@ -108,7 +107,7 @@ def note_person(database, kind, who, at):
         database.execute("INSERT OR IGNORE INTO people VALUES (?, ?)", row)
 
 
-def told_by_owner(command):
+def setting_in(command):
     """What the owner set or entered last, and under which name; None for other commands."""
     if command["kind"] == "goals":
         return "goals", as_json({name: command[name] for name in ("question", "spoke", "returned", "voices")})
@@ -128,11 +127,11 @@ def past_in(database):
         for day, kind, who, subject, body in database.execute("SELECT * FROM rows")
     ]
     people = {who: orjson.loads(body) for who, body in database.execute("SELECT * FROM people")}
-    told = {name: orjson.loads(body) for name, body in database.execute("SELECT * FROM told")}
+    settings = {name: orjson.loads(body) for name, body in database.execute("SELECT * FROM settings")}
     sums = {}
     for day, kind, body in database.execute("SELECT * FROM sums"):
         sums.setdefault(day_named(day), {})[kind] = orjson.loads(body)
-    return Past(rows, people, sums, told)
+    return Past(rows, people, sums, settings)
 
 
 def close_days(database, past, at):
@@ -156,7 +155,7 @@ def forget(database, today):
     database.execute("DELETE FROM people WHERE who NOT IN (SELECT who FROM rows)")
     database.execute("DELETE FROM sums WHERE day < ?", (day_text(today - SUM_DAYS),))
     month = day_text(today - SUM_DAYS)[:7]
-    database.execute("DELETE FROM told WHERE name LIKE 'spent %' AND name < ?", (f"spent {month}",))
+    database.execute("DELETE FROM settings WHERE name LIKE 'spent %' AND name < ?", (f"spent {month}",))
 
 
 def as_json(thing):

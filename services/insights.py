@@ -12,7 +12,7 @@ import sqlite3
 import time
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, redirect, request, stream_template, url_for
+from flask import Blueprint, Response, g, redirect, request, session, stream_template, url_for
 from werkzeug.exceptions import NotFound
 
 import users
@@ -21,15 +21,14 @@ from party.rules import Refused
 from runtime import clock, records, settings, web
 from runtime.journal import Unavailable
 from services import follow
+from services.reckoning import ENOUGH, PERIODS, verdict
 
 log = logging.getLogger("party.insights")
 
-PERIODS = (3, 12, 52)  # weeks
-ENOUGH = 10  # people, rooms or answers: of fewer the page says how many, and claims nothing
 UNANSWERED, ANSWERED = 50, 20  # how many the inbox shows of each
 STANDS_STILL_AFTER = 2 * 60 * 60 * 1_000  # a report is made anew each hour, also when nothing happens
 PATIENCE_SECONDS, LOOK_EVERY_SECONDS = 2, 0.05  # until what the owner said has come through the log into its store
-PAUSE_AFTER_SECONDS = 0.005  # of work on a page
+PAUSE_AFTER_SECONDS = 0.005  # of work on a page or a file
 NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
 
 
@@ -38,16 +37,17 @@ def offer(app, visitor, submit):
     command into the log."""
     pages = Blueprint("insights", __name__)
 
-    def owner():
-        """Who asks, if that is the owner. For everybody else there is nothing here."""
-        who = visitor()
-        if not who or who[0] != users.owner():
-            raise NotFound
-        return who
+    @pages.before_app_request
+    def hide_from_others():
+        """For everybody but the owner there is nothing here, by whatever method and at whatever address below."""
+        if is_ours(request.path):
+            g.owner = visitor()
+            if not is_owner(g.owner):
+                session.accessed = False  # or a header, `Vary: Cookie`, would set this 404 apart from others
+                raise NotFound
 
     @pages.get("/insights")
     def show():
-        owner()
         try:
             return page(weeks_in(request.args))
         except Refused as refusal:
@@ -55,7 +55,6 @@ def offer(app, visitor, submit):
 
     @pages.get("/insights/<name>.csv")
     def table(name):
-        owner()
         if name not in TABLES:
             raise NotFound
         try:
@@ -65,30 +64,31 @@ def offer(app, visitor, submit):
 
     @pages.post("/insights/<kind>")
     def say(kind):
-        user, sign_in = owner()
         if kind not in SAYINGS:
             raise NotFound
-        weeks, (read, page_has) = PERIODS[0], SAYINGS[kind]
+        weeks, (read, is_kept), (user, sign_in) = PERIODS[0], SAYINGS[kind], g.owner
         try:
-            form = our_form()
-            weeks, body = weeks_in(form), read(form)
+            web.ensure_our_form()
+            weeks, body = weeks_in(request.form), read(request.form)
             submit(kind, user, through=sign_in, **body)
         except Refused as refusal:
             return page(weeks, refusal, kind), 400
         except Unavailable as error:
             return page(weeks, Refused("unavailable", NOT_KEPT, id=records.not_kept(log, error)), kind), 503
-        wait_until(lambda: page_has(weeks, body))
+        wait_until(lambda: is_kept(body))
         return redirect(url_for("insights.show", weeks=weeks, _anchor=kind), 303)
 
     pages.add_app_template_filter(moment)
     app.register_blueprint(pages)
 
 
-def our_form():
-    """What was entered. Refuses what does not come from our page."""
-    if not web.is_our_form():
-        raise Refused("bad_input", "That form was too old. Please try again.")
-    return request.form
+def is_ours(path):
+    """Whether that is the owner's page or below it. Slashes too many lead to it as well."""
+    return path.strip("/").partition("/")[0] == "insights"
+
+
+def is_owner(who):
+    return who is not None and who[0] == users.owner()
 
 
 def wait_until(is_so):
@@ -112,6 +112,7 @@ def page(weeks, refusal=None, kind=None):
         sentiment=sentiment,
         why_no_sentiment=None if sentiment else why_nothing("feedback"),
         unanswered=unanswered(),
+        more_unanswered=max(0, how_many_unanswered() - UNANSWERED),
         answered=answered(),
         most_characters={"question": reading.MAX_QUESTION, "answer": reading.MAX_SAID},
         refusal=refusal and refusal.ack,
@@ -121,7 +122,8 @@ def page(weeks, refusal=None, kind=None):
 
 
 def with_pauses(parts):
-    """The same, with time for others in between: to write the page of a year takes a tenth of a second."""
+    """The same, with time for others in between: to write the page of a year takes a tenth of a second, a file of all
+    that people said longer."""
     paused = time.monotonic()
     for part in parts:
         yield part
@@ -145,20 +147,50 @@ def moment(milliseconds):
 # --- What stands in the stores ----------------------------------------------------------------------------------------
 
 
-def rows(store, query, *values):
-    """What a service's store has; nothing where there is none yet, or none that can be read."""
+def each_row(store, query, *values):
+    """What a service's store has, one after the other; nothing where there is none yet, or none that can be read."""
     try:
         with follow.reading(store) as database:
-            return database.execute(query, values).fetchall() if database else []
+            if database:
+                yield from database.execute(query, values)
     except sqlite3.Error as error:
         log.warning("What the service %s keeps cannot be read: %s.", store, error)
-        return []
+
+
+def rows(store, query, *values):
+    return list(each_row(store, query, *values))
 
 
 def report_of(weeks):
-    """The figures' report, None where there is none yet."""
+    """The figures' report, None where there is none yet; with what the owner has entered since it was made."""
     found = rows("figures", "SELECT body FROM reports WHERE weeks = ?", weeks)
-    return json.loads(found[0]["body"]) if found else None
+    return up_to_date(json.loads(found[0]["body"]), owner_settings()) if found else None
+
+
+def owner_settings():
+    """What the owner set and entered last, by name. The figures keep it at once, and reckon with it when they can."""
+    return {row["name"]: json.loads(row["body"]) for row in rows("figures", "SELECT name, body FROM settings")}
+
+
+def up_to_date(report, settings_now):
+    """The report with the owner's question, goals and costs as they are now. Nothing is claimed that is not reckoned
+    yet: what a new person cost comes with the next report."""
+    goals = {"question": report["question"], **report["goals"], **settings_now.get("goals", {})}
+    question = goals.pop("question")
+    if goals != report["goals"]:
+        reached = verdict(report["spoke"], report["returned"], goals, report["by_week"][-1]["people"])
+        report |= {"goals": goals, "verdict": reached}
+    costs = {cost["month"]: cost for cost in report["costs"]}
+    for month, amount in spent_in(settings_now).items():
+        if month not in costs or costs[month]["spent"] != amount:
+            costs[month] = {"month": month, "spent": amount, "new_people": None, "each": None}
+    return report | {"question": question, "costs": [costs[month] for month in sorted(costs)]}
+
+
+def spent_in(settings_now):
+    """month → what was spent then."""
+    spent = {name: body for name, body in settings_now.items() if name.startswith("spent ")}
+    return {name.removeprefix("spent "): body["amount"] for name, body in spent.items()}
 
 
 def sentiment_report():
@@ -167,15 +199,22 @@ def sentiment_report():
     return json.loads(found[0]["body"]) if found else None
 
 
+# Of who said something in words, or wants to be talked to: a tap alone asks for no answer.
+FOR_INBOX = "FROM feedback WHERE (text > '' OR name IS NOT NULL) AND answer IS"
+
+
 def unanswered():
-    """What people said in words; who has waited longest comes first."""
-    return rows("feedback", "SELECT * FROM feedback WHERE text > '' AND answer IS NULL ORDER BY at LIMIT ?", UNANSWERED)
+    """Who has waited longest comes first."""
+    return rows("feedback", f"SELECT * {FOR_INBOX} NULL ORDER BY at LIMIT ?", UNANSWERED)
+
+
+def how_many_unanswered():
+    return sum(row["count"] for row in each_row("feedback", f"SELECT count(*) AS count {FOR_INBOX} NULL"))
 
 
 def answered():
     """What has its answer, the latest first."""
-    query = "SELECT * FROM feedback WHERE text > '' AND answer IS NOT NULL ORDER BY answered_at DESC LIMIT ?"
-    return rows("feedback", query, ANSWERED)
+    return rows("feedback", f"SELECT * {FOR_INBOX} NOT NULL ORDER BY answered_at DESC LIMIT ?", ANSWERED)
 
 
 # --- What the owner says ----------------------------------------------------------------------------------------------
@@ -189,7 +228,7 @@ def weeks_in(form):
     return int(weeks)
 
 
-def answer(form):
+def answer_in(form):
     """Refuses an answer to nothing."""
     body = reading.answer(form)
     if not rows("feedback", "SELECT 1 FROM feedback WHERE id = ?", body["to"]):
@@ -197,79 +236,113 @@ def answer(form):
     return body | {"text": body["text"].replace("\r\n", "\n")}
 
 
-def has_answer(_, body):
+def has_answer(body):
     return bool(rows("feedback", "SELECT 1 FROM feedback WHERE id = ? AND answer = ?", body["to"], body["text"]))
 
 
-def has_goals(weeks, body):
-    report = report_of(weeks)
-    return report is not None and {"question": report["question"], **report["goals"]} == body
+def has_goals(body):
+    return owner_settings().get("goals") == body
 
 
-def has_spent(weeks, body):
-    return any((cost["month"], cost["spent"]) == (body["month"], body["amount"]) for cost in part(weeks, "costs"))
+def has_spent(body):
+    return spent_in(owner_settings()).get(body["month"]) == body["amount"]
 
 
-# kind of command: (what reads its form, whether the page of so many weeks shows it already)
+# kind of command: (what reads its form, whether it has come through the log into its store)
 SAYINGS = {
     "goals": (reading.goals, has_goals),
     "spent": (reading.spent, has_spent),
-    "answer": (answer, has_answer),
+    "answer": (answer_in, has_answer),
 }
 
 # --- The page's tables as files ---------------------------------------------------------------------------------------
 
 
-def part(weeks, name, none=()):
+def part_of_report(weeks, name, none=()):
     return (report_of(weeks) or {}).get(name, none)
 
 
-def returns(weeks):
-    shares = ("spoke", "returned", "spoke_again", "listened_again")
-    return [{"what": what, "share": part(weeks, what, none=None)} for what in shares]
+def part_of_sentiment(name, none=()):
+    return (sentiment_report() or {}).get(name, none)
 
 
-def cohorts(weeks):
-    for cohort in part(weeks, "cohorts"):
+def rows_of_period(weeks):
+    """What holds for all of it, in one row."""
+    if report := report_of(weeks):
+        yield report | {f"{name}_goal": goal for name, goal in report["goals"].items()}
+
+
+def rows_of_returns(weeks):
+    """Who came again, who did not, and how many did after longer."""
+    if report := report_of(weeks):
+        shares = {name: report[name] for name in ("spoke", "returned", "spoke_again", "listened_again")}
+        shares |= {"lost": report["churn"]["lost"], "won_back": {"count": report["churn"]["won_back"]}}
+        yield from ({"what": name, "share": share} for name, share in shares.items())
+
+
+def rows_of_cohorts(weeks):
+    for cohort in part_of_report(weeks, "cohorts"):
         for later, came_back in enumerate(cohort["came_back"], start=1):
             yield cohort | {"weeks_later": later, "came_back": came_back}
 
 
-def errors(weeks):
-    if found := part(weeks, "errors", none=None):
-        yield {"what": "unavailable", "times": (found["unavailable"] or {"count": 0})["count"]}
-        yield from ({"what": what, "times": found[what]} for what in ("mistakes", "reconnections"))
+def rows_of_errors(weeks):
+    """How often; of the answers that failed also of how many, with the interval. Of script errors those that were told
+    in words stand behind all there were."""
+    if found := part_of_report(weeks, "errors", none=None):
+        unavailable = found["unavailable"] or {"count": 0}
+        yield unavailable | {"what": "unavailable", "times": unavailable["count"]}
+        yield from ({"what": what, "times": found[what]} for what in ("mistakes", "reconnections", "failed"))
         yield from ({"what": error["words"], "times": error["times"]} for error in found["script_errors"])
 
 
-def share(name):
+def rows_of_losing(_):
+    """The question of Sean Ellis: who would be very disappointed, and from how many percent on that is good."""
+    if found := sentiment_report():
+        yield found | {"very": found["losing"]}
+
+
+def rows_of_gaps(weeks):
+    for service, gaps in (("figures", part_of_report(weeks, "gaps")), ("feedback", part_of_sentiment("gaps"))):
+        yield from ({"service": service} | gap for gap in gaps)
+
+
+def columns_of_share(name):
     """The columns of a share: how many of how many, and the ends of its interval, from 0 to 1."""
     return f"{name}_count {name}_of {name}_low {name}_high"
 
 
 # name → (columns, what gives the rows for so many weeks)
 TABLES = {
-    "funnel": (f"step people guests {share('share')}", lambda weeks: part(weeks, "funnel")),
-    "returns": (f"what {share('share')}", returns),
+    "period": (
+        "since until single_since weeks at rooms people question verdict spoke_goal returned_goal voices_goal",
+        rows_of_period,
+    ),
+    "funnel": (f"step people guests {columns_of_share('share')}", lambda weeks: part_of_report(weeks, "funnel")),
+    "returns": (f"what {columns_of_share('share')}", rows_of_returns),
     "weeks": (
-        f"first_day people rooms visits {share('spoke')} {share('returned')} {share('voices')} seconds"
-        f" {share('bounce')} {share('activated')}",
-        lambda weeks: part(weeks, "by_week"),
+        " ".join(
+            ["first_day people rooms visits seconds"]
+            + [columns_of_share(name) for name in ("spoke", "returned", "voices", "bounce", "activated")]
+        ),
+        lambda weeks: part_of_report(weeks, "by_week"),
     ),
-    "cohorts": (f"first_day people weeks_later {share('came_back')}", cohorts),
-    "features": (f"kind times {share('people')}", lambda weeks: part(weeks, "features")),
-    "sources": ("source opened came_in spoke", lambda weeks: part(weeks, "sources")),
-    "costs": ("month spent new_people each", lambda weeks: part(weeks, "costs")),
-    "speed": ("first_day visits paint live wait slowest took", lambda weeks: part(weeks, "speed")),
-    "errors": ("what times", errors),
-    "gaps": ("since until", lambda weeks: part(weeks, "gaps")),
+    "cohorts": (f"first_day people weeks_later {columns_of_share('came_back')}", rows_of_cohorts),
+    "features": (f"kind times {columns_of_share('people')}", lambda weeks: part_of_report(weeks, "features")),
+    "sources": ("source opened came_in spoke", lambda weeks: part_of_report(weeks, "sources")),
+    "costs": ("month spent new_people each", lambda weeks: part_of_report(weeks, "costs")),
+    "speed": ("first_day visits paint live wait slowest took", lambda weeks: part_of_report(weeks, "speed")),
+    "errors": ("what times of low high", rows_of_errors),
+    "gaps": ("service since until", rows_of_gaps),
     "sentiment": (
-        f"first_day {share('yes')} {share('partly')} {share('no')}",
-        lambda _: (sentiment_report() or {"weeks": ()})["weeks"],
+        " ".join(["first_day", *map(columns_of_share, ("yes", "partly", "no"))]),
+        lambda _: part_of_sentiment("weeks"),
     ),
+    "losing": (f"{columns_of_share('very')} mark at", rows_of_losing),
     "feedback": (
         "id at about choice text name version error answer answered_at",
-        lambda _: map(dict, rows("feedback", "SELECT * FROM feedback ORDER BY at")),
+        # In the order of the store: to sort all that was said would keep everybody waiting.
+        lambda _: map(dict, each_row("feedback", "SELECT * FROM feedback ORDER BY rowid")),
     ),
 }
 
@@ -280,7 +353,8 @@ def as_file(name, weeks):
     text = io.StringIO()
     writer = csv.DictWriter(text, columns.split(), extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(map(flat, rows_for(weeks)))
+    for row in with_pauses(rows_for(weeks)):
+        writer.writerow(flat(row))
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
     return Response(text.getvalue(), mimetype="text/csv", headers=headers)
 

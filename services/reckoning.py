@@ -21,7 +21,8 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 WEEK = 7  # days
 
 Z = 1.959964  # of the normal distribution: 95 % lie within so many standard deviations
-ENOUGH = 10  # people: nothing is claimed on fewer
+ENOUGH = 10  # people, rooms or answers: nothing is claimed on fewer
+PERIODS = (3, 12, 52)  # weeks, that there is a report of each
 QUESTION = "Will people come and take part in text discussions?"
 GOALS = {"spoke": 50, "returned": 40, "voices": 80}  # percent, until the owner sets others
 
@@ -79,7 +80,7 @@ class Past:
     rows: list[Row] = field(default_factory=list)
     people: dict[str, dict[str, Any]] = field(default_factory=dict)  # pseudonym → "first": when they came, "guest"
     sums: dict[int, dict[str, Any]] = field(default_factory=dict)  # day → kind → what was reckoned once
-    told: dict[str, dict[str, Any]] = field(default_factory=dict)  # what the owner set and entered
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # what the owner set and entered
     _spans: dict[tuple[int, int], "Span"] = field(default_factory=dict)
 
     def span(self, since, until):
@@ -146,7 +147,7 @@ class Span:
             times[row.who] = min(row.body["first"], times.get(row.who, row.body["first"]))
         return times
 
-    def told(self, name):
+    def measured(self, name):
         """What pages measured under that name, each once; without those that do not know it."""
         return [row.body[name] for row in self.of_kind("measured") if row.body.get(name) is not None]
 
@@ -159,7 +160,7 @@ def report(past, weeks, at):
     span = past.span(single_since, until)
     firsts = range(since, until, WEEK)
     by_week = [week(past, first, at) if first >= single_since else kept_week(past, first) for first in firsts]
-    goals = {**GOALS, **past.told.get("goals", {})}
+    goals = {**GOALS, **past.settings.get("goals", {})}
     question = goals.pop("question", QUESTION)
     spoke = share(len(span.who_did("message")), len(span.there))
     returned = came_again(past, span.times_of("message"), None, at)
@@ -284,12 +285,12 @@ def rooms_opened(span):
 
 
 def speed(span, first):
-    """Medians: of what each page told of itself, and of what the server told beside it."""
-    waits, took = span.told("wait"), span.told("took")
+    """Medians: of what each page measured of itself, and the server beside it."""
+    waits, took = span.measured("wait"), span.measured("took")
     return {
         "first_day": day_text(first),
-        "paint": middle(span.told("paint")),
-        "live": middle(span.told("live")),
+        "paint": middle(span.measured("paint")),
+        "live": middle(span.measured("live")),
         "wait": middle(wait["median"] for wait in waits),
         "slowest": middle(wait["slowest"] for wait in waits),
         "took": middle(each["median"] for each in took),
@@ -414,8 +415,8 @@ def costs(past):
     by_month = Counter()
     for day, count in new.items():
         by_month[day_text(day)[:7]] += count
-    months = sorted(name.removeprefix("spent ") for name in past.told if name.startswith("spent "))
-    spent = {month: past.told[f"spent {month}"]["amount"] for month in months}
+    months = sorted(name.removeprefix("spent ") for name in past.settings if name.startswith("spent "))
+    spent = {month: past.settings[f"spent {month}"]["amount"] for month in months}
     return [
         {
             "month": month,
@@ -445,14 +446,14 @@ def features(span):
 
 
 def errors(span):
-    asked, unavailable = sum(span.told("asked")), sum(span.told("unavailable"))
-    words = Counter(itertools.chain(*span.told("errors")))
+    asked, unavailable = sum(span.measured("asked")), sum(span.measured("unavailable"))
+    words = Counter(itertools.chain(*span.measured("errors")))
     return {
         "unavailable": share(unavailable, max(asked, unavailable)),
         "script_errors": [{"words": text, "times": times} for text, times in words.most_common(SCRIPT_ERRORS)],
-        "failed": sum(span.told("failed")),
+        "failed": sum(span.measured("failed")),
         "mistakes": sum(row.body["n"] for row in span.of_kind("mistake")),
-        "reconnections": sum(span.told("reconnections")),
+        "reconnections": sum(span.measured("reconnections")),
     }
 
 

@@ -64,14 +64,14 @@ const RoomMenu = {
             {{ words.menu.invite }} <small>{{ words.menu.inviteHint }}</small>
           </button>
         </li>
-        <li>
-          <button class="menu__item" @click="choose('tell-us')">
-            {{ words.party.tellUs }} <small>{{ words.menu.tellUsHint }}</small>
-          </button>
-        </li>
         <li v-if="isHost">
           <button class="menu__item" :disabled="!canExtend" @click="choose('extend')">
             {{ words.menu.extend }} <small>{{ wish }}</small>
+          </button>
+        </li>
+        <li>
+          <button class="menu__item" @click="choose('tell-us')">
+            {{ words.party.tellUs }} <small>{{ words.menu.tellUsHint }}</small>
           </button>
         </li>
       </ul>

@@ -275,9 +275,9 @@ def comings(plan):
 
 def measurings(plan):
     for visit in plan.visits:
-        for end, told in visit.stretches:
+        for end, measures in visit.stretches:
             took = {"median": 1.2, "slowest": 9.5, "count": 200}
-            yield command(plan.begins(visit.evening) + end, "measured", visit.name, told=told, took=took)
+            yield command(plan.begins(visit.evening) + end, "measured", visit.name, measures=measures, took=took)
 
 
 def happenings(plan):
@@ -384,13 +384,13 @@ def came_again(first, again):
 def week(plan, evenings, spoke, present):
     here = {name for name, own in present.items() if set(own) & set(evenings)}
     talks = [talk for talk in plan.talks if talk.evening in evenings]
-    visits = [[told for _, told in visit.stretches] for visit in plan.visits if visit.evening in evenings]
-    seconds = [sum(told["seconds"] for told in visit) for visit in visits]
+    visits = [[measures for _, measures in visit.stretches] for visit in plan.visits if visit.evening in evenings]
+    seconds = [sum(measures["seconds"] for measures in visit) for visit in visits]
     first = {name: [e for e in own if e in evenings] for name, own in spoke.items() if set(own) & set(evenings)}
     inside = Counter()
     for visit in plan.visits:
         if visit.evening in evenings:
-            inside[visit.name] += sum(told["inside"] for _, told in visit.stretches)
+            inside[visit.name] += sum(measures["inside"] for _, measures in visit.stretches)
     active = {name for name, seconds in inside.items() if seconds >= 120} | first.keys()
     bounces = sum(sum(t["seconds"] for t in visit) < 10 and not any(t["inside"] for t in visit) for visit in visits)
     return {
@@ -446,29 +446,29 @@ def costs(plan):
     return [(month, plan.spent, new, round(plan.spent / new, 2))] if plan.spent else []
 
 
-def told_in(plan, evenings):
-    return [told for visit in plan.visits if visit.evening in evenings for _, told in visit.stretches]
+def measures_in(plan, evenings):
+    return [measures for visit in plan.visits if visit.evening in evenings for _, measures in visit.stretches]
 
 
 def speed(plan, evenings):
-    told = told_in(plan, evenings)
+    measures = measures_in(plan, evenings)
     return {
-        "paint": median([each["paint"] for each in told if "paint" in each]),
-        "live": median([each["live"] for each in told if "live" in each]),
-        "wait": median([each["wait"]["median"] for each in told]),
-        "slowest": median([each["wait"]["slowest"] for each in told]),
-        "took": 1.2 if told else None,
+        "paint": median([each["paint"] for each in measures if "paint" in each]),
+        "live": median([each["live"] for each in measures if "live" in each]),
+        "wait": median([each["wait"]["median"] for each in measures]),
+        "slowest": median([each["wait"]["slowest"] for each in measures]),
+        "took": 1.2 if measures else None,
     }
 
 
 def errors(plan):
-    told = told_in(plan, range(EVENINGS))
+    measures = measures_in(plan, range(EVENINGS))
     total = Counter()
-    for each in told:
+    for each in measures:
         total.update({name: each[name] for name in ("asked", "unavailable", "failed", "reconnections")})
     return {
         "unavailable": share(total["unavailable"], total["asked"]),
-        "script_errors": Counter(words for each in told for words in each["errors"]),
+        "script_errors": Counter(words for each in measures for words in each["errors"]),
         "failed": total["failed"],
         "mistakes": 0,
         "reconnections": total["reconnections"],

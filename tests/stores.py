@@ -31,6 +31,12 @@ def keep_report(folder, report, weeks=3):
         database.execute("INSERT OR REPLACE INTO reports (weeks, at, body) VALUES (?, ?, ?)", row)
 
 
+def keep_setting(folder, name, body):
+    """As the figures do with what the owner enters, before they reckon with it."""
+    with writing(folder, Figures) as database:
+        database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(body)))
+
+
 def keep_feedback(folder, *rows, sentiment=None):
     """As the feedback's service does."""
     with writing(folder, Feedback) as database:

@@ -125,7 +125,7 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert f"`text` (≤ {reading.MAX_SAID:,})" in contract and f"`error?` (≤ {reading.MAX_ERROR})" in contract
     told = section(CONTRACT, "What the owner is told")
     assert all(", ".join(f"`{choice}`" for choice in choices) in told for choices in reading.ABOUT.values())
-    measured = reading.told({"seconds": 1, "paint": 1, "live": 1, "wait": {"median": 1, "slowest": 1}})
+    measured = reading.measures({"seconds": 1, "paint": 1, "live": 1, "wait": {"median": 1, "slowest": 1}})
     assert set(first_column(told)) == {"about", *reading.ABOUT, *measured}
     assert f"≤ {reading.DAY_SECONDS:,}" in told and f"up to five (≤ {reading.MAX_ERROR} each)" in told
     assert reading.MOST_ERRORS == 5 and feedback.ANSWERS == 20 and "the newest twenty first" in told

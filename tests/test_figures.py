@@ -49,8 +49,8 @@ def reports(database):
     return {weeks: json.loads(body) for weeks, body in database.execute("SELECT weeks, body FROM reports")}
 
 
-class Told:
-    """A store that is told single commands: `told.of("asha", "message", 3 * DAY, room="r")` was three days ago."""
+class MadeUpPast:
+    """A store of single commands: `past.of("asha", "message", 3 * DAY, room="r")` was three days ago."""
 
     def __init__(self, database):
         self.database, self.figures = database, Figures()
@@ -62,7 +62,7 @@ class Told:
 
     def visit(self, user, ago, seconds, inside=0, **more):
         """A stretch that ended so long ago."""
-        self.of(user, "measured", ago, told=stretch(seconds, inside) | more)
+        self.of(user, "measured", ago, measures=stretch(seconds, inside) | more)
 
     def report(self, weeks=3, at=AT):
         self.figures.rest(self.database, at)
@@ -75,9 +75,9 @@ def stretch(seconds, inside=0):
 
 
 @pytest.fixture
-def told():
+def past():
     with store() as database:
-        yield Told(database)
+        yield MadeUpPast(database)
 
 
 GUESTS = {f"guest{n}": 1 for n in (1, 2, 3)}
@@ -130,10 +130,10 @@ def test_the_figures_of_a_fortnight_come_out_exactly(name, seed):
 def test_what_happens_in_a_fortnight_is_what_pages_and_people_can_tell():
     for command in fortnight.commands(fortnight.fortnight("dying", AT)):
         if command["kind"] == "measured":
-            assert reading.told(command["told"]) == command["told"]
+            assert reading.measures(command["measures"]) == command["measures"]
         elif command["kind"] == "feedback":
-            told = reading.feedback(command)
-            assert {name: command[name] for name in told} == told
+            said = reading.feedback(command)
+            assert {name: command[name] for name in said} == said
         elif command["kind"] == "spent":
             assert reading.spent({name: str(command[name]) for name in ("month", "amount")})["amount"] == 120
 
@@ -241,73 +241,73 @@ def test_any_share_lies_in_its_interval():
 
 
 @pytest.mark.parametrize(("gap", "visits"), [(29, 1), (30, 1), (31, 2)])
-def test_half_an_hour_ends_a_visit(told, gap, visits):
-    told.visit("asha", 3 * HOUR, seconds=60)
-    told.visit("asha", 3 * HOUR - gap * MINUTE - 30 * SECOND, seconds=30)
-    week = told.report()["by_week"][-1]
+def test_half_an_hour_ends_a_visit(past, gap, visits):
+    past.visit("asha", 3 * HOUR, seconds=60)
+    past.visit("asha", 3 * HOUR - gap * MINUTE - 30 * SECOND, seconds=30)
+    week = past.report()["by_week"][-1]
     assert (week["visits"], week["seconds"]) == (visits, 90 if visits == 1 else 45)
 
 
-def test_a_visit_over_midnight_is_one_of_the_day_on_which_it_began(told):
+def test_a_visit_over_midnight_is_one_of_the_day_on_which_it_began(past):
     to_midnight = 22 * HOUR  # AT is at 22:00
-    told.visit("asha", to_midnight + 6 * DAY + 5 * MINUTE, seconds=600, inside=600)
-    told.visit("asha", to_midnight + 6 * DAY - 20 * MINUTE, seconds=300)
-    before, last = told.report()["by_week"][-2:]
+    past.visit("asha", to_midnight + 6 * DAY + 5 * MINUTE, seconds=600, inside=600)
+    past.visit("asha", to_midnight + 6 * DAY - 20 * MINUTE, seconds=300)
+    before, last = past.report()["by_week"][-2:]
     assert (before["visits"], before["seconds"], last["visits"]) == (1, 900, 0)
 
 
-def test_who_has_two_tabs_has_one_visit(told):
-    told.visit("asha", 100 * MINUTE, seconds=10)
-    told.visit("asha", 60 * MINUTE, seconds=3_600)  # was open before that, and tells later
-    told.visit("asha", 40 * MINUTE, seconds=10)
-    assert told.report()["by_week"][-1]["visits"] == 1
+def test_who_has_two_tabs_has_one_visit(past):
+    past.visit("asha", 100 * MINUTE, seconds=10)
+    past.visit("asha", 60 * MINUTE, seconds=3_600)  # was open before that, and tells later
+    past.visit("asha", 40 * MINUTE, seconds=10)
+    assert past.report()["by_week"][-1]["visits"] == 1
 
 
 @pytest.mark.parametrize(
     ("seconds", "inside", "bounces"), [(9.9, 0, 1), (10, 0, 0), (5, 2, 0)], ids=["short", "long enough", "in a room"]
 )
-def test_who_leaves_within_ten_seconds_and_saw_no_room_bounces(told, seconds, inside, bounces):
-    told.visit("asha", HOUR, seconds, inside)
-    assert pair(told.report()["by_week"][-1]["bounce"]) == (bounces, 1)
+def test_who_leaves_within_ten_seconds_and_saw_no_room_bounces(past, seconds, inside, bounces):
+    past.visit("asha", HOUR, seconds, inside)
+    assert pair(past.report()["by_week"][-1]["bounce"]) == (bounces, 1)
 
 
-def test_two_minutes_in_a_room_or_a_message_activate(told):
-    told.visit("asha", HOUR, seconds=70, inside=60)
-    told.visit("asha", 4 * HOUR, seconds=70, inside=60)  # of two visits: together two minutes
-    told.visit("bilal", HOUR, seconds=600, inside=119)
-    told.of("chen", "message", HOUR, room="r")
-    told.of("dana", "watch", HOUR, room="r")
-    assert pair(told.report()["by_week"][-1]["activated"]) == (2, 4)
+def test_two_minutes_in_a_room_or_a_message_activate(past):
+    past.visit("asha", HOUR, seconds=70, inside=60)
+    past.visit("asha", 4 * HOUR, seconds=70, inside=60)  # of two visits: together two minutes
+    past.visit("bilal", HOUR, seconds=600, inside=119)
+    past.of("chen", "message", HOUR, room="r")
+    past.of("dana", "watch", HOUR, room="r")
+    assert pair(past.report()["by_week"][-1]["activated"]) == (2, 4)
 
 
-def test_the_same_evening_on_the_other_side_of_midnight_is_no_return(told):
-    told.of("asha", "message", 9 * DAY, room="r")
-    told.of("asha", "message", 9 * DAY - 3 * HOUR, room="r")
-    assert pair(told.report()["returned"]) == (0, 1)
-    told.of("asha", "sign_in", 8 * DAY, sign_in="s")
-    report = told.report()
+def test_the_same_evening_on_the_other_side_of_midnight_is_no_return(past):
+    past.of("asha", "message", 9 * DAY, room="r")
+    past.of("asha", "message", 9 * DAY - 3 * HOUR, room="r")
+    assert pair(past.report()["returned"]) == (0, 1)
+    past.of("asha", "sign_in", 8 * DAY, sign_in="s")
+    report = past.report()
     assert (pair(report["returned"]), pair(report["spoke_again"])) == ((1, 1), (0, 1))
 
 
-def test_who_comes_after_more_than_a_week_has_not_returned_within_one(told):
-    told.of("asha", "message", 9 * DAY, room="r")
-    told.of("asha", "message", 2 * DAY - MINUTE, room="s")
-    assert pair(told.report()["returned"]) == (0, 1)
+def test_who_comes_after_more_than_a_week_has_not_returned_within_one(past):
+    past.of("asha", "message", 9 * DAY, room="r")
+    past.of("asha", "message", 2 * DAY - MINUTE, room="s")
+    assert pair(past.report()["returned"]) == (0, 1)
 
 
-def test_of_whom_the_week_is_not_over_nothing_is_said(told):
-    told.of("asha", "message", 7 * DAY - MINUTE, room="r")
-    told.of("asha", "message", DAY, room="s")
-    report = told.report()
+def test_of_whom_the_week_is_not_over_nothing_is_said(past):
+    past.of("asha", "message", 7 * DAY - MINUTE, room="r")
+    past.of("asha", "message", DAY, room="s")
+    report = past.report()
     assert report["returned"] is None and report["spoke_again"] is None
-    assert pair(told.report(at=AT + 2 * MINUTE)["returned"]) == (1, 1)
+    assert pair(past.report(at=AT + 2 * MINUTE)["returned"]) == (1, 1)
 
 
-def test_cells_that_are_not_over_are_blank(told):
-    told.of("asha", "sign_in", 20 * DAY, sign_in="s")
-    told.of("bilal", "sign_in", 9 * DAY, sign_in="s")
-    told.of("asha", "sign_in", 2 * DAY, sign_in="s")
-    cohorts = told.report()["cohorts"]
+def test_cells_that_are_not_over_are_blank(past):
+    past.of("asha", "sign_in", 20 * DAY, sign_in="s")
+    past.of("bilal", "sign_in", 9 * DAY, sign_in="s")
+    past.of("asha", "sign_in", 2 * DAY, sign_in="s")
+    cohorts = past.report()["cohorts"]
     assert [(each["people"], list(map(pair, each["came_back"]))) for each in cohorts] == [
         (1, [(0, 1), (1, 1)]),
         (1, [(0, 1), None]),
@@ -315,28 +315,28 @@ def test_cells_that_are_not_over_are_blank(told):
     ]
 
 
-def test_who_was_there_before_the_period_is_not_new_in_it(told):
-    told.of("asha", "sign_in", 30 * DAY, sign_in="s")
-    told.of("asha", "message", DAY, room="r")
-    report = told.report()
+def test_who_was_there_before_the_period_is_not_new_in_it(past):
+    past.of("asha", "sign_in", 30 * DAY, sign_in="s")
+    past.of("asha", "message", DAY, room="r")
+    report = past.report()
     assert (report["people"], pair(report["spoke"])) == (1, (1, 1))
     assert report["funnel"][0]["people"] == 0 and all(cohort["people"] == 0 for cohort in report["cohorts"])
 
 
-def test_who_is_lost_and_who_was_won_back_are_told_apart(told):
+def test_who_is_lost_and_who_was_won_back_are_told_apart(past):
     for user, days in {"asha": [70, 40, 3], "bilal": [40], "chen": [70, 3], "dana": [3]}.items():
         for ago in days:
-            told.of(user, "sign_in", ago * DAY, sign_in="s")
-    churn = told.report()["churn"]
+            past.of(user, "sign_in", ago * DAY, sign_in="s")
+    churn = past.report()["churn"]
     assert (pair(churn["lost"]), churn["won_back"]) == ((1, 2), 1), "bilal of asha and bilal is lost; chen is back"
 
 
-def test_a_browser_that_led_to_a_sign_in_is_that_person(told):
-    told.of(None, "opened", 5 * DAY, visitor="b1", source="blog")
-    told.of(None, "opened", 5 * DAY, visitor="b2", source=None)
-    told.of("asha", "sign_in", 4 * DAY, sign_in="s", visitor="b1")
-    told.of("bilal", "sign_in", 4 * DAY, sign_in="s")  # whose browser tells nothing
-    report = told.report()
+def test_a_browser_that_led_to_a_sign_in_is_that_person(past):
+    past.of(None, "opened", 5 * DAY, visitor="b1", source="blog")
+    past.of(None, "opened", 5 * DAY, visitor="b2", source=None)
+    past.of("asha", "sign_in", 4 * DAY, sign_in="s", visitor="b1")
+    past.of("bilal", "sign_in", 4 * DAY, sign_in="s")  # whose browser tells nothing
+    report = past.report()
     assert [(step["people"], pair(step["share"])) for step in report["funnel"][:2]] == [(3, None), (2, (2, 3))]
     assert {each["source"]: (each["opened"], each["came_in"]) for each in report["sources"]} == {
         "blog": (1, 1),
@@ -344,36 +344,36 @@ def test_a_browser_that_led_to_a_sign_in_is_that_person(told):
     }
 
 
-def test_what_takes_longer_than_a_week_is_in_no_funnel(told):
-    told.of(None, "opened", 12 * DAY, visitor="b1", source=None)
-    told.of("asha", "sign_in", 6 * DAY, sign_in="s", visitor="b1")
-    told.of("asha", "watch", 4 * DAY, room="r")
-    told.of("asha", "message", 4 * DAY, room="r")
-    told.of(None, "opened", 12 * DAY, visitor="b2", source=None)
-    told.of("bilal", "sign_in", 4 * DAY, sign_in="s", visitor="b2")
-    report = told.report()
+def test_what_takes_longer_than_a_week_is_in_no_funnel(past):
+    past.of(None, "opened", 12 * DAY, visitor="b1", source=None)
+    past.of("asha", "sign_in", 6 * DAY, sign_in="s", visitor="b1")
+    past.of("asha", "watch", 4 * DAY, room="r")
+    past.of("asha", "message", 4 * DAY, room="r")
+    past.of(None, "opened", 12 * DAY, visitor="b2", source=None)
+    past.of("bilal", "sign_in", 4 * DAY, sign_in="s", visitor="b2")
+    report = past.report()
     assert [step["people"] for step in report["funnel"]] == [2, 1, 0, 0, 0, 0, 0]
     assert pair(report["spoke"]) == (1, 2), "of all who came in, whenever they opened a link first"
 
 
-def test_who_is_given_a_seat_is_let_in_and_need_not_be_there(told):
-    told.of("asha", "sign_in", DAY, sign_in="s")
-    told.of("bilal", "sign_in", DAY, sign_in="s")
-    told.of("bilal", "host", DAY, outcome={"room": "r"})
-    told.of("bilal", "approve", DAY, who="asha", room="r")
-    told.of("bilal", "approve", HOUR, who="absent", room="r")
-    report = told.report()
+def test_who_is_given_a_seat_is_let_in_and_need_not_be_there(past):
+    past.of("asha", "sign_in", DAY, sign_in="s")
+    past.of("bilal", "sign_in", DAY, sign_in="s")
+    past.of("bilal", "host", DAY, outcome={"room": "r"})
+    past.of("bilal", "approve", DAY, who="asha", room="r")
+    past.of("bilal", "approve", HOUR, who="absent", room="r")
+    report = past.report()
     assert [step["people"] for step in report["funnel"]] == [2, 2, 2, 2, 2, 0, 0]
     assert report["people"] == 2
 
 
-def test_what_is_refused_or_done_by_the_party_is_no_use_of_a_feature(told):
-    told.of("asha", "sign_in", DAY, sign_in="s")
-    told.of("asha", "request", DAY, outcome={"ok": False, "code": "conflict"}, room="r")
-    told.of(None, "hand_over", DAY, room="r", who="asha", gone="bilal")
-    told.of("asha", "like", DAY, room="r", seq=1, liked=False)
-    told.of("asha", "like", DAY, room="r", seq=1, liked=True)
-    assert [(each["kind"], each["times"]) for each in told.report()["features"]] == [("like", 1)]
+def test_what_is_refused_or_done_by_the_party_is_no_use_of_a_feature(past):
+    past.of("asha", "sign_in", DAY, sign_in="s")
+    past.of("asha", "request", DAY, outcome={"ok": False, "code": "conflict"}, room="r")
+    past.of(None, "hand_over", DAY, room="r", who="asha", gone="bilal")
+    past.of("asha", "like", DAY, room="r", seq=1, liked=False)
+    past.of("asha", "like", DAY, room="r", seq=1, liked=True)
+    assert [(each["kind"], each["times"]) for each in past.report()["features"]] == [("like", 1)]
 
 
 def test_every_kind_of_command_counts_as_what_it_is():
@@ -383,25 +383,25 @@ def test_every_kind_of_command_counts_as_what_it_is():
     assert {*reckoning.FEATURES, *others, *nobodys} == KINDS
 
 
-def test_before_anybody_came_there_is_a_report_too(told):
-    report = told.report()
+def test_before_anybody_came_there_is_a_report_too(past):
+    report = past.report()
     assert (report["verdict"], report["people"], report["spoke"]) == ("too_early", 0, None)
     assert [week["people"] for week in report["by_week"]] == [0, 0, 0]
 
 
-def test_mistakes_of_ours_and_gaps_are_told(told):
-    told.of("asha", "message", DAY, outcome={"ok": False, "code": "unavailable"}, room="r")
-    told.of("asha", "of_another_version", DAY, outcome={"ok": False, "code": "unavailable"})
-    told.figures.gap(told.database, AT - 2 * HOUR, AT - HOUR)
-    report = told.report()
+def test_mistakes_of_ours_and_gaps_are_told(past):
+    past.of("asha", "message", DAY, outcome={"ok": False, "code": "unavailable"}, room="r")
+    past.of("asha", "of_another_version", DAY, outcome={"ok": False, "code": "unavailable"})
+    past.figures.gap(past.database, AT - 2 * HOUR, AT - HOUR)
+    report = past.report()
     assert report["errors"]["mistakes"] == 1 and report["people"] == 0
     assert report["gaps"] == [{"since": AT - 2 * HOUR, "until": AT - HOUR}]
 
 
-def test_what_pages_tell_of_errors_is_added_up(told):
-    told.visit("asha", DAY, 60, asked=30, unavailable=1, errors=["a", "b"], failed=7, reconnections=2)
-    told.visit("bilal", DAY, 60, asked=20, errors=["a"], failed=1)
-    errors = told.report()["errors"]
+def test_what_pages_tell_of_errors_is_added_up(past):
+    past.visit("asha", DAY, 60, asked=30, unavailable=1, errors=["a", "b"], failed=7, reconnections=2)
+    past.visit("bilal", DAY, 60, asked=20, errors=["a"], failed=1)
+    errors = past.report()["errors"]
     assert pair(errors.pop("unavailable")) == (1, 50)
     assert errors == {
         "script_errors": [{"words": "a", "times": 2}, {"words": "b", "times": 1}],
@@ -439,26 +439,26 @@ def test_the_verdict_claims_no_more_than_the_figures_do(spoke, returned, last_we
     assert reckoning.verdict(of(*spoke), returned and of(*returned), reckoning.GOALS, last_week) == verdict
 
 
-def test_the_owners_goals_count_from_now_on(told):
+def test_the_owners_goals_count_from_now_on(past):
     for number in range(12):
-        told.of(f"p{number}", "message", 9 * DAY, room="r")
-        told.of(f"p{number}", "message", 3 * DAY, room="r")
-    assert told.report()["verdict"] == "yes"
-    told.of("p1", "goals", HOUR, question="Will they?", spoke=99, returned=40, voices=80)
-    report = told.report()
+        past.of(f"p{number}", "message", 9 * DAY, room="r")
+        past.of(f"p{number}", "message", 3 * DAY, room="r")
+    assert past.report()["verdict"] == "yes"
+    past.of("p1", "goals", HOUR, question="Will they?", spoke=99, returned=40, voices=80)
+    report = past.report()
     assert (report["verdict"], report["question"]) == ("not_yet", "Will they?")
     assert report["goals"] == {"spoke": 99, "returned": 40, "voices": 80}
 
 
-def test_what_was_spent_is_shared_by_who_came_that_month(told):
-    told.of("asha", "sign_in", 30 * DAY, sign_in="s")  # in October
+def test_what_was_spent_is_shared_by_who_came_that_month(past):
+    past.of("asha", "sign_in", 30 * DAY, sign_in="s")  # in October
     for user in ("bilal", "chen", "dana"):
-        told.of(user, "sign_in", 3 * DAY, sign_in="s")
-    told.of("emeka", "sign_in", HOUR, sign_in="s")  # today, of which there is no sum yet
-    told.of("asha", "spent", HOUR, month="2026-11", amount=10.0)
-    told.of("asha", "spent", HOUR, month="2026-09", amount=5)
-    told.of("asha", "spent", HOUR, month="2026-09", amount=7)  # said anew
-    assert told.report()["costs"] == [
+        past.of(user, "sign_in", 3 * DAY, sign_in="s")
+    past.of("emeka", "sign_in", HOUR, sign_in="s")  # today, of which there is no sum yet
+    past.of("asha", "spent", HOUR, month="2026-11", amount=10.0)
+    past.of("asha", "spent", HOUR, month="2026-09", amount=5)
+    past.of("asha", "spent", HOUR, month="2026-09", amount=7)  # said anew
+    assert past.report()["costs"] == [
         {"month": "2026-09", "spent": 7, "new_people": 0, "each": None},
         {"month": "2026-11", "spent": 10.0, "new_people": 4, "each": 2.5},
     ]
@@ -467,35 +467,35 @@ def test_what_was_spent_is_shared_by_who_came_that_month(told):
 # --- How long it is kept ----------------------------------------------------------------------------------------------
 
 
-def test_rows_go_after_ninety_days_and_what_was_reckoned_of_a_week_stays_a_year(told):
+def test_rows_go_after_ninety_days_and_what_was_reckoned_of_a_week_stays_a_year(past):
     for number in range(4):
-        told.of(f"p{number}", "message", 0, room="r")
-    told.of("p0", "spent", 0, month="2026-11", amount=8.0)
-    told.report()
+        past.of(f"p{number}", "message", 0, room="r")
+    past.of("p0", "spent", 0, month="2026-11", amount=8.0)
+    past.report()
     ripe = AT + RIPE_AFTER * DAY
-    week = told.report(at=ripe)["by_week"][-2]
+    week = past.report(at=ripe)["by_week"][-2]
     assert pair(week["spoke"]) == (4, 4), "there it still has its rows"
-    assert rows_in(told) > 0
-    kept = told.report(at=AT + ROW_DAYS * DAY)
-    assert rows_in(told) > 0, "ninety days are not over"
-    told.figures = Figures()  # as after a restart
+    assert rows_in(past) > 0
+    kept = past.report(at=AT + ROW_DAYS * DAY)
+    assert rows_in(past) > 0, "ninety days are not over"
+    past.figures = Figures()  # as after a restart
     later = AT + 13 * 7 * DAY  # the same day of the week
-    kept = told.report(weeks=52, at=later)
-    assert rows_in(told) == 0 and told.database.execute("SELECT count(*) FROM people").fetchone() == (0,)
+    kept = past.report(weeks=52, at=later)
+    assert rows_in(past) == 0 and past.database.execute("SELECT count(*) FROM people").fetchone() == (0,)
     assert pair(kept["by_week"][-14]["spoke"]) == (4, 4) and kept["people"] == 0
     assert kept["costs"] == [{"month": "2026-11", "spent": 8.0, "new_people": 4, "each": 2.0}]
-    told.report(at=AT + (SUM_DAYS + 40) * DAY)
-    assert all(count_in(told, table) == 0 for table in ("rows", "people", "told"))
-    first = told.database.execute("SELECT min(day) FROM sums").fetchone()[0]
+    past.report(at=AT + (SUM_DAYS + 40) * DAY)
+    assert all(count_in(past, table) == 0 for table in ("rows", "people", "settings"))
+    first = past.database.execute("SELECT min(day) FROM sums").fetchone()[0]
     assert first is None or first >= "2026-12-01"
 
 
-def rows_in(told):
-    return count_in(told, "rows")
+def rows_in(past):
+    return count_in(past, "rows")
 
 
-def count_in(told, table):
-    return told.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+def count_in(past, table):
+    return past.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
 def test_of_who_is_gone_nothing_stays_in_the_file(instance, monkeypatch):
@@ -508,25 +508,25 @@ def test_of_who_is_gone_nothing_stays_in_the_file(instance, monkeypatch):
     assert not path.with_name("figures.db-wal").exists(), "nor beside it"
 
 
-def test_goals_are_kept_for_good(told):
-    told.of("asha", "goals", 0, question="Will they?", spoke=50, returned=40, voices=80)
-    told.report(at=AT + 3 * SUM_DAYS * DAY)
-    assert told.report(at=AT + 3 * SUM_DAYS * DAY)["question"] == "Will they?"
+def test_goals_are_kept_for_good(past):
+    past.of("asha", "goals", 0, question="Will they?", spoke=50, returned=40, voices=80)
+    past.report(at=AT + 3 * SUM_DAYS * DAY)
+    assert past.report(at=AT + 3 * SUM_DAYS * DAY)["question"] == "Will they?"
 
 
-def test_the_weeks_of_a_year_are_those_that_were_shown(told):
+def test_the_weeks_of_a_year_are_those_that_were_shown(past):
     chance, shown = random.Random(3), None
     for day in range(60):
         for number in range(8):
             if chance.random() < 0.4:
-                told.of(f"p{number}", "sign_in", day * DAY, sign_in="s")
+                past.of(f"p{number}", "sign_in", day * DAY, sign_in="s")
             if chance.random() < 0.3:
-                told.of(f"p{number}", "message", day * DAY, room=f"r{day}")
+                past.of(f"p{number}", "message", day * DAY, room=f"r{day}")
     for days in range(-58, 70, 2):  # each week is reckoned before all is known of who came again, too
-        told.report(at=AT + days * DAY)
-        shown = told.report(weeks=12)["by_week"] if days == 0 else shown
-    later = told.report(weeks=52, at=AT + 70 * DAY)["by_week"]
-    assert count_in(told, "rows WHERE day < '2026-11-01'") == 0, "their rows are gone"
+        past.report(at=AT + days * DAY)
+        shown = past.report(weeks=12)["by_week"] if days == 0 else shown
+    later = past.report(weeks=52, at=AT + 70 * DAY)["by_week"]
+    assert count_in(past, "rows WHERE day < '2026-11-01'") == 0, "their rows are gone"
     assert later[-16:-12] == shown[-6:-2], "of those that were ripe then"
     assert shown[-3]["returned"]["of"] > 3
 
@@ -558,20 +558,20 @@ def shares_in(thing):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_whatever_happens_a_share_is_one(told, seed):
+def test_whatever_happens_a_share_is_one(past, seed):
     """Things that no party does, in an order that none has, over months."""
     chance = random.Random(seed)
     kinds = sorted(KINDS - {"goals", "spent", "answer", "measured", "opened", "feedback"})
     for _ in range(400):
         user, ago = f"p{chance.randint(0, 15)}", chance.randint(0, 80 * DAY)
         kind = chance.choice(kinds)
-        told.of(user, kind, ago, outcome={"room": "r"}, room=f"r{chance.randint(0, 9)}", who="p1", sign_in="s",
+        past.of(user, kind, ago, outcome={"room": "r"}, room=f"r{chance.randint(0, 9)}", who="p1", sign_in="s",
                 liked=True, visitor=f"b{chance.randint(0, 30)}")  # fmt: skip
-        told.visit(user, chance.randint(0, 80 * DAY), chance.random() * 2_000, chance.random() * 10, asked=1,
+        past.visit(user, chance.randint(0, 80 * DAY), chance.random() * 2_000, chance.random() * 10, asked=1,
                    unavailable=chance.randint(0, 3))  # fmt: skip
-        told.of(None, "opened", chance.randint(0, 80 * DAY), visitor=f"b{chance.randint(0, 60)}", source="x")
+        past.of(None, "opened", chance.randint(0, 80 * DAY), visitor=f"b{chance.randint(0, 60)}", source="x")
     for weeks in (3, 12, 52):
-        report = told.report(weeks)
+        report = past.report(weeks)
         found = list(shares_in(report))
         assert len(found) > 20
         for share in found:
@@ -585,21 +585,21 @@ def test_whatever_happens_a_share_is_one(told, seed):
 
 
 @pytest.mark.alone
-def test_ninety_days_of_a_busy_party_are_taken_and_reckoned_in_time(told):
+def test_ninety_days_of_a_busy_party_are_taken_and_reckoned_in_time(past):
     """Forty people every evening, each in two rooms, with three messages and a visit in each."""
-    told.database.execute("BEGIN")
+    past.database.execute("BEGIN")
     began, commands = time.process_time(), 0
     for day, number, room in itertools.product(range(90), range(40), range(2)):
         who, at = f"p{number}", {"room": f"r{day}-{room}"}
-        told.of(who, "watch", day * DAY, **at)
+        past.of(who, "watch", day * DAY, **at)
         for _ in range(3):
-            told.of(who, "message", day * DAY, **at)
-        told.visit(who, day * DAY + room * HOUR, 900, 800, paint=400, wait={"median": 30, "slowest": 90})
+            past.of(who, "message", day * DAY, **at)
+        past.visit(who, day * DAY + room * HOUR, 900, 800, paint=400, wait={"median": 30, "slowest": 90})
         commands += 5
     each, began = (time.process_time() - began) / commands, time.process_time()
-    told.report()
-    told.figures._closed_day = None  # so that a day ends, too
-    told.report()
+    past.report()
+    past.figures._closed_day = None  # so that a day ends, too
+    past.report()
     assert each < 0.000_1, "ten thousand commands a second"
     assert (time.process_time() - began) / 2 < 1, "seconds for all reports"
 

@@ -4,13 +4,14 @@ a command like all others."""
 import csv
 import html
 import io
+import itertools
 import re
 from types import SimpleNamespace
 
 import pytest
 from conftest import browser_of
 from person import form_token
-from stores import keep_feedback, keep_report, sample
+from stores import keep_feedback, keep_report, keep_setting, sample
 
 from runtime import clock, settings
 from runtime.journal import Unavailable
@@ -56,17 +57,23 @@ def commands(party, *kinds):
 # --- For whom ---------------------------------------------------------------------------------------------------------
 
 
+ADDRESSES = ["/insights", "/insights?weeks=12", *TABLES, *(f"/insights/{kind}" for kind in insights.SAYINGS)]
+ADDRESSES += ["/insights/", "/insights/people", "/insights//goals"]
+
+
 @pytest.mark.parametrize("who", [None, "bilal", "farida"])
-@pytest.mark.parametrize("method, address", [
-    *(("GET", address) for address in ("/insights", "/insights?weeks=12", *TABLES)),
-    *(("POST", f"/insights/{kind}") for kind in insights.SAYINGS),
-])  # fmt: skip
-def test_for_everybody_but_the_owner_there_is_nothing(stores, owner, who, method, address):
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
+def test_for_everybody_but_the_owner_there_is_nothing(stores, owner, who, method):
     keep_report(stores, sample("thriving"))
     browser = browser_of(who) if who else owner.application.test_client()
-    answer, nothing = browser.open(address, method=method), browser.open("/nothing", method="GET")
-    assert (answer.status_code, answer.data) == (nothing.status_code, nothing.data) == (404, nothing.data)
-    assert answer.headers["Cache-Control"] == "no-store"
+    for accept in ("text/html", "text/plain"):
+        how = {"method": method, "headers": {"Accept": accept}}
+        nothing = browser.open("/nothing", **how)
+        assert nothing.status_code == 404
+        for address in ADDRESSES:
+            answer = browser.open(address, **how)
+            assert (answer.status_code, answer.data) == (404, nothing.data), address
+            assert answer.headers == nothing.headers, "nor does a header tell of it"
 
 
 def test_who_is_the_owner_no_more_sees_it_no_more(stores, owner, monkeypatch):
@@ -200,6 +207,14 @@ def test_gaps_are_told(stores, owner):
     assert '<a href="#gaps">with gaps</a>' in page, "beside the answer"
 
 
+def test_gaps_in_what_people_said_are_told_there(stores, owner):
+    gap = {"since": 1_794_859_200_000, "until": 1_794_866_400_000}
+    keep_feedback(stores, sentiment={"weeks": [], "losing": None, "mark": 40, "gaps": [gap]})
+    said = re.sub(r"</?time[^>]*>", "", shown(owner)).split("What people say")[1]
+    assert "From 16 Nov, 20:00 UTC to 16 Nov, 22:00 UTC nothing is known." in said
+    assert file(owner, "gaps") == [{"service": "feedback", "since": str(gap["since"]), "until": str(gap["until"])}]
+
+
 def test_where_the_services_stand_still_it_says_since_when(stores, owner):
     keep_report(stores, sample("thriving"))
     assert "stand still" not in shown(owner)
@@ -296,9 +311,41 @@ def test_a_file_has_the_numbers_of_the_report(stores, owner):
     assert {row["what"]: row["times"] for row in file(owner, "errors")} == {
         "unavailable": str(report["errors"]["unavailable"]["count"]),
         "mistakes": str(report["errors"]["mistakes"]),
+        "failed": str(report["errors"]["failed"]),
         "reconnections": str(report["errors"]["reconnections"]),
         **{error["words"]: str(error["times"]) for error in report["errors"]["script_errors"]},
     }
+
+
+def with_numbers_of_their_own(thing, numbers):
+    """The same with the next of `numbers` in place of each number, so that each can be found."""
+    if isinstance(thing, list):
+        return [with_numbers_of_their_own(one, numbers) for one in thing]
+    if isinstance(thing, dict):
+        return {name: with_numbers_of_their_own(one, numbers) for name, one in thing.items()}
+    return next(numbers) if isinstance(thing, int | float) else thing
+
+
+def test_each_number_of_a_report_stands_in_a_file(stores, owner):
+    numbers = itertools.count(1_000_000)
+    cost = {"month": "2026-11", "spent": 30, "new_people": 4, "each": 7.5}
+    churn = {"lost": share(3, 12), "won_back": 2}
+    report = sample("thriving", churn=churn, costs=[cost], gaps=[{"since": 1, "until": 2}])
+    assert report["errors"]["unavailable"] and all(report["speed"][-1].values()), "all that there can be"
+    keep_report(stores, with_numbers_of_their_own(report, numbers))
+    weeks = [{"first_day": "2026-11-15", "yes": share(3, 4), "partly": share(1, 4), "no": share(0, 4)}]
+    sentiment = {"at": 1, "weeks": weeks, "losing": share(1, 2), "mark": 40, "gaps": [{"since": 1, "until": 2}]}
+    keep_feedback(stores, sentiment=with_numbers_of_their_own(sentiment, numbers))
+    cells = {cell for name in insights.TABLES for row in file(owner, name) for cell in row.values()}
+    assert {str(number) for number in range(1_000_000, next(numbers))} - cells == set()
+
+
+def test_a_long_file_is_written_with_pauses(stores, owner, monkeypatch):
+    keep_feedback(stores, *({"id": str(number), "at": number, "about": "praise"} for number in range(20)))
+    at, slept = iter(range(99)), []  # a millisecond for each row
+    monkeypatch.setattr(insights, "time", SimpleNamespace(monotonic=lambda: next(at) / 1_000, sleep=slept.append))
+    assert len(file(owner, "feedback")) == 20
+    assert slept == [0] * 4
 
 
 def test_a_file_is_of_the_weeks_that_were_asked_for(stores, owner):
@@ -334,6 +381,22 @@ def test_the_inbox_begins_with_who_has_waited_longest(stores, owner):
     assert '<p class="said__answer" dir="auto">Thank you</p>' in page
 
 
+def test_who_wants_to_be_talked_to_and_says_no_more_is_in_the_inbox_too(stores, owner):
+    keep_feedback(stores, {"id": "1", "at": 1, "about": "losing", "choice": "very", "name": "bilal"})
+    page = shown(owner)
+    assert "very disappointed · <time" in page and "you may talk to <bdi>bilal</bdi>" in page
+    assert "said__text" not in page, "and no empty words"
+    assert "Your answer to: About losing this" in page
+
+
+@pytest.mark.parametrize("waiting, said", [(50, None), (51, "1 more waits"), (53, "3 more wait behind these.")])
+def test_it_says_how_many_more_wait_than_the_inbox_shows(stores, owner, waiting, said):
+    keep_feedback(stores, *({"id": f"f{at}", "at": at, "about": "idea", "text": "Tea"} for at in range(waiting)))
+    page = shown(owner)
+    assert page.count('name="to"') == insights.UNANSWERED == 50
+    assert said in page if said else "behind these" not in page
+
+
 def test_a_name_is_shown_where_they_may_be_talked_to(stores, owner):
     said = {"id": "1", "at": 1, "about": "problem", "text": "It is slow", "version": "1.2.0", "error": "TypeError"}
     keep_feedback(stores, said)
@@ -349,6 +412,11 @@ GOALS = {"question": "Will they come back?", "spoke": "60", "returned": "30", "v
 SPENT = {"month": "2026-11", "amount": "12,50"}
 ANSWER = {"to": "f1", "text": "Thank you.\r\nIt is mended."}
 FORMS = {"goals": GOALS, "spent": SPENT, "answer": ANSWER}
+SHOWN = {
+    "goals": '<h1 class="topic" dir="auto">Will they come back?</h1>',
+    "spent": '<tr><th scope="row">2026-11</th><td>12.50</td><td>–</td><td>–</td></tr>',
+    "answer": '<p class="said__answer" dir="auto">Thank you. It is mended.</p>',
+}
 
 
 @pytest.fixture
@@ -427,13 +495,11 @@ class Steps:
 
 
 def comes_through(stores, kind):
-    """As the services leave it in their stores."""
+    """As the services leave it in their stores; their next report may be a minute away."""
     if kind == "goals":
-        goals = {"spoke": 60, "returned": 30, "voices": 75}
-        keep_report(stores, sample("thriving", question=GOALS["question"], goals=goals))
+        keep_setting(stores, "goals", {"question": GOALS["question"], "spoke": 60, "returned": 30, "voices": 75})
     elif kind == "spent":
-        cost = {"month": "2026-11", "spent": 12.5, "new_people": 0, "each": None}
-        keep_report(stores, sample("thriving", costs=[cost]))
+        keep_setting(stores, "spent 2026-11", {"amount": 12.5})
     else:
         said = {"id": "f1", "at": 1, "about": "problem", "text": "It is slow"}
         keep_feedback(stores, said | {"answer": "Thank you.\nIt is mended.", "answered_at": 2})
@@ -445,6 +511,7 @@ def test_the_page_that_comes_next_shows_it(stores, entering, monkeypatch, kind):
     monkeypatch.setattr(insights, "time", steps := Steps(lambda: comes_through(stores, kind), after=3))
     assert send(entering, kind, **FORMS[kind]).status_code == 303
     assert steps.slept == 3, "no longer than it takes"
+    assert SHOWN[kind] in shown(entering)
 
 
 def test_nobody_waits_long_for_services_that_do_not_run(entering, monkeypatch):
@@ -452,3 +519,24 @@ def test_nobody_waits_long_for_services_that_do_not_run(entering, monkeypatch):
     monkeypatch.setattr(insights, "time", steps := Steps(lambda: None, after=None))
     assert send(entering, "goals", **GOALS).status_code == 303
     assert steps.monotonic() == pytest.approx(2)
+
+
+def test_a_verdict_is_never_that_of_other_goals(stores, owner):
+    """The report comes later than what the owner entered."""
+    keep_report(stores, sample("thriving"))
+    assert verdict(shown(owner)).startswith("Yes: ")
+    keep_setting(stores, "goals", {"question": "Will they?", "spoke": 99, "returned": 40, "voices": 80})
+    page = shown(owner)
+    assert verdict(page).startswith("Not yet: ") and "goal 99 %" in verdict(page)
+    assert 'name="spoke" type="number" min="1" max="100" value="99"' in page
+
+
+def test_what_was_reckoned_of_a_month_stays_while_its_amount_does(stores, owner):
+    cost = {"month": "2026-10", "spent": 30, "new_people": 4, "each": 7.5}
+    keep_report(stores, sample("thriving", costs=[cost]))
+    keep_setting(stores, "spent 2026-10", {"amount": 30})
+    keep_setting(stores, "spent 2026-09", {"amount": 8})
+    september, october = (list(row.values()) for row in file(owner, "costs"))
+    assert (september, october) == (["2026-09", "8", "", ""], ["2026-10", "30", "4", "7.5"])
+    keep_setting(stores, "spent 2026-10", {"amount": 40})
+    assert list(file(owner, "costs")[1].values()) == ["2026-10", "40", "", ""]

@@ -15,7 +15,7 @@ from runtime.health import Health
 from runtime.journal import Unavailable
 from runtime.pace import TokenBuckets
 
-TOLD = {
+MEASURES = {
     "seconds": 61.04, "inside": 40, "paint": 812.6, "live": 1200, "wait": {"median": 12, "slowest": 90.4}, "asked": 9,
     "unavailable": 1, "errors": ["TypeError: x is  undefined"], "failed": 2, "reconnections": 1,
 }  # fmt: skip
@@ -28,11 +28,11 @@ def nobody_was_seen(monkeypatch):
     monkeypatch.setattr(measuring, "strangers", TokenBuckets(1, measuring.STRANGERS_AT_ONCE))
 
 
-def tell(browser, told=TOLD, **headers):
+def tell(browser, measures=MEASURES, **headers):
     """As the page does, with the token that stands in it."""
     token = form_token(browser.get("/").text)
-    told = told if isinstance(told, str) else json.dumps(told)
-    return browser.post("/measured", data={"token": token, "measured": told}, headers=headers)
+    measures = measures if isinstance(measures, str) else json.dumps(measures)
+    return browser.post("/measured", data={"token": token, "measured": measures}, headers=headers)
 
 
 def open_form(browser, path="/sign-in", **headers):
@@ -61,17 +61,17 @@ def test_what_a_page_tells_is_in_the_log(clean_party, clock):
     assert (command["user"], command["at"]) == ("asha", clock.at)
     assert clean_party.state.sign_in_of("asha", command["through"]), "one that has ended by then tells nothing"
     rounded = {"seconds": 61.0, "paint": 813, "wait": {"median": 12, "slowest": 90}}
-    assert command["told"] == {**TOLD, **rounded, "errors": ["TypeError: x is undefined"]}
+    assert command["measures"] == {**MEASURES, **rounded, "errors": ["TypeError: x is undefined"]}
 
 
 def test_what_a_page_does_not_tell_counts_as_none_and_what_nobody_asked_for_is_dropped(clean_party):
     assert tell(browser_of("asha"), {"seconds": 3, "cookies": "all of them", "wait": None}).status_code == 204
     (command,) = logged(clean_party, "measured")
-    assert command["told"] == {"seconds": 3, **NOTHING_MORE}
+    assert command["measures"] == {"seconds": 3, **NOTHING_MORE}
 
 
 def test_nobody_was_inside_for_longer_than_they_were_there():
-    assert reading.told({"seconds": 10, "inside": 10.1})["inside"] == 10
+    assert reading.measures({"seconds": 10, "inside": 10.1})["inside"] == 10
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_nobody_was_inside_for_longer_than_they_were_there():
 )  # fmt: skip
 def test_every_field_is_distrusted(wrong):
     with pytest.raises(Refused, match=r"\w\.$") as refusal:
-        reading.told(TOLD | wrong)
+        reading.measures(MEASURES | wrong)
     assert refusal.value.ack["code"] == "bad_input"
 
 
@@ -103,7 +103,7 @@ def test_another_site_can_tell_nothing(clean_party):
     asha, bilal = browser_of("asha"), browser_of("bilal")
     theirs = form_token(bilal.get("/").text)
     for token in ({}, {"token": ""}, {"token": theirs}):
-        answer = asha.post("/measured", data={"measured": json.dumps(TOLD), **token})
+        answer = asha.post("/measured", data={"measured": json.dumps(MEASURES), **token})
         assert (answer.status_code, answer.text) == (400, "That form was too old. Please try again.")
     assert asha.get("/measured").status_code == 405
     assert logged(clean_party, "measured") == []
@@ -112,7 +112,7 @@ def test_another_site_can_tell_nothing(clean_party):
 def test_who_is_not_signed_in_can_tell_nothing(clean_party):
     stranger = clean_party.app.test_client()
     token = form_token(stranger.get("/sign-in").text)
-    answer = stranger.post("/measured", data={"token": token, "measured": json.dumps(TOLD)})
+    answer = stranger.post("/measured", data={"token": token, "measured": json.dumps(MEASURES)})
     assert (answer.status_code, answer.text) == (401, "You are signed out. Please sign in again.")
     assert logged(clean_party, "measured") == []
 

@@ -14,7 +14,7 @@ from servers import ROOT, password_of
 import app
 import services
 from party import reading, rules
-from runtime import settings, web
+from runtime import backup, settings, web
 from services import feedback, figures
 
 HOUR, DAY = 60 * rules.MINUTE, 24 * 60 * rules.MINUTE
@@ -49,7 +49,7 @@ KINDS = {
     "goals": ("as goals", "como metas"),
     "spent": ("as money spent", "como dinero gastado"),
 }
-# Each field of `told`, and what the server adds.
+# Each field of `measures`, and what the server adds.
 MEASURED = {
     "seconds": ("how long it was seen", "Cuánto tiempo se vio"),
     "inside": ("inside a room", "dentro de una sala"),
@@ -79,7 +79,7 @@ STORES = {
         ("rows", "body"): FIRST_AND_LAST,
         ("people", "who"): BY_PSEUDONYM,
         ("people", "body"): ("when they came first, and whether as a guest", "cuándo llegó, y si fue"),
-        **dict.fromkeys((("told", column) for column in ("name", "body")), KINDS["goals"]),
+        **dict.fromkeys((("settings", column) for column in ("name", "body")), KINDS["goals"]),
         **dict.fromkeys((("sums", column) for column in ("day", "kind", "body")), OF_A_DAY),
         **dict.fromkeys((("reports", column) for column in ("weeks", "at", "body")), SUMMED),
     },
@@ -98,6 +98,15 @@ STORES = {
         **dict.fromkeys((("attended", column) for column in ("who", "rooms", "at")), ATTENDED),
         **dict.fromkeys((("reports", column) for column in ("name", "body")), OF_ALL_TAPS),
     },
+}
+# What a backup holds: the part of the page that tells of it, and how.
+COPIED, BOTH = ("Backups have a copy", "Las copias de seguridad lo incluyen"), ("backups hold both", "llevan los dos")
+IN_BACKUPS = {
+    backup.LOG: ("log", COPIED),
+    settings.SECRET_KEY_FILE: ("figures", BOTH),
+    settings.PEOPLE_FILE: ("people", ("and in backups", "y en las copias de seguridad")),
+    "figures.db": ("figures", COPIED),
+    "feedback.db": ("feedback", COPIED),
 }
 PARTS = ("rooms", "log", "measured", "figures", "feedback", "people", "cookie", "browser", "tries", "cdn")
 NOWHERE = "these words stand on no page"
@@ -170,7 +179,7 @@ def test_it_names_each_kind_of_command():
 
 
 def test_it_names_all_that_a_page_measures():
-    fields = reading.told({"seconds": 1, "paint": 1, "live": 1, "wait": {"median": 1, "slowest": 1}})
+    fields = reading.measures({"seconds": 1, "paint": 1, "live": 1, "wait": {"median": 1, "slowest": 1}})
     assert unsaid(MEASURED, fields) == set()
     assert "The party adds how long its own answers took" in part("measured"), "as `took`"
 
@@ -183,6 +192,15 @@ def test_it_names_all_that_a_service_keeps(name):
         columns = {(table, row[1]) for table in tables for row in store.execute(f"PRAGMA table_info({table})")}
     assert unsaid(STORES[name], columns) == set()
     assert STORES[name].keys() == columns
+
+
+def test_of_all_that_a_backup_holds_it_says_so():
+    assert IN_BACKUPS.keys() == {backup.LOG, *backup.SECRETS, *settings.STORES}
+    for name, says in IN_BACKUPS.values():
+        assert all(words in part(name, language) for language, words in zip(LANGUAGES, says, strict=True)), name
+    kept = {"en": "In backups as long as the log.", "es": "En las copias de seguridad, lo mismo que el registro."}
+    for language, sentence in kept.items():
+        assert all(sentence in part(name, language) for name in ("figures", "feedback"))
 
 
 def test_it_names_all_that_the_pages_scripts_keep():
