@@ -49,7 +49,7 @@ from party.rules import MINUTE, Refused
 from party.state import State
 from runtime import assets, commands, measuring, metrics, obstacles, records, settings, web
 from runtime.beside import Beside
-from runtime.clock import again_and_again, now
+from runtime.clock import now
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
 from runtime.pace import TokenBuckets, WrongTries
@@ -438,6 +438,7 @@ def clear_out(room_id):
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
 wrong_tries = WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
+paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
 
 
 def visitor():
@@ -470,8 +471,14 @@ def log_sign_in(mine, **arrival):
     submit("sign_in", mine["user"], sign_in=mine["id"], since=mine["since"], number=mine["number"], **arrival)
 
 
+def keep_pace(user):
+    """Refuse who is too fast."""
+    if wait := paces.take(user, now()):
+        raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
+
+
 services.offer(app, visitor, submit)
-measuring.offer(app, visitor, submit, lambda user: keep_pace(user))
+measuring.offer(app, visitor, submit, keep_pace)
 
 
 @app.get("/")
@@ -504,7 +511,7 @@ def sign_in_form(error=None, status=200, headers=None, id=None):
 def sign_in():
     """Sign in with a name and its password."""
     if not web.is_our_form():
-        return sign_in_form("That form was too old. Please try again.", 400)
+        return sign_in_form(web.TOO_OLD, 400)
     name = users.name_of(request.form.get("name", ""))
     number = users.number_of(name)
     address, known_name = ("address", request.remote_addr), ("name", None if number is None else name)
@@ -528,7 +535,7 @@ def sign_in():
 def sign_out():
     """Sign out: this browser, all its tabs."""
     if not web.is_our_form():
-        return sign_in_form("That form was too old. Please try again.", 400)
+        return sign_in_form(web.TOO_OLD, 400)
     if who := visitor():
         submit("sign_out", who[0], sign_in=who[1])
     session.clear()
@@ -558,7 +565,6 @@ def refusal_of_visitor(environ):
 transport.guard(socketio)
 app.wsgi_app = gate = transport.Gate(app.wsgi_app, "/socket.io/", settings.ORIGINS, web.HEADERS, refusal_of_visitor)
 web.believe_proxies(app)
-paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
 
 
 # `socketio.on` would build a request for each event, and read its cookie again: several times what most of them cost.
@@ -606,7 +612,7 @@ def acknowledge(handler, sid, payload):
     try:
         with lock:
             tab = tab_of(sid)
-            keep_pace(tab.user, tab)
+            keep_pace_of(tab)
         if len(payload) != 1 or not isinstance(payload[0], dict):
             raise Refused("bad_input", "Please send one object.")
         return {"ok": True, **handler(tab, payload[0])}
@@ -618,12 +624,14 @@ def acknowledge(handler, sid, payload):
         return OUR_MISTAKE.ack | {"id": records.mistake(log, "An event failed.")}
 
 
-def keep_pace(user, tab=None):
-    """Refuse who is too fast; hang up on a tab that goes on all the same."""
-    if wait := paces.take(user, now()):
-        if tab and paces.refusals(user) > REFUSALS_BEFORE_CLOSING:
+def keep_pace_of(tab):
+    """Refuse whose tab is too fast, and hang up on one that goes on all the same."""
+    try:
+        keep_pace(tab.user)
+    except Refused:
+        if paces.refusals(tab.user) > REFUSALS_BEFORE_CLOSING:
             transport.hang_up(socketio, tab.sid)
-        raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
+        raise
 
 
 def tab_of(sid):
@@ -825,11 +833,9 @@ def main():
     begin()
     beside = Beside()
     obstacles.warn_of_settings(app.secret_key)
-    socketio.start_background_task(again_and_again, socketio.sleep, TICK_SECONDS, tick, health.is_alive)
-    socketio.start_background_task(
-        again_and_again, socketio.sleep, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE)
-    )
-    socketio.start_background_task(again_and_again, socketio.sleep, 1, beside.look_after)
+    transport.again_and_again(socketio, TICK_SECONDS, tick, health.is_alive)
+    transport.again_and_again(socketio, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE))
+    transport.again_and_again(socketio, 1, beside.look_after)
     try:
         at = settings.HOST, settings.PORT
         transport.serve(socketio, app, gate, *at, lambda port: print(*settings.addresses(port), sep="\n", flush=True))

@@ -50,6 +50,7 @@ class Health:
         if self._ticked is not None:
             metrics.note("party_tick_delay_seconds", max(0.0, now - self._ticked - self._between))
         self._ticked = now
+        metrics.move_on()
 
     def is_alive(self):
         """A tick came to an end, be it by a mistake: a new start helps who hangs, and of the rest /readyz tells."""

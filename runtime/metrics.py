@@ -96,15 +96,18 @@ def measured(event, answer, *question):
     return ack
 
 
-def took_lately():
-    """Milliseconds from an event to its answer, of those in the last minutes: {"median", "slowest", "count"}; None
-    where there was none. They are known by their buckets alone: the median is reckoned as Prometheus does, and the
-    slowest took no more than the bound of its bucket."""
+def move_on():
+    """Let go what is lately no more. Asked for again and again: what nobody lets go would count for hours."""
     global _long_ago, _lately
-    at, counts = time.monotonic(), event_counts()
-    if at >= _lately[0] + LATELY_SECONDS:
-        _long_ago, _lately = _lately, (at, counts)
-    more = [now - before for now, before in zip(counts, _long_ago[1], strict=True)]
+    if (at := time.monotonic()) >= _lately[0] + LATELY_SECONDS:
+        _long_ago, _lately = _lately, (at, event_counts())
+
+
+def took_lately():
+    """Milliseconds from an event to its answer, of those in the last five to ten minutes: {"median", "slowest",
+    "count"}; None where there was none. They are known by their buckets alone: the median is reckoned as Prometheus
+    does, and the slowest took no more than the bound of its bucket."""
+    more = [now - before for now, before in zip(event_counts(), _long_ago[1], strict=True)]
     if not (count := sum(more)):
         return None
     return {"median": round(median(more) * 1000, 1), "slowest": round(bound_of(more) * 1000, 1), "count": count}

@@ -22,6 +22,7 @@ log = logging.getLogger("party.web")
 TOKEN_BYTES = 18
 STATUS_OF_CODE = {"bad_input": 400, "signed_out": 401, "slow_down": 429, "unavailable": 503}
 MAX_FORM_BYTES = 16_000
+TOO_OLD = "That form was too old. Please try again."
 # Vue and the Socket.IO client, as the page's loader has to know them.
 LIBRARIES = assets.for_page(use_cdn=settings.ASSETS == "cdn")
 # What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it
@@ -190,7 +191,7 @@ def is_our_form():
 def ensure_our_form():
     """Refuse a form that brings no such token, as another site's does."""
     if not is_our_form():
-        raise Refused("bad_input", "That form was too old. Please try again.")
+        raise Refused("bad_input", TOO_OLD)
 
 
 def object_in_form(name):

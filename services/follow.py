@@ -32,7 +32,8 @@ NEWS_SECONDS = 0.5  # between two looks into the log
 READ_AT_ONCE = 500  # commands: a reading ends within milliseconds, and the log's file is never held open for long
 REST_SECONDS, SELDOM_SECONDS = 2, 3_600
 REST_PAUSES = 19  # times what it took: reckoning gets a twentieth of a processor, however much there is
-AGAIN_SECONDS = 2  # until what went wrong is tried again
+# Until what went wrong is tried again, twice as long each time: the whole log may be read for that.
+AGAIN_SECONDS, AGAIN_AT_MOST = 2, 60
 NOTED_EVERY = 5  # seconds, that all is read: a disk is not to be busy with that
 BUSY_SECONDS = 5  # for a backup that begins; who reads the store hinders nobody
 PSEUDONYM_LENGTH = 16  # characters of a hexadecimal number
@@ -88,8 +89,24 @@ def pseudonym(name: str) -> str:
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
+BY_THE_PARTY = {"end", "forget"}  # they come long after what they are about, and a service that lacks it misses nothing
+
+
 class OtherLog(Exception):
     """The command that was read last does not stand there any more: it was trimmed, or this is another log."""
+
+
+class Unreadable(Exception):
+    """The log cannot be read just now. Says why."""
+
+
+@contextlib.contextmanager
+def asking_the_log():
+    """Tells apart what a log says by a ValueError from mistakes of ours."""
+    try:
+        yield
+    except ValueError as error:
+        raise Unreadable(f"PARTY_JOURNAL {error}") from error
 
 
 class Entry(NamedTuple):
@@ -97,7 +114,7 @@ class Entry(NamedTuple):
     position: Any
     command: Command
     outcome: Outcome | None  # None: it was sent again, and nothing happened
-    is_certain: bool  # whether all that the outcome follows from was in the log
+    is_certain: bool  # whether the room that the outcome follows from was in the log
 
 
 class Reader:
@@ -106,16 +123,16 @@ class Reader:
     def __init__(self, journal):
         self._journal = journal
         self._state = State()
-        # Asked before the first reading: too low a number may make a gap where there is none, never none of a gap.
-        self.forgotten = journal.forgotten()
+        self._before_last, self._is_taking_up = None, True
+        self.forgotten, found = self._forgotten(), self._look()
+        if self._forgotten() != self.forgotten:
+            self.forgotten = math.nan  # it is being trimmed just now: before that reading, or behind it
         self.last = Entry(self.forgotten, None, {"id": None, "at": 0}, None, True)
-        self._before_last = None
-        self._is_taking_up, self.is_at_end = True, False
-        self._put_back = []
+        self._put_back = [self._entry(*one) for one in found]
 
     def read(self):
-        """The next few hundred entries; none where that is all. Raises OtherLog."""
-        some, self._put_back = self._put_back or [self._entry(*found) for found in self._found()], []
+        """The next few hundred entries; none where that is all. Raises OtherLog, and Unreadable."""
+        some, self._put_back = self._put_back or [self._entry(*one) for one in self._found()], []
         self._is_taking_up = self._is_taking_up and not self.is_at_end
         return some
 
@@ -123,33 +140,46 @@ class Reader:
         """The next reading is of these."""
         self._put_back = entries
 
+    def _forgotten(self):
+        with asking_the_log():
+            return self._journal.forgotten()
+
     def _found(self):
         """A reading begins with the command that was read last: where that is not the first to be found, there is no
         saying what stood behind it."""
-        with contextlib.closing(self._journal.replay(self._before_last)) as entries:
-            found = list(itertools.islice(entries, READ_AT_ONCE))
-        self.is_at_end = len(found) < READ_AT_ONCE
+        found = self._look()
         if self.last.position is None:
             return found
         if not found or found[0][1]["id"] != self.last.command["id"]:
             raise OtherLog
         return found[1:]
 
+    def _look(self):
+        with asking_the_log(), contextlib.closing(self._journal.replay(self._before_last)) as entries:
+            found = list(itertools.islice(entries, READ_AT_ONCE))
+        self.is_at_end = len(found) < READ_AT_ONCE
+        return found
+
     def _entry(self, position, command):
-        is_certain = not (self._is_taking_up and self.forgotten and self._lacks_what_it_follows_from(command))
+        is_certain, applied = True, command
+        if self._is_taking_up and self.forgotten:
+            is_certain, applied = not self._lacks_its_room(command), self._without_trimmed_sign_in(command)
         self._before_last = self.last.position
-        self.last = Entry(self.last.number + 1, position, command, self._outcome(command), is_certain)
+        self.last = Entry(self.last.number + 1, position, command, self._outcome(applied), is_certain)
         return self.last
 
-    def _lacks_what_it_follows_from(self, command):
-        """Whether its sign-in or its room is not known: in a log that was trimmed, that says nothing."""
-        through, room = command.get("through"), command.get("room")
-        return bool(
-            through
-            and not self._state.sign_in_of(command.get("user"), through)
-            or room
-            and room not in self._state.rooms
-        )
+    def _lacks_its_room(self, command):
+        """Whether its room is not known: behind what was trimmed, that says nothing."""
+        room = command.get("room")
+        return bool(room) and room not in self._state.rooms and command["kind"] not in BY_THE_PARTY
+
+    def _without_trimmed_sign_in(self, command):
+        """A sign-in may be twelve hours older than what came through it, and be trimmed alone. Whether it held was
+        asked before the command went into the log."""
+        through = command.get("through")
+        if through and not self._state.sign_in_of(command.get("user"), through):
+            return {name: value for name, value in command.items() if name != "through"}
+        return command
 
     def _outcome(self, command):
         """As the party found it; of a command that another version wrote it says no more than that."""
@@ -166,9 +196,9 @@ class Reader:
 
 
 class Kept(NamedTuple):
-    """How far the service has read, as its store has it: the first three are of the last command."""
+    """How far the service has read, as its store has it: the first two are of the last command. By its id it is found
+    again, also in a log that moved; its number says what came behind it once it was trimmed."""
 
-    position: str
     id: str | None
     number: float | None
     at: int  # of the latest command that was read, be it not the last
@@ -188,7 +218,7 @@ class Follower:
     def __init__(self, service, journal):
         self._service, self._journal = service, journal
         self.path = settings.store_of(service.name)
-        self._trouble = None
+        self._trouble, self._pause = None, AGAIN_SECONDS
         self._has_news, self._noted, self._rest_due, self._rest_due_without_news = False, -math.inf, 0, 0
 
     def follow(self, ended):
@@ -199,13 +229,15 @@ class Follower:
                 with lease.on(self.path) as is_ours:
                     if is_ours:
                         self._follow_on(ended)
+                    self._pause = AGAIN_SECONDS
             except OtherLog:
-                continue
-            except (ValueError, OSError, sqlite3.Error) as error:
+                pass
+            except (Unreadable, OSError, sqlite3.Error) as error:
                 self._note_trouble(error)
             except Exception:
                 records.recurring_mistake(log, f"The service {self._service.name} failed; it begins again.")
-            ended.wait(AGAIN_SECONDS)
+            ended.wait(self._pause)
+            self._pause = min(2 * self._pause, AGAIN_AT_MOST)
 
     def _follow_on(self, ended):
         with contextlib.closing(self._open()) as database:
@@ -214,9 +246,8 @@ class Follower:
                 if some := reader.read():
                     self._take(database, some)
                 if reader.is_at_end:
-                    self._note_trouble(None)
-                    self._note_caught_up()
                     self._rest(database)
+                    self._note_caught_up()
                     ended.wait(NEWS_SECONDS)
 
     def _open(self):
@@ -244,30 +275,34 @@ class Follower:
     def _reader_behind(self, kept, database):
         """One whose next entries the service has not had."""
         reader = Reader(self._journal)
-        if kept is None or reader.forgotten == kept.number:
-            return reader  # all is new; or all that was read is what was trimmed
+        if kept is None:
+            return reader
         until = None
         while some := reader.read():
             ids = [entry.command["id"] for entry in some]
             if kept.id in ids:
                 last, *new = some[ids.index(kept.id) :]
                 with transaction(database):
-                    self._keep(database, last, kept.at)  # in a log that moved it stands elsewhere
+                    self._keep(database, last, kept.at)  # in a log that moved it has another number
                 reader.put_back(new)
                 return reader
             until = until or next((entry.command["at"] for entry in some if entry.command["at"] > kept.at), None)
-        return self._reader_behind_gap(kept, until or now(), database)
+        return self._reader_behind_trimmed(kept, until or now(), database)
 
-    def _reader_behind_gap(self, kept, until, database):
-        """One that has read all there is, of which the service is given what is younger than what it has had. In one
-        transaction, since only the times say what that is."""
+    def _reader_behind_trimmed(self, kept, until, database):
+        """Where nothing but what the service has had was trimmed, one from the beginning. Else one that has read all
+        there is, of which the service is given what is younger than what it has had: in one transaction, since only the
+        times say what that is."""
         reader = Reader(self._journal)
+        if reader.forgotten == kept.number:
+            return reader
+        latest = kept.at
         with transaction(database):
-            self._ask("gap", database, kept.at, until)
-            self._keep(database, reader.last, kept.at)
+            self._ask(self._service.gap, database, kept.at, until)
             while some := reader.read():
                 self._hand_over(database, [entry for entry in some if entry.command["at"] > kept.at])
-                self._keep(database, some[-1], max(kept.at, *(entry.command["at"] for entry in some)))
+                latest = max(latest, *(entry.command["at"] for entry in some))
+            self._keep(database, reader.last, latest)
         return reader
 
     # --- Handing over ---
@@ -281,33 +316,34 @@ class Follower:
 
     def _hand_over(self, database, entries):
         if unsure := [entry.command["at"] for entry in entries if not entry.is_certain]:
-            self._ask("gap", database, min(unsure), max(unsure))
+            self._ask(self._service.gap, database, min(unsure), max(unsure))
         for entry in entries:
             if entry.is_certain and entry.outcome is not None:
-                self._ask("take", database, entry.position, entry.command, entry.outcome)
+                self._ask(self._service.take, database, entry.position, entry.command, entry.outcome)
         self._has_news = self._has_news or bool(entries)
 
-    def _ask(self, what, database, *given):
+    def _ask(self, do, database, *given):
         """Let the service do this, all of it or nothing. Its mistake is recorded, and no reason not to go on."""
         database.execute("SAVEPOINT asked")
         try:
-            getattr(self._service, what)(database, *given)
+            do(database, *given)
         except Exception as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in self.TROUBLE:
                 raise
             database.execute("ROLLBACK TO asked")
-            records.recurring_mistake(log, f"The service {self._service.name} could not `{what}`; it goes on behind.")
+            sentence = f"The service {self._service.name} could not `{do.__name__}`; it goes on behind."
+            records.recurring_mistake(log, sentence)
         database.execute("RELEASE asked")
 
     def _keep(self, database, entry, at):
-        kept = Kept(str(entry.position or ""), entry.command["id"], entry.number, at)
+        kept = Kept(entry.command["id"], entry.number, at)
         database.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", kept._asdict().items())
 
     def _rest(self, database):
         began = time.monotonic()
         if began >= (self._rest_due if self._has_news else self._rest_due_without_news):
             with transaction(database):
-                self._ask("rest", database, now())
+                self._ask(self._service.rest, database, now())
             self._has_news = False
             self._rest_due = time.monotonic() + max(REST_SECONDS, REST_PAUSES * (time.monotonic() - began))
             self._rest_due_without_news = time.monotonic() + SELDOM_SECONDS
@@ -316,6 +352,8 @@ class Follower:
 
     def _note_caught_up(self):
         """For the figures: now all is read."""
+        self._note_trouble(None)
+        self._pause = AGAIN_SECONDS
         if time.monotonic() >= self._noted + NOTED_EVERY:
             settings.caught_up_file_of(self._service.name).touch(mode=0o600)
             self._noted = time.monotonic()
@@ -352,4 +390,4 @@ def sentence_of(error, path):
     """What hinders, for the owner."""
     if isinstance(error, sqlite3.Error):
         return f"{path} cannot be used: {error}."
-    return obstacle(path, error) if isinstance(error, OSError) else f"PARTY_JOURNAL {error}"
+    return obstacle(path, error) if isinstance(error, OSError) else str(error)

@@ -297,8 +297,9 @@ def test_systemd_is_told_of_ticks_that_ended_once_a_second_however_they_went(sys
 def once_only(party, monkeypatch, *tasks):
     """What the party does again and again, once."""
     monkeypatch.setattr(party.socketio, "sleep", lambda seconds: sys.exit())
+    monkeypatch.setattr(party.socketio, "start_background_task", lambda do: do())
     with pytest.raises(SystemExit):
-        party.again_and_again(party.socketio.sleep, 0.25, *tasks)
+        party.transport.again_and_again(party.socketio, 0.25, *tasks)
 
 
 def test_a_tick_that_fails_again_and_again_is_recorded_and_counted_once_a_minute(

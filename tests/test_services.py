@@ -203,6 +203,67 @@ def test_what_a_full_disk_refused_is_given_again_when_there_is_room(log, caplog)
     ], "once each"
 
 
+class Pauses:
+    """An end that comes after so many pauses, which take no time."""
+
+    def __init__(self, most, between=lambda pause: None):
+        self.of, self._most, self._between = [], most, between
+
+    def is_set(self):
+        return len(self.of) >= self._most
+
+    def wait(self, seconds):
+        self.of.append(seconds)
+        self._between(len(self.of))
+
+
+def test_what_goes_wrong_again_and_again_is_tried_less_and_less_often(log, monkeypatch, caplog):
+    """The whole log is read for that, and a full disk may stay full over night."""
+
+    class Short(Counting):
+        is_full = True
+
+        def rest(self, database, at):
+            if self.is_full:
+                database.execute(f"PRAGMA max_page_count = {database.execute('PRAGMA page_count').fetchone()[0]}")
+                database.execute("INSERT INTO gaps VALUES (?, 0)", ("x" * 100_000,))
+
+    def goes_on(pause):
+        service.is_full = pause != 7
+        if pause == 8:
+            log.says(2)
+
+    monkeypatch.setattr(follow, "AGAIN_SECONDS", 2)
+    log.opens_a_room()
+    service, pauses = Short(), Pauses(9, goes_on)
+    Follower(service, open_journal(log.address)).follow(pauses)
+    assert pauses.of == [2, 4, 8, 16, 32, 60, 60, follow.NEWS_SECONDS, 2]
+    said = ["waits", "goes on", "waits"]
+    assert all(word in record.getMessage() for word, record in zip(said, caplog.records, strict=True)), "once each"
+
+
+def test_another_log_in_the_place_of_the_first_is_not_looked_for_without_a_pause(log, monkeypatch):
+    def other(reader):
+        raise follow.OtherLog
+
+    monkeypatch.setattr(follow.Reader, "read", other)
+    pauses = Pauses(3)
+    Follower(Counting(), open_journal(log.address)).follow(pauses)
+    assert pauses.of == [0.01, 0.02, 0.04]
+
+
+def test_a_mistake_of_ours_is_not_told_as_one_of_the_log(log, monkeypatch, caplog):
+    def mistaken(follower, database, entries):
+        raise ValueError("of ours")
+
+    monkeypatch.setattr(Follower, "_take", mistaken)
+    log.opens_a_room()
+    Follower(Counting(), open_journal(log.address)).follow(Pauses(1))
+    [record] = caplog.records
+    assert record.getMessage().startswith("The service counting failed; it begins again.") and record.exc_info
+    assert "PARTY_JOURNAL" not in caplog.text
+
+
 def test_what_was_made_of_a_command_is_kept_with_the_position_or_not_at_all(log):
     class Unlucky(UntilItRests):
         refused = False
@@ -296,6 +357,69 @@ def test_an_outcome_whose_reason_was_trimmed_is_a_gap_and_no_guess(log):
     read_along(log)
     assert taken()[2:] == ["sign_in 5", "sign_out 7"], "asha's sign-in and the room are not in the log any more"
     assert gaps() == [(2, 6)]
+
+
+def test_what_came_through_a_sign_in_that_was_trimmed_counts(log):
+    """As after five hours without the services, where somebody had signed in twelve hours before."""
+    log.opens_a_room()
+    log.append("sign_in", "bilal", 2, sign_in="b", since=2, number=1)
+    read_along(log)
+    log.says(3)
+    log.append("watch", "bilal", 4, room="tea", through="b")
+    log.append("host", "asha", 5, id="milk", topic="Milk", lasts=60_000, through="s")
+    log.says(6, room="milk")
+    log.journal.trim(1)
+    assert next(log.journal.replay())[1]["id"] == "tea", "of asha the sign-in alone must be trimmed"
+    read_along(log)
+    assert taken()[3:] == [*words(3), "watch 4", "milk", *words(6)]
+    assert set(taken("outcome")) == {"ok"} and gaps() == []
+
+
+def test_what_the_party_does_with_a_room_that_was_trimmed_is_no_gap(log):
+    """As it does when it starts after a long halt."""
+    log.opens_a_room()
+    log.says(2)
+    read_along(log)
+    log.append("end", None, 60_001, room="tea", reason="time")
+    log.append("forget", None, 60_002, room="tea")
+    log.append("sign_in", "bilal", 60_003, **A_SIGN_IN)
+    log.journal.trim(60_001)
+    read_along(log)
+    assert gaps() == [] and taken()[-1] == "sign_in 60003"
+
+
+def test_a_log_that_is_trimmed_as_a_reading_begins_gives_nothing_twice_and_leaves_nothing_out(log, monkeypatch):
+    replay = type(log.journal).replay
+
+    def trim_as_it_begins(times, before):
+        """The next so many times that somebody reads from the beginning; of these the last time."""
+        left = list(range(times))
+
+        def trimmed(journal, after=None):
+            if after is None and left and left.pop() == 0:
+                log.journal.trim(before)
+            return replay(journal, after)
+
+        monkeypatch.setattr(type(log.journal), "replay", trimmed)
+
+    for at in range(1, 11):
+        log.append("sign_in", "asha", at, **A_SIGN_IN)
+    trim_as_it_begins(1, before=4)
+    read_along(log)
+    log.journal.trim(8)
+    read_along(log)
+    assert taken() == [f"sign_in {at}" for at in range(4, 11)] and gaps() == []
+    log.append("sign_in", "asha", 11, **A_SIGN_IN)
+    read_along(log)
+    log.journal.trim(12)
+    for at in (12, 13, 14):
+        log.append("sign_in", "asha", at, **A_SIGN_IN)
+    trim_as_it_begins(2, before=14)  # first it looks for what it read last, then it begins anew
+    read_along(log)
+    read_along(log)
+    assert taken()[7:] == ["sign_in 11", "sign_in 14"]
+    [(since, until)] = gaps()
+    assert since == 11 and until >= 12
 
 
 # --- Another log ------------------------------------------------------------------------------------------------------
@@ -534,11 +658,11 @@ def process():
 # The party, with what counts beside it; without the pauses that only spare a machine.
 BESIDE = """
 import sys, app
-from runtime import beside
+from runtime import beside, transport
 beside.PROGRAM = sys.executable, "tests/counting.py", "--beside"
 beside.LISTENING_SECONDS, beside.PAUSE_SECONDS = 0, 0.1
-app.again_and_again = lambda sleep, seconds, *tasks: again_and_again(sleep, min(seconds, 0.1), *tasks)
-from runtime.clock import again_and_again
+again_and_again = transport.again_and_again
+transport.again_and_again = lambda party, seconds, *tasks: again_and_again(party, min(seconds, 0.1), *tasks)
 app.main()
 """
 

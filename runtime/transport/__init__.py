@@ -16,7 +16,7 @@ import time
 
 import engineio.socket
 
-from runtime import metrics
+from runtime import metrics, records
 from runtime.settings import ASYNC_MODE
 from runtime.transport.frames import MAX_FRAME_BYTES, NORMAL, POLICY, RESTARTING, UNSUPPORTED
 from runtime.transport.gate import Gate
@@ -84,6 +84,20 @@ def guard(party):
     server.eio.on("connect", on_connect)
     server.eio.on("message", on_message)
     metrics.ask_for(lambda: figures(party))
+
+
+def again_and_again(party, seconds, *tasks):
+    """Do them for ever beside all else, with so many seconds between two times. Where one fails, the next one is done
+    all the same."""
+
+    def go_on():
+        while True:
+            for task in tasks:
+                with records.mistakes_recorded(log, f"What is done every {seconds:g} s failed; it is done again."):
+                    task()
+            party.sleep(seconds)
+
+    party.start_background_task(go_on)
 
 
 def serves_connections():
