@@ -12,8 +12,19 @@ from party.rules import KINDS
 from runtime.journal import nothing_collected
 from services.follow import pseudonym
 from services.reckoning import (
-    FEATURES, LET_IN, OVER, PERIODS, WEEK, Past, Row, day_named, day_of, day_text, report, week,
-)  # fmt: skip
+    FEATURES,
+    LET_IN,
+    OVER,
+    PERIODS,
+    WEEK,
+    Past,
+    Row,
+    day_named,
+    day_of,
+    day_text,
+    report,
+    week,
+)
 
 ROW_DAYS, SUM_DAYS = 90, 365
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again

@@ -4,7 +4,8 @@
  *
  * It keeps that page and what it looks like, and nothing else: every other page has a name and a token in it, and must
  * not be found on this phone by whoever comes next. It gives what it keeps only when the network gives nothing, so
- * nothing is ever older than the party. All other requests pass as if it were not there, those to the CDN among them.
+ * nothing is ever older than the party. It sends what a page tells as it goes. All other requests pass as if it were not
+ * there, those to the CDN among them.
  *
  * It is served beside the page, since a worker is asked about what lies below its own address alone; with the version
  * of our files in that address, so that a new version brings a new worker, which fetches all of it anew.
@@ -20,6 +21,9 @@ const { scope } = registration;
 const VERSION = location.search;
 const PAGE = new URL('offline', scope).href;
 const KEPT = [PAGE, ...['party.css', 'offline.js'].map((name) => new URL(`static/${name}`, scope).href)];
+
+// What a page tells as it goes. Let pass, it would go with the page: by now it is this worker's to send.
+const MEASURED = new URL('measured', scope).href;
 
 async function install() {
   const cache = await caches.open(scope + VERSION);
@@ -88,4 +92,5 @@ addEventListener('fetch', (event) => {
   const { request } = event;
   if (request.mode === 'navigate') event.respondWith(request.method === 'GET' ? page(event) : form(event));
   else if (KEPT.includes(request.url)) event.respondWith(file(event));
+  else if (request.url === MEASURED) event.respondWith(fetch(request));
 });

@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import time
+from urllib.request import urlopen
 
 import icons
 import pytest
@@ -219,6 +221,28 @@ KEPT = """
     return answers;
   }
 """
+
+
+def test_what_a_page_tells_as_it_goes_is_not_lost_on_its_way_through_the_worker(page, server, address):
+    """A browser drops what a page that is gone had sent, where a worker only lets it pass."""
+    sign_in_and_wait_for_the_worker(page, address)
+    before = times_measured(server)
+    for _ in range(3):
+        page.goto(address)
+        page.wait_for_function("navigator.serviceWorker.controller")
+        page.wait_for_function("performance.getEntriesByType('resource').some(({ name }) => /measuring/.test(name))")
+        page.evaluate(f"import('./{assets.ADDRESS}/measuring.js')")  # it has begun when this has ended
+        page.goto(address + "privacy")
+    deadline = time.monotonic() + 5
+    while times_measured(server) < before + 3 and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert times_measured(server) >= before + 3
+
+
+def times_measured(server):
+    with urlopen(f"{server.address}metrics") as figures:
+        found = re.search(r'party_requests_total\{endpoint="measured",status="204"\} (\S+)', figures.read().decode())
+    return float(found[1]) if found else 0
 
 
 def test_the_phone_keeps_nothing_with_a_name_or_a_token(page, address):
