@@ -171,6 +171,7 @@ def report(past, weeks, at):
     by_week = [week(past, first, at) if first >= single_since else kept_week(past, first) for first in firsts]
     goals = {**GOALS, **past.settings.get("goals", {})}
     question = goals.pop("question", QUESTION)
+    others = len(past.span(until - WEEK, until).there - {past.owner})
     spoke = share(len(span.who_did("message")), len(span.there))
     returned = came_again(past, span.times_of("message"), None, at)
     return {
@@ -183,7 +184,8 @@ def report(past, weeks, at):
         "people": len(span.there),
         "question": question,
         "goals": goals,
-        "verdict": verdict(spoke, returned, goals, past.span(until - WEEK, until).there - {past.owner}),
+        "others_in_last_week": others,
+        "verdict": verdict(spoke, returned, goals, others),
         "spoke": spoke,
         "returned": returned,
         "spoke_again": came_again(past, span.times_of("message"), "message", at),

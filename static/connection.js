@@ -27,6 +27,7 @@ const running = new Map(); // a command as text → the promise of its answer
 const handlers = new Map(); // event → those who want to hear it
 
 let socket; // none until the client has been loaded
+let waitedFor; // the first attempt to have the words of refusals
 
 /**
  * Connects for `user` once `client` (a promise of Socket.IO's client) is there, and comes back for ever. Calls `onState`
@@ -149,7 +150,11 @@ export async function ask(event, payload) {
   // For measuring.js, and for whoever looks into a browser.
   performance.measure('ask', { start, end: performance.now(), detail: answer.code });
   if (answer.code === 'signed_out') socket.disconnect();
-  if (!answer.ok && language !== 'en') await fetchAllWords().catch(() => {}); // else the reason is said in English
+  if (!answer.ok && answer !== NO_ANSWER && language !== 'en') {
+    // The reason is in English until its words are there. Nobody waits for them twice.
+    const fetched = fetchAllWords().catch(() => {});
+    await (waitedFor ??= fetched);
+  }
   return answer;
 }
 

@@ -254,7 +254,6 @@ export const LobbyPage = {
       this.$emit('tell-us');
     },
 
-
     /** After a room: to where it was opened, or where that is gone to the heading. */
     focusOn(room) {
       (document.getElementById(`open-${room}`) ?? this.$refs.heading).focus();

@@ -8,7 +8,7 @@ import { asksInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddres
 import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { PageIcon, growing, seated } from './parts.js';
-import { MINUTE, SECOND, fill, limits, listOf, words } from './words.js';
+import { MINUTE, SECOND, fetchAllWords, fill, limits, listOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
 const LOOK_FOR_ANSWERS_MS = 5 * MINUTE;
@@ -53,9 +53,9 @@ const Party = {
   template: /* html */ `
     <lobby-page v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
       :places="places" :queues="queues" :is-answered="isAnswered" @open="open" @host="$refs.hosting.show()"
-      @tell-us="tellings += 1"></lobby-page>
+      @tell-us="tellUs"></lobby-page>
     <room-page v-if="room" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
-      :place="places[room]" :queue="queues[room]" :asks="asks" :is-answered="isAnswered" @tell-us="tellings += 1"
+      :place="places[room]" :queue="queues[room]" :asks="asks" :is-answered="isAnswered" @tell-us="tellUs"
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" @carry-on="$refs.hosting.show($event)"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
@@ -155,6 +155,7 @@ const Party = {
     addEventListener('popstate', this.onAddress);
     document.addEventListener('visibilitychange', () => (this.unread = 0));
     document.addEventListener('visibilitychange', this.lookForAnswers);
+    addEventListener('storage', this.markAnswers); // they were read in another tab
     setInterval(this.onSecond, SECOND);
   },
 
@@ -178,8 +179,21 @@ const Party = {
     async lookForAnswers() {
       if (document.hidden || Date.now() - this.lookedAt < LOOK_FOR_ANSWERS_MS) return;
       this.lookedAt = Date.now();
-      const { answers = [] } = await fetchFeedback();
-      this.isAnswered = answers.some(({ id }) => !readAnswers().includes(id));
+      this.answers = (await fetchFeedback()).answers;
+      this.markAnswers();
+    },
+
+    markAnswers() {
+      this.isAnswered = this.answers?.some(({ id }) => !readAnswers().includes(id));
+    },
+
+    async tellUs() {
+      try {
+        await loadTelling();
+        this.tellings += 1;
+      } catch {
+        this.tell(words.connection.notAnswering);
+      }
     },
 
     onSecond() {
@@ -347,10 +361,10 @@ export async function loadRoom() {
   return RoomPage;
 }
 
-/** What people tell the owner with. */
+/** What people tell the owner with. Throws when it cannot be had; it may be had later. */
 async function loadTelling() {
-  styles.telling ??= loadStyles('telling');
-  const [parts] = await Promise.all([import('./telling.js'), styles.telling]);
+  const [parts] = await Promise.all([import('./telling.js'), fetchAllWords()]);
+  await (styles.telling ??= loadStyles('telling'));
   return parts;
 }
 
@@ -359,9 +373,8 @@ export function startParty({ createApp, defineAsyncComponent }, client, onError)
   restoreRoomAfterSignIn();
   const party = createApp(Party, { client });
   party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
-  party.component('TellUs', defineAsyncComponent({ loader: async () => (await loadTelling()).TellUs, onError }));
-  // Nobody misses it.
-  party.component('RoomWorth', defineAsyncComponent({ loader: async () => (await loadTelling()).RoomWorth, onError() {} }));
+  party.component('TellUs', defineAsyncComponent(async () => (await loadTelling()).TellUs));
+  party.component('RoomWorth', defineAsyncComponent(async () => (await loadTelling()).RoomWorth));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
   party.component('PageIcon', PageIcon).directive('grow', growing);

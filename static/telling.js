@@ -1,13 +1,13 @@
 /**
  * What people tell the owner: how a room was, once it is over; an idea, a problem or praise at any time; and what the owner
- * answered. Few open this part, so it comes when it is asked for, and brings its words along.
+ * answered. Few open this part, so it comes when it is asked for, with its words.
  */
 
 import { command, fetchFeedback } from './connection.js';
 import { keep, kept, readAnswers, remember, remembered, tellingDraftName } from './kept.js';
 import { lastError } from './measuring.js';
 import { SheetDialog } from './parts.js';
-import { dayOf, fetchAllWords, fill, reasonOf, words } from './words.js';
+import { dayOf, fill, reasonOf, words } from './words.js';
 
 // Whoever does not want to say is not asked again for as long as whoever has said.
 const ASK_AGAIN_MS = 90 * 24 * 60 * 60 * 1000;
@@ -16,8 +16,6 @@ const JUDGED = 50;
 const KINDS = ['idea', 'problem', 'praise'];
 const LOSSES = ['very', 'somewhat', 'not'];
 const MOUTHS = { yes: 'M7.5 13.5c1.25 4 7.75 4 9 0', partly: 'M8 15h8', no: 'M7.5 16.5c1.25-3.5 7.75-3.5 9 0' };
-
-await fetchAllWords();
 
 /** A sentence or more, and whether one may be talked to. */
 const TellingForm = {
@@ -85,7 +83,7 @@ export const RoomWorth = {
 
   data() {
     return {
-      step: 'worth', // then "asking" the party whether to ask about "losing" it, then "done"
+      step: 'worth', // then "done"; or first "losing", where the party says that it is time to ask about that
       choice: '',
       text: '',
       talk: false,
@@ -105,15 +103,26 @@ export const RoomWorth = {
     question() {
       return words.telling.questions[this.step];
     },
+    draft() {
+      return this.text.trim() ? { choice: this.choice, text: this.text } : null;
+    },
+  },
+
+  watch: {
+    draft(draft) {
+      keep(tellingDraftName(this.name), draft);
+    },
   },
 
   created() {
-    if (remembered('judged', []).includes(this.name)) this.askOn();
+    Object.assign(this, kept(tellingDraftName(this.name)));
+    if (!this.choice && remembered('judged', []).includes(this.name)) this.askOn();
   },
 
   methods: {
     /** Returns whether the party has it. */
     async send(what) {
+      if (this.isSending) return false;
       this.isSending = true;
       const answer = await command('feedback', what);
       this.isSending = false;
@@ -121,12 +130,12 @@ export const RoomWorth = {
       return answer.ok;
     },
 
-    /** What one chooses is seen at once. */
+    /** What one chooses is seen at once. Whether one may be talked to goes with "Send": before that it is not said yet. */
     async judge(choice) {
       if (this.isSending) return;
-      const { choice: before, name, room, talk } = this;
+      const { choice: before, name, room } = this;
       this.choice = choice;
-      if (!(await this.send({ about: 'room', room, choice, talk }))) this.choice = before;
+      if (!(await this.send({ about: 'room', room, choice, talk: false }))) this.choice = before;
       else remember('judged', [...remembered('judged', []).filter((one) => one !== name), name].slice(-JUDGED));
     },
 
@@ -137,8 +146,7 @@ export const RoomWorth = {
     },
 
     async goOn() {
-      this.choice = '';
-      this.isTold = true;
+      Object.assign(this, { choice: '', text: '', isTold: true });
       await this.askOn();
       this.keepFocus();
     },
@@ -151,7 +159,7 @@ export const RoomWorth = {
 
     /** Asks how much the party would be missed, where the party says that it is time. */
     async askOn() {
-      this.step = 'asking';
+      this.step = 'done';
       if (Date.now() - remembered('dismissed', 0) < ASK_AGAIN_MS) return;
       const { asks } = await fetchFeedback();
       if (asks) this.step = 'losing';

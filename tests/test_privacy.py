@@ -186,7 +186,7 @@ def test_it_names_all_that_a_page_measures():
     assert "The party adds how long its own answers took" in part("measured"), "as `took`"
 
 
-@pytest.mark.parametrize("name", services.SERVICES)
+@pytest.mark.parametrize("name", settings.EVERY_SERVICE.split(","))
 def test_it_names_all_that_a_service_keeps(name):
     with closing(sqlite3.connect(":memory:")) as store:
         store.executescript(services.made(name).SCHEMA)

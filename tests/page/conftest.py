@@ -5,6 +5,7 @@ from discussion import Discussion
 from servers import running_server
 from visitor import Cable, Visitor, close_rooms
 
+from runtime.journal import open_journal
 from users import PEOPLE
 
 
@@ -12,6 +13,16 @@ from users import PEOPLE
 def party():
     """A server as its owner would start it."""
     with running_server(PARTY_PACE="5") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def logging_party(tmp_path_factory):
+    """A party whose log can be read, and is read by its services. Without a pace."""
+    folder = str(tmp_path_factory.mktemp("logging"))
+    settings = {"PARTY_INSTANCE": folder, "PARTY_JOURNAL": f"{folder}/party.db", "PARTY_SERVICES": "figures,feedback"}
+    with running_server(**settings) as server:
+        server.log = lambda: [command for _, command in open_journal(settings["PARTY_JOURNAL"]).replay()]
         yield server
 
 

@@ -5,10 +5,8 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from servers import running_server
 
 from runtime import assets
-from runtime.journal import open_journal
 
 # Whether the page is looked at is the test's to say. What the page would tell is kept over a reload: the page that told
 # it is gone then.
@@ -102,7 +100,6 @@ def test_a_page_that_the_browser_kept_is_not_counted_while_nobody_could_see_it(w
     asha.page.evaluate("dispatchEvent(new Event('pagehide'))")
     asha.passes(500)
     asha.page.evaluate("dispatchEvent(new Event('pageshow'))")
-    asha.look_back()
     asha.passes(4)
     asha.look_away()
     assert [told["seconds"] for told in asha.figures()] == [2, 4]
@@ -171,7 +168,7 @@ class Wire:
         self.lobbies = 0
         self.line.close()
         while not self.lobbies:
-            self.page.evaluate("1")
+            self.page.wait_for_timeout(10)
 
     def ask(self):
         """The page asks something, and waits for the answer."""
@@ -179,7 +176,7 @@ class Wire:
         ask = "async (address) => { globalThis.asking = [(await import(address)).ask('leave', { room: 'nowhere' })] }"
         self.page.evaluate(ask, f"./{assets.ADDRESS}/connection.js")
         while not self.held:
-            self.page.evaluate("1")  # lets frames come in
+            self.page.wait_for_timeout(10)
 
     def answer(self, change=lambda frame: frame):
         self.line.send(change(self.held.pop()))
@@ -294,36 +291,27 @@ def test_a_browser_that_opens_the_sign_in_is_told_once(visit, server):
     assert re.fullmatch("[0-9a-f]{72}", token)
 
 
-@pytest.fixture(scope="module")
-def logging_party(tmp_path_factory):
-    """A party whose log can be read."""
-    journal = str(tmp_path_factory.mktemp("measuring") / "party.db")
-    with running_server(PARTY_JOURNAL=journal) as server:
-        server.log = lambda: [command for _, command in open_journal(journal).replay()]
-        yield server
-
-
-def told_in(party, kind, count=1):
-    """The commands of that kind, once there are so many: a beacon comes when it likes."""
-    while len(told := [command for command in party.log() if command["kind"] == kind]) < count:
-        pass
+def logged(visitor, party, kind, **fields):
+    """The commands of that kind with these fields, once there is one: a beacon comes when it likes."""
+    while not (told := [one for one in party.log() if one["kind"] == kind and one.items() >= fields.items()]):
+        visitor.page.wait_for_timeout(10)
     return told
 
 
 def test_where_somebody_came_from_and_what_was_measured_stand_in_the_log(visit, logging_party):
-    asha = visit("asha", logging_party.address).sign_in("?from=newsletter")
-    expect(asha.page.get_by_role("button", name="Host a room")).to_be_enabled()
-    (opened,), (signed_in,) = told_in(logging_party, "opened"), told_in(logging_party, "sign_in")
-    assert opened["source"] == signed_in["source"] == "newsletter"
+    emeka = visit("emeka", logging_party.address).sign_in("?from=newsletter")
+    expect(emeka.page.get_by_role("button", name="Host a room")).to_be_enabled()
+    (opened,) = logged(emeka, logging_party, "opened", source="newsletter")
+    (signed_in,) = logged(emeka, logging_party, "sign_in", user="emeka")
+    assert signed_in["source"] == "newsletter"
     assert opened["visitor"] == signed_in["visitor"]
-    asha.page.wait_for_function("performance.getEntriesByType('resource').some((e) => /measuring/.test(e.name))")
-    asha.page.evaluate(f"import('./{assets.ADDRESS}/measuring.js')")
-    asha.page.goto("privacy")
-    (measured,) = told_in(logging_party, "measured")
+    emeka.page.wait_for_function("performance.getEntriesByType('resource').some((e) => /measuring/.test(e.name))")
+    emeka.page.evaluate(f"import('./{assets.ADDRESS}/measuring.js')")
+    emeka.page.goto("privacy")
+    (measured,) = logged(emeka, logging_party, "measured", user="emeka")
     measures = measured["measures"]
-    assert measured["user"] == "asha"
-    assert 0 < measures["paint"] < measures["live"] < 10_000
-    assert 0 < measures["seconds"] < 20
+    assert 0 < measures["paint"] < measures["live"]
+    assert measures["seconds"] > 0
 
 
 def test_an_invitation_does_not_say_from_where_its_sender_came(visit, logging_party):

@@ -156,6 +156,8 @@ def test_where_its_words_cannot_be_had_a_refusal_is_in_english(visit, fresh_part
         asha.page.goto("./#room=nowhere")
     asha.page.clock.fast_forward(5_000)
     expect(asha.room.get_by_text("There is no such room. It may be gone by now.")).to_be_visible()
+    asha.page.goto("./#room=another")  # nobody waits a second time
+    expect(asha.room.get_by_text("There is no such room. It may be gone by now.")).to_be_visible()
 
 
 def test_words_from_elsewhere_are_found(visit, fresh_party):
