@@ -282,6 +282,7 @@ def test_the_tests_named_in_the_documents_are_there():
 def test_the_version_is_the_newest_of_the_changes():
     version, words = re.search(r"^## (.+)\n([^#]*)", DOCUMENTS["CHANGELOG.md"], re.M).groups()
     assert version == settings.VERSION and words.strip()
+    assert f'"version": "{version}"' in section(OPERATING, "Health")
 
 
 def test_the_figures_are_filled_in():
