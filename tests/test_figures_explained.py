@@ -12,7 +12,7 @@ from runtime import settings
 from services import figures, insights, reckoning
 
 DOCUMENT = (ROOT / "docs" / "figures-explained.md").read_text()
-TABLE = DOCUMENT.split("## What a measured minimum product needs\n")[1]
+TABLE = DOCUMENT.split("## For who builds such a product: what a measured minimum needs\n")[1]
 NEEDED = {
     "Engagement": ["time on site", "feature use", "return"],
     "Technique": ["load time", "error rate", "response time"],
