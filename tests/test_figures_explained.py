@@ -9,7 +9,7 @@ from servers import ROOT
 from stores import keep_report, sample
 
 from runtime import settings
-from services import figures, insights, reckoning
+from services import feedback, figures, insights, reckoning
 
 DOCUMENT = (ROOT / "docs" / "figures-explained.md").read_text()
 TABLE = DOCUMENT.split("## For who builds such a product: what a measured minimum needs\n")[1]
@@ -73,6 +73,8 @@ def test_the_numbers_are_those_of_the_code():
         f'together as "{reckoning.OTHERS}"',
         f"reaches back {in_words(reckoning.SINGLE_WEEKS)} weeks",
         f'"{reckoning.QUESTION}"',
+        f"An answer takes {in_words(reckoning.ENOUGH)} people who came in, and {in_words(reckoning.ENOUGH)} who spoke",
+        f"few products below {feedback.MARK} % go on",
     ):
         assert sentence in DOCUMENT
     assert figures.SUM_DAYS == 365 and "for a year; then they are gone" in DOCUMENT

@@ -224,6 +224,7 @@ STOPS = {
         ("`users.py renew maximillian`, who is not", command("renew", "maximillian")),
         ("`users.py remove dana`, where there is no list", stopped(*USERS, "remove", "dana")),
         ("`users.py ad dana`", command("ad", "dana")),
+        ("`users.py --from 'my blog'`", command("--from", "my blog")),
     ],
 }  # fmt: skip
 THROUGH_A_PROXY = {"Origin": "https://x.example", "Host": "x.example", "X_Forwarded_Proto": "https"}
