@@ -55,10 +55,10 @@ def note_opened(submit):
     id = session.get("visitor")
     if id is None or id in seen or strangers.take("all", now()):
         return
-    seen[id] = True
+    submit("opened", visitor=id, source=session.get("source"))
+    seen[id] = True  # only now: what could not be kept is taken when the form is opened again
     if len(seen) > REMEMBERED:
         del seen[next(iter(seen))]
-    submit("opened", visitor=id, source=session.get("source"))
 
 
 # --- Where a stranger came from ---------------------------------------------------------------------------------------

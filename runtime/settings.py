@@ -114,7 +114,8 @@ PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
 INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone; with these files:
 SECRET_KEY_FILE, PEOPLE_FILE, BACKED_UP_FILE = "secret_key", "people.json", "backed_up"
-STORES = "figures.db", "feedback.db"  # see `store_of`
+EVERY_SERVICE = "figures,feedback"
+STORES = tuple(f"{name}.db" for name in EVERY_SERVICE.split(","))  # see `store_of`
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
 DISK = choice("PARTY_DISK", "kept", "thrown-away")  # at the next deploy, as on platforms that start a Procfile
 ROOM_MINUTES = number("PARTY_ROOM_MINUTES", 30, 0.001, 120, fractions=True)
@@ -131,7 +132,7 @@ PROXIES = number("PARTY_PROXIES", 0, 0, 10)
 LOG = choice("PARTY_LOG", "plain", "json")  # how records are written
 METRICS_TOKEN = text("PARTY_METRICS_TOKEN", None)  # None: figures are for this machine alone
 ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
-SERVICES = names("PARTY_SERVICES", "figures,feedback")
+SERVICES = names("PARTY_SERVICES", EVERY_SERVICE)
 if JOURNAL == "memory:":
     SERVICES = []  # no other process can read that
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them

@@ -3,12 +3,11 @@ beside it, and can be switched off."""
 
 from importlib import import_module
 
-SERVICES = {"figures": "Figures", "feedback": "Feedback"}  # name, of its module too → its class, a `follow.Service`
-
 
 def made(name):
-    """A new one of that name. Its module is loaded only now: who shows pages does not need what reckons."""
-    return getattr(import_module(f"services.{name}"), SERVICES[name])()
+    """A new `follow.Service` of that name: `Figures` of services/figures.py for figures. Loaded only now: who shows
+    pages does not need what reckons."""
+    return getattr(import_module(f"services.{name}"), name.capitalize())()
 
 
 def offer(app, visitor, submit):

@@ -33,6 +33,7 @@ class Feedback:
         );
         CREATE TABLE IF NOT EXISTS inside (room TEXT, who TEXT, at INTEGER, PRIMARY KEY (room, who));
         CREATE TABLE IF NOT EXISTS attended (who TEXT PRIMARY KEY, rooms INTEGER, at INTEGER);
+        CREATE TABLE IF NOT EXISTS gaps (since INTEGER PRIMARY KEY, until INTEGER);
         CREATE TABLE IF NOT EXISTS reports (name TEXT PRIMARY KEY, body TEXT)
     """
 
@@ -45,7 +46,9 @@ class Feedback:
             self._has_news = self._has_news or command["kind"] == "feedback"
 
     def gap(self, database, since, until):
-        """What was said meanwhile is lost; the rest stays true."""
+        """What was said meanwhile is lost, and the owner is told so; the rest stays true."""
+        database.execute("INSERT OR REPLACE INTO gaps VALUES (?, ?)", (since, until))
+        self._has_news = True
 
     def rest(self, database, at):
         if self._has_news or self._reckoned_on != day_of(at):
@@ -74,13 +77,15 @@ def note_closed(database, command, outcome):
 
 
 def note_feedback(database, command, outcome):
-    """Of what somebody says about the same room the latest counts; the owner's answer to it stays theirs."""
+    """Of what somebody says about the same room the latest counts. The owner's answer goes with the words that it
+    answers: with other words there is something new to read."""
     said = {name: command.get(name) for name in ("id", "at", "about", "room", "choice", "text", "version", "error")}
     said |= {"who": follow.pseudonym(command["user"]), "name": command["user"] if command["talk"] else None}
     query = """
         INSERT INTO feedback (id, at, who, about, room, choice, text, name, version, error)
         VALUES (:id, :at, :who, :about, :room, :choice, :text, :name, :version, :error)
-        ON CONFLICT (who, room) DO UPDATE SET at = :at, choice = :choice, text = :text, name = :name
+        ON CONFLICT (who, room) DO UPDATE SET at = :at, choice = :choice, text = :text, name = :name,
+            answer = iif(text IS :text, answer, NULL), answered_at = iif(text IS :text, answered_at, NULL)
     """
     database.execute(query, said)
     newest = "SELECT id FROM feedback WHERE who = :who ORDER BY at DESC LIMIT :most"
@@ -110,14 +115,15 @@ def forget(database, at):
     """What is too old, and who went into rooms whose end nobody told of."""
     for table, life in (("feedback", KEPT), ("attended", KEPT), ("inside", VISITS_KEPT)):
         database.execute(f"DELETE FROM {table} WHERE at < ?", (at - life,))
+    database.execute("DELETE FROM gaps WHERE until < ?", (at - KEPT,))
 
 
 def reckon(database, at):
     """Leave the report, for the owner's page."""
     today = day_of(at)
     weeks = [week(database, today - WEEK * n + 1) for n in range(WEEKS, 0, -1)]
-    begun = next((n for n, week in enumerate(weeks) if week["yes"]), WEEKS)
-    body = {"at": at, "weeks": weeks[begun:], "losing": losing(database), "mark": MARK}
+    begun = next((n for n, each in enumerate(weeks) if each["yes"]), WEEKS)
+    body = {"at": at, "weeks": weeks[begun:], "losing": losing(database), "mark": MARK, "gaps": gaps(database, today)}
     database.execute("INSERT OR REPLACE INTO reports VALUES ('sentiment', ?)", (json.dumps(body),))
 
 
@@ -135,6 +141,13 @@ def losing(database):
     query = "SELECT choice, max(at) FROM feedback WHERE about = 'losing' GROUP BY who"
     choices = [choice for choice, _ in database.execute(query)]
     return share(choices.count("very"), len(choices))
+
+
+def gaps(database, today):
+    """Between when nothing could be read, as far as that reaches into these weeks."""
+    query = "SELECT since, until FROM gaps WHERE until >= ? ORDER BY since"
+    rows = database.execute(query, ((today - WEEK * WEEKS + 1) * DAY,))
+    return [{"since": since, "until": until} for since, until in rows]
 
 
 # --- What a person is given -------------------------------------------------------------------------------------------

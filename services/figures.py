@@ -11,10 +11,26 @@ import users
 from party.rules import KINDS
 from runtime.journal import nothing_collected
 from services.follow import pseudonym
-from services.reckoning import FEATURES, LET_IN, PERIODS, WEEK, Past, Row, day_named, day_of, day_text, report, week
+from services.reckoning import (
+    FEATURES,
+    LET_IN,
+    OVER,
+    PERIODS,
+    WEEK,
+    Past,
+    Row,
+    day_named,
+    day_of,
+    day_text,
+    report,
+    week,
+)
 
 ROW_DAYS, SUM_DAYS = 90, 365
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
+# Rows of a day, of each person or of all strangers: far more than people make, and a script fills neither the store nor
+# the time for reckoning. What is beyond that is counted in one row more, whose subject is empty.
+MOST_A_DAY = {"opened": 300, "sign_in": 50, "measured": 200}
 
 COUNT = """
     INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -44,12 +60,13 @@ class Figures:
                 database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", setting)
             for kind, who, subject, more in done_by(command, outcome):
                 note_person(database, kind, who, command["at"])
-                count(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
+                note(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
         elif outcome["code"] == "unavailable" and command["kind"] in KINDS:
             count(database, "mistake", "", command["kind"], {"first": command["at"]})
 
     def gap(self, database, since, until):
-        count(database, "gap", "", str(since), {"first": since, "last": until})
+        # Of the day on which it ends: so it is kept and shown as long as that day is.
+        count(database, "gap", "", str(since), {"first": since, "last": until}, day_of(until))
 
     def rest(self, database, at):
         with nothing_collected():
@@ -79,8 +96,17 @@ def done_by(command, outcome):
         yield kind, user, command["about"], {}
     elif kind in FEATURES and user and command.get("liked", True):
         yield kind, user, room, {}
-    if kind == "approve":
-        yield LET_IN, command["who"], room, {}
+    for who in let_in_by(command):
+        yield LET_IN, who, room, {}
+    if kind in ("close", "end"):
+        yield OVER, "", room, {}
+
+
+def let_in_by(command):
+    """Who is given a seat: by the host, or since they had one in the room that this one continues."""
+    if command["kind"] == "approve":
+        return [command["who"]]
+    return [who for who in command.get("speakers", ()) if who != command["user"]][: command.get("most")]
 
 
 def source_of(command):
@@ -91,13 +117,26 @@ def stretch_of(command):
     """What a page measured while it was visible; it sends that at the end."""
     began = command["at"] - round(command["measures"]["seconds"] * 1000)
     took = {"took": command["took"]} if "took" in command else {}
-    return command["measures"] | took | {"first": began, "until": command["at"]}
+    return command["measures"] | took | {"first": began, "last": command["at"]}
 
 
-def count(database, kind, who, subject, body):
-    """Keep what was done, or add it to what was done on that day already."""
-    row = day_text(day_of(body["first"])), kind, who, subject, as_json({"n": 1, "last": body["first"]} | body)
-    database.execute(COUNT, row)
+def note(database, kind, who, subject, body):
+    """Keep what was done; of what is too much for a day, only that it was done."""
+    if is_too_much(database, day_text(day_of(body["first"])), kind, who, subject):
+        subject, body = "", {"first": body["first"], "last": body.get("last", body["first"])}
+    count(database, kind, who, subject, body)
+
+
+def is_too_much(database, day, kind, who, subject):
+    others = "SELECT count(*) FROM rows WHERE day = ? AND kind = ? AND who = ? AND subject NOT IN (?, '')"
+    row = day, kind, who, subject
+    return kind in MOST_A_DAY and database.execute(others, row).fetchone()[0] >= MOST_A_DAY[kind]
+
+
+def count(database, kind, who, subject, body, day=None):
+    """Keep what was done, or add it to what was done on that day already: that of its beginning, unless given."""
+    day = day_text(day_of(body["first"]) if day is None else day)
+    database.execute(COUNT, (day, kind, who, subject, as_json({"n": 1, "last": body["first"]} | body)))
 
 
 def note_person(database, kind, who, at):
@@ -131,7 +170,8 @@ def past_in(database):
     sums = {}
     for day, kind, body in database.execute("SELECT * FROM sums"):
         sums.setdefault(day_named(day), {})[kind] = orjson.loads(body)
-    return Past(rows, people, sums, settings)
+    owner = users.owner()
+    return Past(rows, people, sums, settings, owner and pseudonym(owner))
 
 
 def close_days(database, past, at):
@@ -139,10 +179,11 @@ def close_days(database, past, at):
     it, so that any seven days of a year can be shown."""
     today = day_of(at)
     for day in range(min(past.rows_of, default=today), today):
-        if day not in past.sums or day >= today - RIPE_AFTER:
+        if day not in past.sums or past.sums[day]["summed"]["day"] < min(today, day + RIPE_AFTER):
             past.sums[day] = {
                 "week": week(past, day - WEEK + 1, at),
                 "new_people": {"n": past.new_people[day]},
+                "summed": {"day": today},
             }
             for kind, body in past.sums[day].items():
                 row = day_text(day), kind, as_json(body)
@@ -154,8 +195,9 @@ def forget(database, today):
     database.execute("DELETE FROM rows WHERE day < ?", (day_text(today - ROW_DAYS),))
     database.execute("DELETE FROM people WHERE who NOT IN (SELECT who FROM rows)")
     database.execute("DELETE FROM sums WHERE day < ?", (day_text(today - SUM_DAYS),))
-    month = day_text(today - SUM_DAYS)[:7]
-    database.execute("DELETE FROM settings WHERE name LIKE 'spent %' AND name < ?", (f"spent {month}",))
+    # Whoever was new on its first day is not known any more: its cost would be too high.
+    month = f"spent {day_text(today - SUM_DAYS)}"
+    database.execute("DELETE FROM settings WHERE name LIKE 'spent %' AND name || '-01' < ?", (month,))
 
 
 def as_json(thing):

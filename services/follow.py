@@ -37,6 +37,7 @@ AGAIN_SECONDS, AGAIN_AT_MOST = 2, 60
 NOTED_EVERY = 5  # seconds, that all is read: a disk is not to be busy with that
 BUSY_SECONDS = 5  # for a backup that begins; who reads the store hinders nobody
 PSEUDONYM_LENGTH = 16  # characters of a hexadecimal number
+BY_THE_PARTY = {"end", "forget"}  # it may do these long after what they are about; without that nobody misses them
 UNKNOWN = Refused("unavailable", "Nobody knows what came of it.").ack
 
 
@@ -87,9 +88,6 @@ def pseudonym(name: str) -> str:
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
-
-
-BY_THE_PARTY = {"end", "forget"}  # they come long after what they are about, and a service that lacks it misses nothing
 
 
 class OtherLog(Exception):
@@ -197,7 +195,7 @@ class Reader:
 
 class Kept(NamedTuple):
     """How far the service has read, as its store has it: the first two are of the last command. By its id it is found
-    again, also in a log that moved; its number says what came behind it once it was trimmed."""
+    again, also in a log that moved; once it was trimmed, its number says whether anything behind it was too."""
 
     id: str | None
     number: float | None

@@ -178,7 +178,7 @@ def up_to_date(report, settings_now):
     goals = {"question": report["question"], **report["goals"], **settings_now.get("goals", {})}
     question = goals.pop("question")
     if goals != report["goals"]:
-        reached = verdict(report["spoke"], report["returned"], goals, report["by_week"][-1]["people"])
+        reached = verdict(report["spoke"], report["returned"], goals, report["others_in_last_week"])
         report |= {"goals": goals, "verdict": reached}
     costs = {cost["month"]: cost for cost in report["costs"]}
     for month, amount in spent_in(settings_now).items():
@@ -315,7 +315,8 @@ def columns_of_share(name):
 # name → (columns, what gives the rows for so many weeks)
 TABLES = {
     "period": (
-        "since until single_since weeks at rooms people question verdict spoke_goal returned_goal voices_goal",
+        "since until single_since weeks at rooms people others_in_last_week question verdict"
+        " spoke_goal returned_goal voices_goal",
         rows_of_period,
     ),
     "funnel": (f"step people guests {columns_of_share('share')}", lambda weeks: part_of_report(weeks, "funnel")),

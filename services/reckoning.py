@@ -42,8 +42,11 @@ FEATURES = (
     "pulse", "more_time", "extend", "close", "feedback",
 )  # fmt: skip
 LET_IN = "let_in"  # a row of who got a seat, which somebody else gave: they need not be there
+OVER = "over"  # a row of a room that has closed, whoever or whatever closed it
 STEPS = ("opened", "came_in", "watched", "asked", "let_in", "spoke", "hosted")
 SOURCE_STEPS = ("opened", "came_in", "spoke")
+SOURCES = 10  # that are shown each, those that most came from; all others as one
+OTHERS = "…"  # what these are called: no link can have that name
 SCRIPT_ERRORS = 10  # kinds of them that are shown, the most frequent
 EPOCH = date(1970, 1, 1).toordinal()
 
@@ -68,7 +71,7 @@ class Visit:
     inside: float = 0  # of these in rooms
 
     def go_on(self, stretch):
-        self.until = max(self.until, stretch["until"])
+        self.until = max(self.until, stretch["last"])
         self.seconds += stretch["seconds"]
         self.inside += stretch["inside"]
 
@@ -81,6 +84,7 @@ class Past:
     people: dict[str, dict[str, Any]] = field(default_factory=dict)  # pseudonym → "first": when they came, "guest"
     sums: dict[int, dict[str, Any]] = field(default_factory=dict)  # day → kind → what was reckoned once
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # what the owner set and entered
+    owner: str | None = None  # a pseudonym
     _spans: dict[tuple[int, int], "Span"] = field(default_factory=dict)
 
     def span(self, since, until):
@@ -97,7 +101,7 @@ class Past:
     @cached_property
     def visits_of(self):
         """day → its visits."""
-        stretches = grouped((row.who, row.body) for row in self.rows if row.kind == "measured")
+        stretches = grouped((row.who, row.body) for row in self.rows if row.kind == "measured" and row.subject)
         return grouped((visit.day, visit) for own in stretches.values() for visit in visits(own))
 
     @cached_property
@@ -105,6 +109,11 @@ class Past:
         """room → who said something in it."""
         said = grouped((row.subject, row.who) for row in self.rows if row.kind == "message")
         return {room: set(who) for room, who in said.items()}
+
+    @cached_property
+    def over(self):
+        """The rooms that have closed."""
+        return {row.subject for row in self.rows if row.kind == OVER}
 
     @cached_property
     def times(self):
@@ -162,6 +171,7 @@ def report(past, weeks, at):
     by_week = [week(past, first, at) if first >= single_since else kept_week(past, first) for first in firsts]
     goals = {**GOALS, **past.settings.get("goals", {})}
     question = goals.pop("question", QUESTION)
+    others = len(past.span(until - WEEK, until).there - {past.owner})
     spoke = share(len(span.who_did("message")), len(span.there))
     returned = came_again(past, span.times_of("message"), None, at)
     return {
@@ -174,7 +184,8 @@ def report(past, weeks, at):
         "people": len(span.there),
         "question": question,
         "goals": goals,
-        "verdict": verdict(spoke, returned, goals, by_week[-1]["trend"]["people"]),
+        "others_in_last_week": others,
+        "verdict": verdict(spoke, returned, goals, others),
         "spoke": spoke,
         "returned": returned,
         "spoke_again": came_again(past, span.times_of("message"), "message", at),
@@ -204,17 +215,18 @@ def share(count, of):
 
 def wilson(count, of):
     """The 95 % interval of a share after Wilson (1927), which holds for few and near 0 and 1 as well."""
-    middle = count / of + Z**2 / (2 * of)
+    centre = count / of + Z**2 / (2 * of)
     reach = Z * math.sqrt(count * (of - count) / of**3 + (Z / (2 * of)) ** 2)
     whole = 1 + Z**2 / of
-    return max(0.0, (middle - reach) / whole), min(1.0, (middle + reach) / whole)
+    return max(0.0, (centre - reach) / whole), min(1.0, (centre + reach) / whole)
 
 
-def verdict(spoke, returned, goals, came_in_last_week):
-    """The answer to the owner's question, as far as the figures allow one: "yes", "no", "not_yet" or "too_early"."""
+def verdict(spoke, returned, goals, others_in_last_week):
+    """The answer to the owner's question, as far as the figures allow one: "yes", "no", "not_yet" or "too_early". Of
+    the last week only others count: who looks whether anybody came does not change the answer by that."""
     if not is_enough(spoke):
         return "too_early"
-    if not came_in_last_week or is_hopeless(spoke, goals["spoke"]) or is_hopeless(returned, goals["returned"]):
+    if not others_in_last_week or is_hopeless(spoke, goals["spoke"]) or is_hopeless(returned, goals["returned"]):
         return "no"
     if not is_enough(returned):
         return "too_early"
@@ -222,13 +234,13 @@ def verdict(spoke, returned, goals, came_in_last_week):
     return "yes" if is_reached else "not_yet"
 
 
-def is_enough(share):
-    return share is not None and share["of"] >= ENOUGH
+def is_enough(found):
+    return found is not None and found["of"] >= ENOUGH
 
 
-def is_hopeless(share, goal):
+def is_hopeless(found, goal):
     """Whether all of its interval is below half the goal."""
-    return is_enough(share) and share["high"] * 100 < goal / 2
+    return is_enough(found) and found["high"] * 100 < goal / 2
 
 
 # --- By week ----------------------------------------------------------------------------------------------------------
@@ -237,17 +249,18 @@ def is_hopeless(share, goal):
 def week(past, first, at):
     """The week that begins with the day `first`: its "trend" and its "speed"."""
     span = past.span(first, first + WEEK)
-    visits, people, rooms = span.visits, len(span.there), rooms_opened(span)
+    people, rooms = len(span.there), rooms_opened(span)
+    over = rooms & past.over  # of one that is open nobody knows how many will speak
     trend = {
         "first_day": day_text(first),
         "people": people,
         "rooms": len(rooms),
-        "visits": len(visits),
+        "visits": len(span.visits),
         "spoke": share(len(span.who_did("message")), people),
         "returned": came_again(past, span.times_of("message"), None, at),
-        "voices": share(sum(len(past.voices.get(room, ())) >= VOICES for room in rooms), len(rooms)),
-        "seconds": middle(visit.seconds for visit in visits),
-        "bounce": share(sum(is_bounce(visit) for visit in visits), len(visits)),
+        "voices": share(sum(len(past.voices.get(room, ())) >= VOICES for room in over), len(over)),
+        "seconds": middle(visit.seconds for visit in span.visits),
+        "bounce": share(sum(map(is_bounce, span.visits)), len(span.visits)),
         "activated": share(len(activated(span)), people),
     }
     return {"trend": trend, "speed": speed(span, first)}
@@ -263,7 +276,7 @@ def visits(stretches):
     found = []
     for stretch in sorted(stretches, key=lambda stretch: stretch["first"]):
         if not found or stretch["first"] - found[-1].until > VISIT_GAP:
-            found.append(Visit(day_of(stretch["first"]), stretch["until"]))
+            found.append(Visit(day_of(stretch["first"]), stretch["last"]))
         found[-1].go_on(stretch)
     return found
 
@@ -276,7 +289,7 @@ def activated(span):
     """Who had two visible minutes inside rooms, or said something."""
     inside = Counter()
     for row in span.of_kind("measured"):
-        inside[row.who] += row.body["inside"]
+        inside[row.who] += row.body.get("inside", 0)
     return {who for who, seconds in inside.items() if seconds >= ACTIVE_SECONDS} | span.who_did("message")
 
 
@@ -352,7 +365,8 @@ class Newcomer(NamedTuple):
 
 def funnel_and_sources(past, since, until):
     new = [each for each in newcomers(past) if since <= day_of(each.opened) < until]
-    return {"funnel": funnel(new), "sources": sources(new)}
+    unknown = sum(row.body["n"] for row in past.span(since, until).of_kind("opened") if not row.subject)
+    return {"funnel": funnel(new, unknown), "sources": sources(new, unknown)}
 
 
 def newcomers(past):
@@ -363,7 +377,7 @@ def newcomers(past):
             person_of.setdefault(row.subject, row.who)
     openings = {who: [(known["first"], None)] for who, known in past.people.items()}
     for row in past.rows:
-        if row.kind in ("opened", "sign_in"):
+        if row.kind in ("opened", "sign_in") and (row.who or row.subject):
             who = row.who or person_of.get(row.subject, row.subject)
             openings.setdefault(who, []).append((row.body["first"], row.body.get("source")))
     for who, own in openings.items():
@@ -376,6 +390,9 @@ def steps(past, who, opened):
     """How many of STEPS they took within a week. Who took one took those before it, however that came about: who is
     given a room need not ask for a seat in it."""
 
+    if who not in past.people:
+        return 1
+
     def did(kind):
         return has_between(past.times[kind][who], opened, opened + RETURN_WITHIN)
 
@@ -383,12 +400,14 @@ def steps(past, who, opened):
     let_in = did(LET_IN) or hosted or spoke
     asked = did("request") or let_in
     watched = did("watch") or asked
-    came_in = who in past.people and past.people[who]["first"] < opened + RETURN_WITHIN
+    came_in = past.people[who]["first"] < opened + RETURN_WITHIN
     return 1 + sum((came_in, watched, asked, let_in, spoke, hosted and spoke))
 
 
-def funnel(new):
+def funnel(new, unknown):
+    """`unknown`, here and below, is how many browsers more opened a link, of which nothing else is kept."""
     counts = [sum(each.steps > place for each in new) for place in range(len(STEPS))]
+    counts[0] += unknown
     return [
         {
             "step": step,
@@ -400,18 +419,23 @@ def funnel(new):
     ]
 
 
-def sources(new):
-    """By where they came from, the one that most came from first."""
+def sources(new, unknown):
+    """By where they came from, the one that most came from first; beyond SOURCES of them as one."""
     by_source = sorted(grouped((each.source, each) for each in new).items(), key=lambda item: -len(item[1]))
-    return [
-        {"source": source, **{step: sum(each.steps > STEPS.index(step) for each in own) for step in SOURCE_STEPS}}
-        for source, own in by_source
-    ]
+    found = [source_row(source, own) for source, own in by_source[:SOURCES]]
+    if unknown or by_source[SOURCES:]:
+        others = source_row(OTHERS, [each for _, own in by_source[SOURCES:] for each in own])
+        found.append(others | {"opened": others["opened"] + unknown})
+    return found
+
+
+def source_row(source, own):
+    return {"source": source} | {step: sum(each.steps > STEPS.index(step) for each in own) for step in SOURCE_STEPS}
 
 
 def costs(past):
     """What a new person cost, of each month of which the owner said what was spent."""
-    new = past.new_people | {day: kept["new_people"]["n"] for day, kept in past.sums.items() if "new_people" in kept}
+    new = past.new_people | {day: kept["new_people"]["n"] for day, kept in past.sums.items()}
     by_month = Counter()
     for day, count in new.items():
         by_month[day_text(day)[:7]] += count

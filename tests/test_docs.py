@@ -71,7 +71,8 @@ def settings_in_code():
     """{name: its default as the code has it} of every setting that is read."""
     source = (ROOT / "runtime/settings.py").read_text()
     readers = re.findall(r'^[A-Z_]+ = \w+\("(\w+)"(?:, ("[^"]*"|[^,)]+))?', source, re.M)
-    return {name: default.strip('"').replace("_", "") for name, default in readers}
+    defaults = {name: getattr(settings, default, default) for name, default in readers}
+    return {name: default.strip('"').replace("_", "") for name, default in defaults.items()}
 
 
 def test_no_other_module_reads_the_environment():

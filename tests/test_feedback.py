@@ -156,6 +156,16 @@ def test_who_taps_again_for_the_same_room_has_said_the_latter(database):
     assert given(database, "asha")["answers"][0]["answer"] == "Thanks", "also to what the owner has seen before"
 
 
+def test_other_words_are_not_answered_yet(database):
+    say(database, "asha", 1, room="tea", choice="no", text="Bad")
+    take(database, "answer", "emeka", 2, to="feedback asha 1", text="Why?")
+    say(database, "asha", 3, room="tea", choice="partly", text="Bad")
+    assert given(database, "asha")["answers"][0]["answer"] == "Why?", "the words are the same"
+    say(database, "asha", 4, room="tea", choice="partly", text="Too loud")
+    row = database.execute("SELECT text, answer, answered_at FROM feedback").fetchone()
+    assert tuple(row) == ("Too loud", None, None)
+
+
 def test_what_was_refused_was_not_said(database):
     say(database, "asha", room="tea", choice="no", ok=False)
     take(database, "host", "asha", ok=False, id="tea")
@@ -239,7 +249,22 @@ def test_the_report_has_the_share_of_each_tap_by_week_and_of_who_would_miss_the_
 
 
 def test_where_nobody_said_anything_the_report_says_so(database):
-    assert report(database, 20_000 * DAY) == {"at": 20_000 * DAY, "weeks": [], "losing": None, "mark": 40}
+    assert report(database, 20_000 * DAY) == {"at": 20_000 * DAY, "weeks": [], "losing": None, "mark": 40, "gaps": []}
+
+
+def test_the_report_says_what_could_not_be_read(database):
+    at, service = 20_000 * DAY, Feedback()
+    for since, until in ((-400, -370), (-100, -80), (-90, -85), (-2, -1)):
+        service.gap(database, at + since * DAY, at + until * DAY)
+    service.rest(database, at)
+    ((body,),) = database.execute("SELECT body FROM reports")
+    shown = [((gap["since"] - at) // DAY, (gap["until"] - at) // DAY) for gap in json.loads(body)["gaps"]]
+    assert shown == [(-100, -80), (-2, -1)]
+    assert database.execute("SELECT count(*) FROM gaps").fetchone()[0] == 3, "after a year it is gone, as all else"
+    service.gap(database, at, at + 1)
+    service.rest(database, at + 2)
+    ((body,),) = database.execute("SELECT body FROM reports")
+    assert len(json.loads(body)["gaps"]) == 3
 
 
 def test_the_report_is_made_anew_when_there_is_news_or_another_day(database, monkeypatch):

@@ -22,7 +22,7 @@ from party.rules import KINDS
 from runtime import settings
 from runtime.journal import open_journal
 from services import follow, reckoning
-from services.figures import RIPE_AFTER, ROW_DAYS, SUM_DAYS, Figures
+from services.figures import MOST_A_DAY, RIPE_AFTER, ROW_DAYS, SUM_DAYS, Figures
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 AT = int(datetime(2026, 11, 21, 22, tzinfo=UTC).timestamp() * 1000)  # a Saturday evening
@@ -280,6 +280,17 @@ def test_two_minutes_in_a_room_or_a_message_activate(past):
     assert pair(past.report()["by_week"][-1]["activated"]) == (2, 4)
 
 
+def test_of_a_room_that_is_open_nobody_knows_how_many_will_speak(past):
+    for room in ("open", "closed", "ended"):
+        past.of("asha", "host", HOUR, outcome={"room": room})
+        past.of("asha", "message", HOUR, room=room)
+    assert past.report()["by_week"][-1]["voices"] is None
+    past.of("asha", "close", MINUTE, room="closed", reason="host")
+    past.of(None, "end", MINUTE, room="ended", reason="time")
+    week = past.report()["by_week"][-1]
+    assert (pair(week["voices"]), week["rooms"]) == ((0, 2), 3)
+
+
 def test_the_same_evening_on_the_other_side_of_midnight_is_no_return(past):
     past.of("asha", "message", 9 * DAY, room="r")
     past.of("asha", "message", 9 * DAY - 3 * HOUR, room="r")
@@ -287,6 +298,14 @@ def test_the_same_evening_on_the_other_side_of_midnight_is_no_return(past):
     past.of("asha", "sign_in", 8 * DAY, sign_in="s")
     report = past.report()
     assert (pair(report["returned"]), pair(report["spoke_again"])) == ((1, 1), (0, 1))
+
+
+def test_who_looks_at_the_page_until_the_next_morning_is_there_then(past):
+    past.of("asha", "message", 9 * DAY, room="r")
+    past.visit("asha", 9 * DAY - 7 * HOUR, seconds=6 * 3_600)
+    assert pair(past.report()["returned"]) == (0, 1)
+    past.visit("asha", 9 * DAY - 10 * HOUR, seconds=3 * 3_600)
+    assert pair(past.report()["returned"]) == (1, 1), "began an hour too soon, and ended two later"
 
 
 def test_who_comes_after_more_than_a_week_has_not_returned_within_one(past):
@@ -367,6 +386,14 @@ def test_who_is_given_a_seat_is_let_in_and_need_not_be_there(past):
     assert report["people"] == 2
 
 
+def test_who_keeps_a_seat_in_a_room_that_is_carried_on_is_let_in(past):
+    for user in ("asha", "bilal", "chen", "dana"):
+        past.of(user, "sign_in", DAY, sign_in="s")
+    seated = ["asha", "bilal", "chen", "dana"]
+    past.of("asha", "host", HOUR, outcome={"room": "r"}, continues="q", speakers=seated, most=2)
+    assert past.report()["funnel"][4] | {"share": None} == {"step": "let_in", "people": 3, "guests": 0, "share": None}
+
+
 def test_what_is_refused_or_done_by_the_party_is_no_use_of_a_feature(past):
     past.of("asha", "sign_in", DAY, sign_in="s")
     past.of("asha", "request", DAY, outcome={"ok": False, "code": "conflict"}, room="r")
@@ -396,6 +423,44 @@ def test_mistakes_of_ours_and_gaps_are_told(past):
     report = past.report()
     assert report["errors"]["mistakes"] == 1 and report["people"] == 0
     assert report["gaps"] == [{"since": AT - 2 * HOUR, "until": AT - HOUR}]
+
+
+def test_a_gap_is_shown_where_its_end_is_in_the_period(past):
+    past.figures.gap(past.database, AT - 100 * DAY, AT - 5 * DAY)
+    past.figures.gap(past.database, AT - 50 * DAY, AT - 40 * DAY)
+    days = [[(AT - gap["since"]) // DAY for gap in past.report(weeks)["gaps"]] for weeks in (3, 12)]
+    assert days == [[100], [50, 100]]
+
+
+def test_one_script_that_opens_links_for_ever_fills_neither_store_nor_report(past, monkeypatch):
+    monkeypatch.setitem(MOST_A_DAY, "opened", 30)
+    past.of(None, "opened", 2 * DAY, visitor="before", source="letter")
+    for number in range(50):
+        past.of(None, "opened", DAY, visitor=f"b{number}", source=f"s{number % 25}")
+        past.of(None, "opened", DAY, visitor="b0", source=f"s{number}")
+    past.of("asha", "sign_in", HOUR, sign_in="s", visitor="b2", source="s2")
+    past.of("bilal", "sign_in", HOUR, sign_in="s", visitor="b49", source="blog")
+    report = past.report()
+    assert count_in(past, "rows WHERE kind = 'opened'") == 1 + 30 + 1
+    assert [step["people"] for step in report["funnel"][:2]] == [1 + 50 + 1, 2], "bilal is one of those counted alone"
+    assert len(report["sources"]) == reckoning.SOURCES + 1
+    assert report["sources"][-1]["source"] == reckoning.OTHERS
+    assert sum(each["opened"] for each in report["sources"]) == 1 + 50 + 1
+    assert sum(each["came_in"] for each in report["sources"]) == 2
+
+
+def test_of_a_day_in_which_somebody_looks_away_again_and_again_so_much_is_kept(past, monkeypatch):
+    for kind in ("measured", "sign_in"):
+        monkeypatch.setitem(MOST_A_DAY, kind, 10)
+    for number in range(25):
+        past.visit("asha", 2 * HOUR - number * MINUTE, 10, 10, failed=1)
+        past.of("asha", "sign_in", HOUR, sign_in="s", visitor=f"b{number}", source=f"s{number}")
+    past.visit("bilal", HOUR, 60)
+    rows = dict(past.database.execute("SELECT who, count(*) FROM rows GROUP BY who"))
+    assert rows == {follow.pseudonym("asha"): 11 + 11, follow.pseudonym("bilal"): 1}
+    report = past.report()
+    assert report["errors"]["failed"] == 10
+    assert (report["by_week"][-1]["visits"], report["by_week"][-1]["seconds"]) == (2, 80)
 
 
 def test_what_pages_tell_of_errors_is_added_up(past):
@@ -437,6 +502,19 @@ def of(count, of):
 )
 def test_the_verdict_claims_no_more_than_the_figures_do(spoke, returned, last_week, verdict):
     assert reckoning.verdict(of(*spoke), returned and of(*returned), reckoning.GOALS, last_week) == verdict
+
+
+def test_the_answer_does_not_change_because_the_owner_looks(past, monkeypatch):
+    for number in range(12):
+        past.of(f"p{number}", "message", 17 * DAY, room="r")
+        past.of(f"p{number}", "message", 14 * DAY, room="r")
+    monkeypatch.setattr(users, "_owner", "p0")
+    assert past.report()["verdict"] == "no", "nobody came in the last week"
+    past.of("p0", "sign_in", HOUR, sign_in="s")
+    report = past.report()
+    assert (report["verdict"], report["by_week"][-1]["people"]) == ("no", 1)
+    past.of("p1", "sign_in", HOUR, sign_in="s")
+    assert past.report()["verdict"] == "yes"
 
 
 def test_the_owners_goals_count_from_now_on(past):
@@ -488,6 +566,35 @@ def test_rows_go_after_ninety_days_and_what_was_reckoned_of_a_week_stays_a_year(
     assert all(count_in(past, table) == 0 for table in ("rows", "people", "settings"))
     first = past.database.execute("SELECT min(day) FROM sums").fetchone()[0]
     assert first is None or first >= "2026-12-01"
+
+
+def test_the_cost_of_a_month_goes_with_the_first_of_its_days(past):
+    past.of("asha", "sign_in", 18 * DAY, sign_in="s")  # on the 3rd
+    past.of("bilal", "sign_in", 0, sign_in="s")
+    past.of("asha", "spent", 0, month="2026-11", amount=8.0)
+    past.report()
+    past.report(at=AT + 60 * DAY)  # before the rows are gone
+    the_first_is_kept = AT + (SUM_DAYS - 20) * DAY
+    past.report(at=the_first_is_kept)
+    assert past.report(at=the_first_is_kept)["costs"] == [
+        {"month": "2026-11", "spent": 8.0, "new_people": 2, "each": 4.0}
+    ]
+    past.report(at=the_first_is_kept + DAY)
+    assert past.report(at=the_first_is_kept + DAY)["costs"] == []
+
+
+def test_a_week_that_was_not_ripe_before_a_halt_is_reckoned_again_behind_it(past):
+    past.of("asha", "message", 3 * DAY, room="r")
+    past.report()
+    past.of("asha", "sign_in", DAY, sign_in="s")
+    past.report(at=AT + DAY)
+    past.figures = Figures()  # after a halt of nine days and more, once as long as rows are kept
+    past.report(at=AT + (ROW_DAYS - 5) * DAY)
+    past.report(at=AT + (ROW_DAYS + 20) * DAY)
+    sums = dict(past.database.execute("SELECT day, json_extract(body, '$.trend.returned.count') FROM sums "
+                                      "WHERE kind = 'week' AND day LIKE '2026-11-2_'"))  # fmt: skip
+    assert count_in(past, "rows") == 0
+    assert [sums[f"2026-11-{day}"] for day in range(20, 25)] == [1] * 5
 
 
 def rows_in(past):

@@ -67,6 +67,10 @@ def test_the_numbers_are_those_of_the_code():
         f"no sooner than {in_words(reckoning.APART // reckoning.HOUR)} hours",
         f"in which {in_words(reckoning.VOICES)} or more said something",
         f"the {in_words(reckoning.CHURN_DAYS // reckoning.WEEK)} weeks before the last four",
+        f"more than {figures.MOST_A_DAY['opened']} browsers that open a link",
+        f"more than {figures.MOST_A_DAY['sign_in']} sign-ins, or {figures.MOST_A_DAY['measured']} times",
+        f"the {in_words(reckoning.SOURCES)} that most came from",
+        f'together as "{reckoning.OTHERS}"',
         f"reaches back {in_words(reckoning.SINGLE_WEEKS)} weeks",
         f'"{reckoning.QUESTION}"',
     ):

@@ -127,11 +127,9 @@ def test_the_numbers_are_those_of_the_report(stores, owner):
     assert "25 %, from 7 to 93 %" in page
 
 
-def test_where_nobody_came_lately_it_says_so(stores, owner):
-    report = sample("dying")
-    report["by_week"][-1]["people"] = 0
-    keep_report(stores, report)
-    assert verdict(shown(owner)).endswith("Nobody came in the last week.")
+def test_where_nobody_else_came_lately_it_says_so(stores, owner):
+    keep_report(stores, sample("dying", others_in_last_week=0))
+    assert verdict(shown(owner)).endswith("Nobody but you came in the last week.")
 
 
 def test_where_nobody_came_at_all_it_says_so(stores, owner):

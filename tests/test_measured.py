@@ -258,6 +258,18 @@ def test_a_browser_that_opens_the_form_again_is_counted_once(clean_party):
     assert len(logged(clean_party, "opened")) == 2
 
 
+def test_who_could_not_be_counted_while_the_log_was_away_is_once_it_is_back(clean_party, monkeypatch):
+    def away(command):
+        raise Unavailable("away")
+
+    browser = clean_party.app.test_client()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(clean_party.journal, "append", away)
+        assert open_form(browser).status_code == 503
+    assert open_form(browser).status_code == 204
+    assert len(logged(clean_party, "opened")) == 1
+
+
 def test_however_many_strangers_come_they_fill_no_log(clean_party, monkeypatch):
     clock = [0]
     monkeypatch.setattr(measuring, "now", lambda: clock[0])

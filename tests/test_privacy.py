@@ -69,6 +69,7 @@ OF_A_DAY = ("What was reckoned of a day", "se calculó de un día")
 WITH_ITS_TIME = ("each with its time", "cada cosa con su hora")
 INSIDE = ("who was inside a room until it closes", "quién estuvo dentro de una sala hasta que se cierra")
 ATTENDED = ("how many of your rooms have closed", "cuántas de tus salas se han cerrado")
+UNREAD = ("when nothing could be read", "cuándo no se pudo leer nada")
 OF_ALL_TAPS = ("reckoned of all taps", "se calcula de todos los toques")
 STORES = {
     "figures": {
@@ -96,6 +97,7 @@ STORES = {
         ("feedback", "answer"): ("what the owner answers", "lo que te responden"),
         **dict.fromkeys((("inside", column) for column in ("room", "who", "at")), INSIDE),
         **dict.fromkeys((("attended", column) for column in ("who", "rooms", "at")), ATTENDED),
+        **dict.fromkeys((("gaps", column) for column in ("since", "until")), UNREAD),
         **dict.fromkeys((("reports", column) for column in ("name", "body")), OF_ALL_TAPS),
     },
 }
@@ -184,7 +186,7 @@ def test_it_names_all_that_a_page_measures():
     assert "The party adds how long its own answers took" in part("measured"), "as `took`"
 
 
-@pytest.mark.parametrize("name", services.SERVICES)
+@pytest.mark.parametrize("name", settings.EVERY_SERVICE.split(","))
 def test_it_names_all_that_a_service_keeps(name):
     with closing(sqlite3.connect(":memory:")) as store:
         store.executescript(services.made(name).SCHEMA)

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import pytest
 import servers
 from counting import Counting, gaps, taken
+from person import assert_ok, seat
 from servers import ROOT, Server, Victim, free_port, running_redis
-from test_docs import settings_in_code
 
 import services
 import users
@@ -501,6 +503,37 @@ def test_a_backup_takes_along_what_is_known_and_how_far_was_read(log, instance, 
     assert taken()[2:] == words(2, 3, 4, 6) and gaps() == []
 
 
+@pytest.mark.server
+def test_a_store_is_put_back_from_a_backup_as_the_emergency_plan_says(log, instance, tmp_path, monkeypatch):
+    """Run as it stands there, but for systemd, the name and the places."""
+    monkeypatch.setattr(settings, "STORES", ("counting.db",))
+    monkeypatch.setattr(settings, "JOURNAL", log.address)
+    log.opens_a_room()
+    read_along(log)
+    list(backup.backup(str(tmp_path / "party-2026-11-22-020000.backup")))
+    store = settings.store_of("counting")
+    with follow.reading("counting"):  # so that what is written next stays in its -wal, as after a kill
+        log.says(2, 3)
+        read_along(log)
+        store.write_bytes(b"damaged" + store.read_bytes()[7:])
+    assert Path(f"{store}-wal").stat().st_size, "the damaged one must have left it"
+    (tmp_path / "root").mkdir()
+    places = {
+        "/var/lib/party-backups/": f"{tmp_path}/", "/opt/party/instance": str(instance), "/root/": f"{tmp_path}/root/",
+        "figures.db": "counting.db", "-o party -g party ": "", "systemctl ": ": systemctl ",
+    }  # fmt: skip
+    plan = (ROOT / "docs/emergency.md").read_text()
+    commands = plan.split("\n### PartyServiceLate\n")[1].split("\n### ")[0].split("```")[1]
+    for here, there in places.items():
+        assert here in commands
+        commands = commands.replace(here, there)
+    subprocess.run(["sh", "-euc", f"umask 022\n{commands}"], check=True)
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+    assert taken() == ["sign_in 0", "tea"], "what was damaged is gone, its -wal too"
+    read_along(log)
+    assert taken()[2:] == words(2, 3)
+
+
 def test_a_store_that_is_moved_away_under_one_who_writes_is_begun_anew(log, instance):
     class Waiting(UntilItRests):
         rests = 0
@@ -780,27 +813,35 @@ def test_kills_of_services_and_party_under_load_change_nothing_of_what_is_counte
 
 @pytest.mark.server
 def test_a_service_that_is_frozen_or_killed_costs_the_party_nothing(party):
+    """Four speak as fast as they can. It is compared with how that goes where the service runs, since the machine may
+    be busy."""
     server = party()
-    asha = server.person("asha")
+    asha, *others = (server.person(name) for name in ("asha", "bilal", "chen", "dana"))
     room = asha.host("Tea")
+    for person in others:
+        seat(asha, person, room)
     until(lambda: len(taken()) > 1)
-    slowest = {}
-    for what in ("runs", "frozen", "killed"):
-        if what == "frozen":
-            os.kill(*children(server), signal.SIGSTOP)
-        elif what == "killed":
-            os.kill(*children(server), signal.SIGKILL)
-        slowest[what] = max(took(asha.message, room, what) for _ in range(100))
-    assert max(slowest.values()) < 0.5, slowest
-    until(lambda: taken("text").count("killed") == 100)
-    assert taken("text").count("frozen") == 100
+    medians = {}
+    with ThreadPoolExecutor(4) as speaking:
+        for what in ("runs", "frozen", "killed"):
+            if what == "frozen":
+                os.kill(*children(server), signal.SIGSTOP)
+            elif what == "killed":
+                os.kill(*children(server), signal.SIGKILL)
+            speak = lambda person: [took(person.message, room, what) for _ in range(40)]  # noqa: B023, E731
+            medians[what] = median(itertools.chain(*speaking.map(speak, (asha, *others))))
+    assert max(medians.values()) < 2 * medians["runs"] + 0.05, medians
+    until(lambda: taken("text").count("killed") == 160)
+    assert taken("text").count("frozen") == 160
     os.kill(*children(server), signal.SIGSTOP)
-    assert took(lambda: server.stop()) < 4, "nor is its end waited for"
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 4, "nor is its end waited for"
 
 
 def took(do, *given):
     began = time.monotonic()
-    assert do(*given)
+    assert_ok(do(*given))
     return time.monotonic() - began
 
 
@@ -909,5 +950,6 @@ def test_the_lag_is_since_all_was_read_and_where_it_never_was_since_the_party_be
 
 
 def test_there_is_a_service_for_every_name_that_may_be_set():
-    assert ",".join(services.SERVICES) == settings_in_code()["PARTY_SERVICES"]
-    assert [settings.store_of(name).name for name in services.SERVICES] == list(settings.STORES)
+    names = settings.EVERY_SERVICE.split(",")
+    assert [services.made(name).name for name in names] == names
+    assert [settings.store_of(name).name for name in names] == list(settings.STORES)

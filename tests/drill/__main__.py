@@ -626,11 +626,16 @@ def with_a_file(page, party, pages):
     all_go_on(pages, "Back, and forward again")
 
     page.run("journalctl -u party-services")
-    page.run("mv /opt/party/instance/figures.db* /root/")
-    reads_along(machine)
-    assert (machine.root / "opt/party/instance/figures.db").exists()
-
     page.run("party backup")
+    page.run("systemctl stop party-services")
+    page.run("mkdir /root/store && mv /opt/party/instance/figures.db* /root/store/")
+    of_backup = lambda command: command.replace(f"/var/lib/party-backups/{EXAMPLE}", newest_backup(machine))  # noqa: E731
+    page.run(f"tar -xzOf /var/lib/party-backups/{EXAMPLE} figures.db > /root/figures.db", of_backup)
+    page.run("install -o party -g party -m 600 /root/figures.db /opt/party/instance/")
+    page.run("systemctl start party-services")
+    reads_along(machine)
+    assert machine.run("stat -c '%U %a' /opt/party/instance/figures.db").strip() == "party 600"
+
     page.run("party stop")
     page.run("mkdir /root/before && mv /opt/party/instance/party.db* /root/before/")
     put_back(page, newest_backup(machine))
