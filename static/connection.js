@@ -27,7 +27,7 @@ const running = new Map(); // a command as text → the promise of its answer
 const handlers = new Map(); // event → those who want to hear it
 
 let socket; // none until the client has been loaded
-let waitedFor; // the first attempt to have the words of refusals
+let waitedFor; // words of refusals
 
 /**
  * Connects for `user` once `client` (a promise of Socket.IO's client) is there, and comes back for ever. Calls `onState`
@@ -151,9 +151,8 @@ export async function ask(event, payload) {
   performance.measure('ask', { start, end: performance.now(), detail: answer.code });
   if (answer.code === 'signed_out') socket.disconnect();
   if (!answer.ok && answer !== NO_ANSWER && language !== 'en') {
-    // The reason is in English until its words are there. Nobody waits for them twice.
     const fetched = fetchAllWords().catch(() => {});
-    await (waitedFor ??= fetched);
+    await (waitedFor ??= fetched); // once: without them the reason is in English
   }
   return answer;
 }

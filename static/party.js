@@ -155,7 +155,7 @@ const Party = {
     addEventListener('popstate', this.onAddress);
     document.addEventListener('visibilitychange', () => (this.unread = 0));
     document.addEventListener('visibilitychange', this.lookForAnswers);
-    addEventListener('storage', this.markAnswers); // they were read in another tab
+    addEventListener('storage', () => (this.lookedAt = 0)); // answers were read there
     setInterval(this.onSecond, SECOND);
   },
 
@@ -179,12 +179,8 @@ const Party = {
     async lookForAnswers() {
       if (document.hidden || Date.now() - this.lookedAt < LOOK_FOR_ANSWERS_MS) return;
       this.lookedAt = Date.now();
-      this.answers = (await fetchFeedback()).answers;
-      this.markAnswers();
-    },
-
-    markAnswers() {
-      this.isAnswered = this.answers?.some(({ id }) => !readAnswers().includes(id));
+      const { answers = [] } = await fetchFeedback();
+      this.isAnswered = answers.some(({ id }) => !readAnswers().includes(id));
     },
 
     async tellUs() {
@@ -361,7 +357,7 @@ export async function loadRoom() {
   return RoomPage;
 }
 
-/** What people tell the owner with. Throws when it cannot be had; it may be had later. */
+/** What people tell the owner with. */
 async function loadTelling() {
   const [parts] = await Promise.all([import('./telling.js'), fetchAllWords()]);
   await (styles.telling ??= loadStyles('telling'));
