@@ -109,7 +109,7 @@ def page(weeks, refusal=None, kind=None):
         periods=PERIODS,
         enough=ENOUGH,
         report=report,
-        why=report and why(report),
+        because=report and because(report),
         has_begun=report and has_begun(report),
         why_off={service: why_off(service) for service in ("figures", "feedback")},
         stands_still=report and report["at"] < clock.now() - STANDS_STILL_AFTER,
@@ -160,7 +160,7 @@ def has_few(shares):
     return any(map(is_few, shares))
 
 
-def why(report):
+def because(report):
     """The name of the sentence that says which figure decided; None where the figures say it themselves."""
     if report["verdict"] == "too_early":
         return "tooFew"
