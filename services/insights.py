@@ -20,8 +20,8 @@ from party import reading
 from party.rules import Refused
 from runtime import clock, records, settings, web
 from runtime.journal import Unavailable
-from services import follow
-from services.reckoning import ENOUGH, PERIODS, verdict
+from services import feedback, follow
+from services.reckoning import ENOUGH, PERIODS, is_hopeless, verdict
 
 log = logging.getLogger("party.insights")
 
@@ -66,7 +66,7 @@ def offer(app, visitor, submit):
     def say(kind):
         if kind not in SAYINGS:
             raise NotFound
-        weeks, (read, is_kept), (user, sign_in) = PERIODS[0], SAYINGS[kind], g.owner
+        weeks, (read, is_kept, place), (user, sign_in) = PERIODS[0], SAYINGS[kind], g.owner
         try:
             web.ensure_our_form()
             weeks, body = weeks_in(request.form), read(request.form)
@@ -75,10 +75,11 @@ def offer(app, visitor, submit):
             return page(weeks, refusal, kind), 400
         except Unavailable as error:
             return page(weeks, Refused("unavailable", NOT_KEPT, id=records.not_kept(log, error)), kind), 503
-        wait_until(lambda: is_kept(body))
-        return redirect(url_for("insights.show", weeks=weeks, _anchor=kind), 303)
+        came = "kept" if wait_until(lambda: is_kept(body)) else "waits"
+        return redirect(url_for("insights.show", weeks=weeks, **{came: kind}, _anchor=place), 303)
 
-    pages.add_app_template_filter(moment)
+    for template_filter in (moment, is_few, has_few):
+        pages.add_app_template_filter(template_filter)
     app.register_blueprint(pages)
 
 
@@ -92,10 +93,11 @@ def is_owner(who):
 
 
 def wait_until(is_so):
-    """Until it is so, or PATIENCE_SECONDS are over. Others go on meanwhile: sleeping is cooperative."""
+    """Whether it is so before PATIENCE_SECONDS are over. Others go on meanwhile: sleeping is cooperative."""
     over = time.monotonic() + PATIENCE_SECONDS
-    while not is_so() and time.monotonic() < over:
+    while not (came_true := is_so()) and time.monotonic() < over:
         time.sleep(LOOK_EVERY_SECONDS)
+    return came_true
 
 
 def page(weeks, refusal=None, kind=None):
@@ -107,10 +109,12 @@ def page(weeks, refusal=None, kind=None):
         periods=PERIODS,
         enough=ENOUGH,
         report=report,
-        why_no_report=None if report else why_nothing("figures"),
+        because=report and because(report),
+        has_begun=report and has_begun(report),
+        why_off={service: why_off(service) for service in ("figures", "feedback")},
         stands_still=report and report["at"] < clock.now() - STANDS_STILL_AFTER,
         sentiment=sentiment,
-        why_no_sentiment=None if sentiment else why_nothing("feedback"),
+        taps=taps_in(sentiment or {"weeks": []}),
         unanswered=unanswered(),
         more_unanswered=max(0, how_many_unanswered() - UNANSWERED),
         answered=answered(),
@@ -132,16 +136,50 @@ def with_pauses(parts):
             paused = time.monotonic()
 
 
-def why_nothing(service):
-    """Why that service has nothing to show."""
+def why_off(service):
+    """Why that service does not run, None where it shall."""
     if settings.JOURNAL == "memory:":
         return "inMemory"
-    return "notYet" if service in settings.SERVICES else "off"
+    return None if service in settings.SERVICES else "off"
+
+
+# --- For templates ----------------------------------------------------------------------------------------------------
 
 
 def moment(milliseconds):
-    """For templates: that time, UTC."""
+    """That time, UTC."""
     return datetime.fromtimestamp(milliseconds / 1_000, UTC)
+
+
+def is_few(share):
+    """Whether that is of too few to claim anything."""
+    return share is not None and share["of"] < ENOUGH
+
+
+def has_few(shares):
+    return any(map(is_few, shares))
+
+
+def because(report):
+    """The name of the sentence that says which figure decided; None where the figures say it themselves."""
+    if report["verdict"] == "too_early":
+        return "tooFew"
+    if report["verdict"] != "no":
+        return None
+    if not report["others_in_last_week"]:
+        return "nobodyLately"
+    return "tooFewSpoke" if is_hopeless(report["spoke"], report["goals"]["spoke"]) else "tooFewReturned"
+
+
+def has_begun(report):
+    """Whether there is more to tell than that its owner was there."""
+    return max((week["people"] for week in report["by_week"]), default=0) > 1
+
+
+def taps_in(sentiment):
+    """choice → how often it was tapped, in all of these weeks."""
+    weeks = sentiment["weeks"]
+    return {choice: sum(week[choice]["count"] for week in weeks if week.get(choice)) for choice in feedback.CHOICES}
 
 
 # --- What stands in the stores ----------------------------------------------------------------------------------------
@@ -248,11 +286,11 @@ def has_spent(body):
     return spent_in(owner_settings()).get(body["month"]) == body["amount"]
 
 
-# kind of command: (what reads its form, whether it has come through the log into its store)
+# kind of command: (what reads its form, whether it has come through the log into its store, where the page shows it)
 SAYINGS = {
-    "goals": (reading.goals, has_goals),
-    "spent": (reading.spent, has_spent),
-    "answer": (answer_in, has_answer),
+    "goals": (reading.goals, has_goals, "goals"),
+    "spent": (reading.spent, has_spent, "spent"),
+    "answer": (answer_in, has_answer, "inbox"),
 }
 
 # --- The page's tables as files ---------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def shown(browser, address="/insights", **how):
 
 
 def verdict(page):
-    words = re.search(r'<p class="verdict">(.*?)</p>', page)[1]
+    words = re.search(r'<p class="verdict__sentence">(.*?)</p>', page)[1]
     return html.unescape(re.sub(r"<[^>]+>", "", words)).replace("\u00a0", " ").strip()
 
 
@@ -101,10 +101,11 @@ SPOKE, OF_GOALS = r"\d+ of \d+ who came in spoke", [rf"\(\d+–\d+ %, goal {goal
 
 @pytest.mark.parametrize("name, sentence", [
     ("thriving", rf"Yes: {SPOKE} {OF_GOALS[0]}, and \d+ of \d+ speakers came back in a week {OF_GOALS[1]}\."),
-    ("dying", rf"No: {SPOKE} {OF_GOALS[0]}, and \d of \d speakers came back in a week \(goal 40 %\)\."),
+    ("dying", rf"No: {SPOKE} {OF_GOALS[0]}\. Even at best, fewer than half as many spoke as the goal wants\."),
     (
         "too_early",
-        rf"Too early to tell: {SPOKE} \(goal 50 %\), and no speaker's week is over\. An answer takes 10 of each\.",
+        rf"Too early to tell: {SPOKE} \(goal 50 %\)\. It takes 10 who came in, and 10 speakers whose week is over:"
+        r" so far \d and 0\.",
     ),
 ])  # fmt: skip
 def test_it_opens_with_the_question_and_its_answer(stores, owner, name, sentence):
@@ -130,6 +131,11 @@ def test_the_numbers_are_those_of_the_report(stores, owner):
 def test_where_nobody_else_came_lately_it_says_so(stores, owner):
     keep_report(stores, sample("dying", others_in_last_week=0))
     assert verdict(shown(owner)).endswith("Nobody but you came in the last week.")
+
+
+def test_where_too_few_returned_it_says_which_figure_decided(stores, owner):
+    keep_report(stores, sample("thriving", verdict="no", returned=share(1, 30)))
+    assert verdict(shown(owner)).endswith("Even at best, fewer than half as many came back as the goal wants.")
 
 
 def test_where_nobody_came_at_all_it_says_so(stores, owner):
@@ -176,6 +182,16 @@ def test_every_plot_has_its_table_with_the_same_numbers(stores, owner):
     assert len(rows) > 15 and all(re.search(r"<b>\d", row) for row in rows), "a bar stands in a row with its number"
 
 
+def test_a_median_of_few_visits_is_pale_and_says_of_how_many(stores, owner):
+    report = sample("thriving")
+    report["speed"] = [report["speed"][-1] | {"paint": 400.0, "visits": visits} for visits in (9, 10, 11)]
+    keep_report(stores, report)
+    section = shown(owner).split('id="paint-by-week"')[1].split("</section>")[0]
+    assert re.findall(r'plot__share( plot__share--few)?"', section) == [" plot__share--few", "", ""]
+    assert re.findall(r"<td>400</td><td>(\d+)</td>", section) == ["9", "10", "11"]
+    assert "pale: fewer than 10" in section
+
+
 def test_a_plot_of_a_year_has_a_mark_for_each_week_and_room_for_its_words(stores, owner):
     report = sample("thriving", weeks=52)
     report["by_week"] = report["by_week"][1:2] * 52
@@ -203,6 +219,7 @@ def test_gaps_are_told(stores, owner):
     page = re.sub(r"</?time[^>]*>", "", shown(owner))
     assert "From 16 Nov, 20:00 UTC to 16 Nov, 22:00 UTC nothing is known." in page
     assert '<a href="#gaps">with gaps</a>' in page, "beside the answer"
+    assert "Everything that happened has been counted." not in page
 
 
 def test_gaps_in_what_people_said_are_told_there(stores, owner):
@@ -217,15 +234,34 @@ def test_where_the_services_stand_still_it_says_since_when(stores, owner):
     keep_report(stores, sample("thriving"))
     assert "stand still" not in shown(owner)
     keep_report(stores, sample("thriving", at=clock.now() - insights.STANDS_STILL_AFTER - 1))
-    assert "The figures stand still" in shown(owner)
+    assert "The figures stand still" in (page := shown(owner))
+    assert "Everything that happened has been counted." not in page
 
 
 def test_it_says_what_to_do_where_there_is_nothing_to_show(stores, owner, monkeypatch):
     assert "Nothing has been counted yet." in shown(owner)
     monkeypatch.setattr(settings, "SERVICES", [])
-    assert "Name it in PARTY_SERVICES" in shown(owner)
+    assert "The service figures is switched off." in (page := shown(owner)) and "Name it in PARTY_SERVICES" in page
+    assert "Nobody has written yet." not in page, "as nobody would know"
     monkeypatch.setattr(settings, "JOURNAL", "memory:")
     assert "Start it without PARTY_JOURNAL=memory:" in shown(owner)
+
+
+def test_where_the_service_is_switched_off_old_figures_come_with_that_above_them(stores, owner, monkeypatch):
+    keep_report(stores, sample("thriving"))
+    monkeypatch.setattr(settings, "SERVICES", ["feedback"])
+    page = shown(owner)
+    assert page.index("The service figures is switched off.") < page.index('class="verdict__sentence"')
+    assert "Everything that happened has been counted." not in page and "Nothing has been counted since <time" in page
+
+
+def test_a_party_where_nobody_but_its_owner_has_been_shows_no_wall_of_nothing(stores, owner):
+    week = sample("too_early")["by_week"][0]
+    keep_report(stores, sample("too_early", by_week=[week, week, week | {"people": 1}], features=[]))
+    page = shown(owner)
+    assert page.count('<svg class="plot') == 3 and "once somebody but you has come" in page
+    keep_report(stores, sample("too_early", features=[]))
+    assert "Nobody has done anything yet." in shown(owner)
 
 
 def test_a_store_that_cannot_be_read_is_told_in_the_records_alone(stores, owner, caplog):
@@ -247,8 +283,21 @@ def test_it_speaks_spanish(stores, owner):
     ("2025-11-23", "2026-11-21", "23 Nov 2025 – 21 Nov 2026"),
 ])  # fmt: skip
 def test_it_says_of_which_time_it_tells(stores, owner, since, until, said):
-    keep_report(stores, sample("thriving", since=since, until=until))
+    keep_report(stores, sample("thriving", since=since, single_since=since, until=until))
     assert f"<span>{said}</span>" in shown(owner)
+
+
+def test_a_year_says_that_only_its_weeks_reach_back_that_far(stores, owner):
+    """All else is counted from rows that are kept for twelve weeks."""
+    keep_report(stores, sample("thriving", since="2025-11-23", single_since="2026-08-30"), weeks=52)
+    page = shown(owner, "/insights?weeks=52")
+    assert "<span>30 Aug – 21 Nov</span>" in page and "the weeks since 23 Nov 2025" in page
+
+
+def test_what_people_tapped_is_counted(stores, owner):
+    weeks = [{"first_day": "2026-11-08", "yes": share(2, 4), "partly": share(1, 4), "no": share(1, 4)}] * 2
+    keep_feedback(stores, sentiment={"weeks": weeks, "losing": None, "mark": 40})
+    assert "4 yes, 2 partly, 2 no" in shown(owner)
 
 
 # --- Nothing that was written becomes markup --------------------------------------------------------------------------
@@ -431,7 +480,11 @@ def entering(stores, owner, never_waits):
 ])  # fmt: skip
 def test_what_the_owner_enters_is_a_command(clean_party, entering, kind, body):
     answer = send(entering, kind, weeks="12", **FORMS[kind])
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"/insights?weeks=12#{kind}")
+    place = {"answer": "inbox"}.get(kind, kind)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/insights?weeks=12&waits={kind}#{place}")
+    page = shown(entering, answer.headers["Location"].replace("weeks=12", "weeks=3"))
+    assert f'id="{place}"' in page
+    assert page.count('role="status">Kept. It shows here as soon as the services have read it.<') == 1
     (command,) = commands(clean_party, *insights.SAYINGS)
     assert command["user"] == "asha" and command["kind"] == kind
     assert {name: command[name] for name in body} == body
@@ -507,9 +560,10 @@ def comes_through(stores, kind):
 def test_the_page_that_comes_next_shows_it(stores, entering, monkeypatch, kind):
     monkeypatch.setattr(insights, "PATIENCE_SECONDS", 2)
     monkeypatch.setattr(insights, "time", steps := Steps(lambda: comes_through(stores, kind), after=3))
-    assert send(entering, kind, **FORMS[kind]).status_code == 303
+    answer = send(entering, kind, **FORMS[kind])
     assert steps.slept == 3, "no longer than it takes"
-    assert SHOWN[kind] in shown(entering)
+    page = shown(entering, answer.headers["Location"])
+    assert SHOWN[kind] in page and page.count('role="status">Kept.</p>') == 1
 
 
 def test_nobody_waits_long_for_services_that_do_not_run(entering, monkeypatch):
