@@ -83,7 +83,11 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
     assert foreign_to(SPANISH, page) == []
     open_and_read("asha: opciones y cerrar sesión")
     open_and_read(SPANISH["party"]["tellUs"])
+    sheet = page.get_by_role("dialog", name=SPANISH["party"]["tellUs"])
+    expect(sheet).to_be_visible()  # it comes when it is asked for
+    assert foreign_to(SPANISH, page, *data) == []
     page.keyboard.press("Escape")
+    expect(sheet).to_have_count(0)
 
     with people_without_a_page(asha.address, "bilal", "chen", "dana") as (bilal, chen, dana):
         coffee = chen.host("Café")
