@@ -46,21 +46,19 @@ def offer(app, visitor, submit):
                 session.accessed = False  # or a header, `Vary: Cookie`, would set this 404 apart from others
                 raise NotFound
 
+    @pages.errorhandler(Refused)
+    def say_no(refusal):
+        return page(PERIODS[0], refusal), 400
+
     @pages.get("/insights")
     def show():
-        try:
-            return page(weeks_in(request.args))
-        except Refused as refusal:
-            return page(PERIODS[0], refusal), 400
+        return page(weeks_in(request.args))
 
     @pages.get("/insights/<name>.csv")
     def table(name):
         if name not in TABLES:
             raise NotFound
-        try:
-            return as_file(name, weeks_in(request.args))
-        except Refused as refusal:
-            return page(PERIODS[0], refusal), 400
+        return as_file(name, weeks_in(request.args))
 
     @pages.post("/insights/<kind>")
     def say(kind):
