@@ -672,6 +672,16 @@ def go_out(tab, room_id):
         socketio.server.leave_room(tab.sid, inside(room_id))
 
 
+def plain_event(kind, **fields):
+    """Make that event answer with what becomes of the command of these fields: {name: what reads it}."""
+
+    def plain(tab, data):
+        return ask(tab, kind, data, **{name: read(data) for name, read in fields.items()})
+
+    plain.__name__ = f"on_{kind}"
+    event(plain)
+
+
 @event
 def on_host(tab, data):
     minutes, old = reading.minutes(data) or settings.ROOM_MINUTES, reading.continues(data)
@@ -716,14 +726,8 @@ def on_leave(tab, data):
     return {}
 
 
-@event
-def on_request(tab, data):
-    return ask(tab, "request", data, room=reading.room(data), pitch=reading.pitch(data))
-
-
-@event
-def on_withdraw(tab, data):
-    return ask(tab, "withdraw", data, room=reading.room(data))
+plain_event("request", room=reading.room, pitch=reading.pitch)
+plain_event("withdraw", room=reading.room)
 
 
 @event
@@ -731,19 +735,9 @@ def on_approve(tab, data):
     return ask(tab, "approve", data, room=reading.room(data), who=reading.user(data), most=settings.SEATS)
 
 
-@event
-def on_deny(tab, data):
-    return ask(tab, "deny", data, room=reading.room(data), who=reading.user(data))
-
-
-@event
-def on_remove(tab, data):
-    return ask(tab, "remove", data, room=reading.room(data), who=reading.user(data))
-
-
-@event
-def on_hand_over(tab, data):
-    return ask(tab, "hand_over", data, room=reading.room(data), who=reading.user(data))
+plain_event("deny", room=reading.room, who=reading.user)
+plain_event("remove", room=reading.room, who=reading.user)
+plain_event("hand_over", room=reading.room, who=reading.user)
 
 
 @event
@@ -784,9 +778,7 @@ def on_more_time(tab, data):
     return ask(tab, "more_time", data, room=room_inside(tab, data).id)
 
 
-@event
-def on_extend(tab, data):
-    return ask(tab, "extend", data, room=reading.room(data))
+plain_event("extend", room=reading.room)
 
 
 @event

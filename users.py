@@ -21,6 +21,7 @@ import unicodedata
 from urllib.parse import quote
 
 from party.reading import MAX_NAME, SOURCE
+from party.rules import GUEST, is_guest
 from runtime import settings
 from runtime.drafts import draft_of
 from runtime.obstacles import obstacle
@@ -30,7 +31,7 @@ log = logging.getLogger("party.people")
 # name → number, where the owner has no list of their own. The first is the owner: the pages about the party are theirs.
 PEOPLE = {"asha": 1, "bilal": 1, "chen": 1, "dana": 1, "emeka": 1, "farida": 1}
 
-GUESTS = {f"guest{n}": 1 for n in range(1, settings.GUESTS + 1)}  # beside them, where PARTY_GUESTS says how many
+EXTRAS = {f"extra{n}": 1 for n in range(1, settings.EXTRAS + 1)}  # beside them, where PARTY_EXTRAS says how many
 PASSWORD_BITS = 64  # four words; at the pace that sign-in allows an address, trying half takes longer than the sun has
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
 UNSEEN = {"Cc", "Cf", "Cs"}  # Unicode's categories of control, of format, and of what is no character alone
@@ -54,12 +55,12 @@ def number_of(name):
 
 
 def owner():
-    """The name of the first of the people, None where there are none. A guest is never the owner."""
+    """The name of the first of the people, None where there are none. An extra is never the owner."""
     return _owner
 
 
 def take_up():
-    """Make those who may sign in the owner's people, or else the six; the guests beside them. Raises ValueError, with a
+    """Make those who may sign in the owner's people, or else the six; the extras beside them. Raises ValueError, with a
     sentence, where that makes no sense."""
     global NUMBERS, _AS_TYPED, _owner, _taken_up
     _taken_up = _stat_of_list()
@@ -70,8 +71,8 @@ def take_up():
             f" backup; `rm {begun_path()}` begins anew with the names in users.py."
         )
     people, whose = (PEOPLE, "PEOPLE in users.py") if own is None else (own["people"], str(list_path()))
-    ensure_names([*people, *GUESTS], whose)
-    NUMBERS, _owner = people | GUESTS, next(iter(people), None)  # name → number
+    ensure_names([*people, *EXTRAS], whose)
+    NUMBERS, _owner = people | EXTRAS, next(iter(people), None)  # name → number
     _AS_TYPED = {_plain(name): name for name in NUMBERS}
 
 
@@ -118,6 +119,8 @@ def _fault_of(name):
         return "is empty"
     if len(name) > MAX_NAME:
         return f"is longer than {MAX_NAME} characters"
+    if is_guest(name):
+        return f"begins with {GUEST}, as the ids of guests do"
     if name != " ".join(name.split()):
         return "has white space in it that is not one space between two words"
     if any(unicodedata.category(character) in UNSEEN for character in name):
@@ -249,7 +252,7 @@ def add(own, *names):
     names = [unicodedata.normalize("NFC", name) for name in names]
     if there := [name for name in names if _plain(name) in map(_plain, own["people"])]:
         raise ValueError(f"Nobody was added: {there[0]!r} is on the list already, whatever the capitals.")
-    ensure_names([*own["people"], *GUESTS, *names], "Nobody was added")
+    ensure_names([*own["people"], *EXTRAS, *names], "Nobody was added")
     is_first = not own["people"]
     for name in names:
         before = [own["removed"].pop(known) + 1 for known in list(own["removed"]) if _plain(known) == _plain(name)]

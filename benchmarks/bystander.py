@@ -57,7 +57,7 @@ class Bystander:
 
     def __init__(self, peer):
         peer.prepare(1)
-        self.given = [peer.addresses[0], *filter(None, [peer.cookie_of("guest1")])]
+        self.given = [peer.addresses[0], *filter(None, [peer.cookie_of("extra1")])]
 
     def __enter__(self):
         command = [sys.executable, "-m", "benchmarks.bystander", *self.given]

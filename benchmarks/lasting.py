@@ -81,7 +81,7 @@ def write_log(path, count):
     journal.follow(lambda entries: None, lambda position, command: None)
     try:
         for n in range(count):
-            host, base = f"guest{n % 10 + 1}", {"id": f"{n:016x}", "at": at, "user": f"guest{n % 10 + 1}", "key": None}
+            host, base = f"extra{n % 10 + 1}", {"id": f"{n:016x}", "at": at, "user": f"extra{n % 10 + 1}", "key": None}
             if n < 10:
                 more = {"kind": "sign_in", "sign_in": f"sign-in of {host}", "since": at, "number": 1}
             elif n < 20:

@@ -50,7 +50,7 @@ class Peer:
     def new_line(self):
         """A line that is not connected yet, from one of many addresses: each has some 28,000 ports."""
         n = len(self.lines)
-        address, name = self.addresses[n % len(self.addresses)], f"guest{n % NAMES + 1}"
+        address, name = self.addresses[n % len(self.addresses)], f"extra{n % NAMES + 1}"
         self.lines.append(Line(address, name, self.cookie_of(name), source=f"127.0.0.{2 + n % 200}"))
         return self.lines[-1]
 
@@ -98,7 +98,7 @@ class Party(Peer):
 
     def prepare(self, count):
         """Signs in who will come, where the point is not signing in."""
-        names = [name for n in range(count) if (name := f"guest{n % NAMES + 1}") not in self.cookies]
+        names = [name for n in range(count) if (name := f"extra{n % NAMES + 1}") not in self.cookies]
         names = list(dict.fromkeys(names))
         lines = [Line(self.addresses[0]) for _ in names[:20]]
         shares = [names[n :: len(lines)] for n in range(len(lines))]
@@ -182,7 +182,7 @@ def running_party(crowd, processes=1, pause=0.5, **settings):
     anything is measured: who is inside is told at the next tick."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        defaults = {"PARTY_JOURNAL": f"{folder}/party.db", "PARTY_GUESTS": str(NAMES), "PARTY_ROOM_MINUTES": "120"}
+        defaults = {"PARTY_JOURNAL": f"{folder}/party.db", "PARTY_EXTRAS": str(NAMES), "PARTY_ROOM_MINUTES": "120"}
         # Each round says more in the same room. The pace is asked, and holds nobody up.
         defaults |= {"PARTY_ROOM_MESSAGES": "1000000", "PARTY_PACE": "1000000"}
         with on_core(SERVERS):

@@ -45,7 +45,7 @@ def come(peer, count, feed):
 def newcomer(peer, n, room_id):
     """(line, script) of somebody who comes."""
     source = f"127.0.0.{2 + n % 200}"
-    line = Line(peer.addresses[0], f"guest{n + 1}", source=source)
+    line = Line(peer.addresses[0], f"extra{n + 1}", source=source)
     return line, entering(peer, line, room_id, source)
 
 

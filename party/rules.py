@@ -42,6 +42,7 @@ SIGN_INS_EACH = 50
 LIVE_ROOMS = 32
 CLOSED_ROOMS = 16  # kept for reading; the one closed first goes first
 CLOSED_LIFE = LONGEST_ROOM  # as long again as the longest discussion
+GUEST = "~"  # with which each guest's id begins
 LIVE_ROOMS_EACH = 3  # enough for one that drags on, one that runs and one that was a mistake
 
 # --- What there is ----------------------------------------------------------------------------------------------------
@@ -115,6 +116,11 @@ class Party(Protocol):
 
     rooms: dict[str, Room]
     users: dict[str, User]
+
+
+def is_guest(user: str | None) -> bool:
+    """Whether this is the id of a guest. No name of one of the people begins as these do."""
+    return bool(user) and str(user).startswith(GUEST)
 
 
 def live_rooms(state: Party) -> list[Room]:

@@ -13,7 +13,7 @@ import select
 import unicodedata
 from pathlib import Path
 
-VERSION = "1.2.0"  # CHANGELOG.md says what is new in it
+VERSION = "1.3.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
 NOTIFY_SOCKET = os.environ.get("NOTIFY_SOCKET")  # no setting of ours: systemd gives it to what it starts
 
@@ -122,7 +122,7 @@ ROOM_MINUTES = number("PARTY_ROOM_MINUTES", 30, 0.001, 120, fractions=True)
 ROOM_MESSAGES = number("PARTY_ROOM_MESSAGES", 10_000, 1, 1_000_000)
 SEATS = number("PARTY_SEATS", 8, 1, 100)  # of speakers beside the host: more voices than a reader can follow
 PACE = number("PARTY_PACE", 5, 0, 1_000_000, fractions=True)  # commands a second
-GUESTS = number("PARTY_GUESTS", 0, 0, 100_000)
+EXTRAS = number("PARTY_EXTRAS", 0, 0, 100_000)
 DEV = choice("PARTY_DEV", "no", "yes") == "yes"
 ASSETS = choice("PARTY_ASSETS", "cdn", "local")
 if DEV:

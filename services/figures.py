@@ -8,7 +8,7 @@ for a year; then they are gone. services/reckoning.py says what the figures mean
 import orjson
 
 import users
-from party.rules import KINDS
+from party.rules import KINDS, is_guest
 from runtime.journal import nothing_collected
 from services.follow import pseudonym
 from services.reckoning import (
@@ -142,7 +142,7 @@ def count(database, kind, who, subject, body, day=None):
 def note_person(database, kind, who, at):
     """Keep when somebody was there first."""
     if who and kind != LET_IN:
-        row = pseudonym(who), as_json({"first": at, "guest": who in users.GUESTS})
+        row = pseudonym(who), as_json({"first": at, "guest": is_guest(who)})
         database.execute("INSERT OR IGNORE INTO people VALUES (?, ?)", row)
 
 

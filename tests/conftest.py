@@ -204,7 +204,7 @@ def whole_browser(playwright):
 
 # What the contract's events say does not depend on how often news is gathered, and five times as often is five times as
 # soon. A promise about seconds needs a server of its own.
-SHARED = {"program": ("-c", "import app; app.TICK_SECONDS = 0.05; app.main()"), "PARTY_GUESTS": "100"}
+SHARED = {"program": ("-c", "import app; app.TICK_SECONDS = 0.05; app.main()"), "PARTY_EXTRAS": "100"}
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ os.environ["PARTY_JOURNAL"] = f"{instance.name}/party.db"
 os.environ["PARTY_SECRET_KEY"] = ""  # one of its own
 os.environ["PARTY_SERVICES"] = "figures,feedback"
 os.environ["PARTY_SERVICES_BESIDE"] = "yes"
-os.environ["PARTY_GUESTS"] = "3"
 
 import fortnight
 

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from party.rules import CLOSED_LIFE
+from party.rules import CLOSED_LIFE, is_guest
 from party.state import State
 
 SECOND, MINUTE, DAY = 1_000, 60_000, 86_400_000
@@ -20,8 +20,8 @@ LASTS = 180 * MINUTE  # an evening, before the time of day at which it is looked
 NAMES = [
     "asha", "bilal", "chen", "dana", "emeka", "farida", "gita", "hugo", "ines", "jonas", "kofi", "lena", "mateo",
     "nadia", "omar", "priya", "quinn", "rosa", "sven", "tariq", "uma", "viktor", "wanda", "ximena", "yusuf", "zoe",
-    "amara", "boris", "clara", "dmitri", "elif", "felix", "hana", "ivan", "juno", "karim", "luis", "guest1", "guest2",
-    "guest3",
+    "amara", "boris", "clara", "dmitri", "elif", "felix", "hana", "ivan", "juno", "karim", "luis", "~maya", "~tom",
+    "~zoe",
 ]  # fmt: skip
 PLACES = {"host": "let_in", "speaker": "let_in", "asker": "turned_away", "listener": "listening"}  # in a room, by role
 SEATS = 8
@@ -326,7 +326,7 @@ def month_of(at):
 def truth(plan):
     """What a report of three weeks must say, a share as (count, of). The first of the weeks is before everything."""
     weeks = [range(-WEEK, 0), range(WEEK), range(WEEK, 2 * WEEK)]
-    guests = {friend.name for friend in plan.people if friend.name.startswith("guest")}
+    guests = {friend.name for friend in plan.people if is_guest(friend.name)}
     spoke, listened = evenings_by_name(plan, "said"), evenings_by_name(plan, "watching")
     hosted, present = evenings_by_name(plan, "host"), {friend.name: friend.evenings for friend in plan.people}
     turned_away = evenings_by_name(plan, "turned_away")

@@ -34,7 +34,7 @@ SAID = {"id": "1", "at": 1_795_200_000_000, "about": "idea", "text": "A room tha
 def draw(browser, size):
     """Draws all states in one size; gives (state, colour, file name) of each."""
     visitors = []
-    with running_server(PARTY_PACE="5", PARTY_GUESTS="10") as server:
+    with running_server(PARTY_PACE="5", PARTY_EXTRAS="10") as server:
 
         def visit(name, address=server.address, **how):
             visitors.append(Visitor(browser, address, name, **SIZES[size] | how))

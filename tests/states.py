@@ -18,7 +18,7 @@ PITCHES = {
 def states(visit):
     """Yields (name of the state, the Visitor whose page is in it).
 
-    `visit(name, address=…, locale=…)` opens a browser on a server with ten guests.
+    `visit(name, address=…, locale=…)` opens a browser on a server with ten more people.
     """
     asha, bilal, chen = (visit(name) for name in ("asha", "bilal", "chen"))
     yield from signing_in(asha)
@@ -181,15 +181,15 @@ def point_at(visitor, words):
 
 def when_things_go_wrong(asha, visit):
     with contextlib.closing(Cable(int(asha.address.rstrip("/").rpartition(":")[2]))) as cable:
-        guest = visit("guest1", cable.address).sign_in(f"#{asha.page.url.partition('#')[2]}")
-        guest.ask()
-        asha.approve("guest1")
-        expect(guest.writing).to_be_visible()
+        late = visit("extra1", cable.address).sign_in(f"#{asha.page.url.partition('#')[2]}")
+        late.ask()
+        asha.approve("extra1")
+        expect(late.writing).to_be_visible()
         cable.cut()
-        guest.write("Written in a tunnel")
-        expect(guest.page.get_by_text("Reconnecting…")).to_be_visible()
-        yield "reconnecting", guest
-    lost = visit("guest2").sign_in("#room=gone")
+        late.write("Written in a tunnel")
+        expect(late.page.get_by_text("Reconnecting…")).to_be_visible()
+        yield "reconnecting", late
+    lost = visit("extra2").sign_in("#room=gone")
     expect(lost.room.get_by_text("There is no such room")).to_be_visible()
     yield "no such room", lost
     lost.page.evaluate("fetch('sign-out', { method: 'POST', body: new FormData(document.getElementById('sign-out')) })")
@@ -201,7 +201,7 @@ def when_things_go_wrong(asha, visit):
         elsewhere = visit("dana", server.address).sign_in()
         expect(elsewhere.page.get_by_text("This address is not allowed here.")).to_be_visible()
         yield "an address that is not allowed", elsewhere
-    old = visit("guest3")
+    old = visit("extra3")
     of_another_version(old.page)
     old.sign_in()
     expect(old.page.get_by_text("There is a new version.")).to_be_visible()
@@ -285,7 +285,7 @@ def telling(chen):
 
 # The busiest room: nine voices, six who ask, as many who listen.
 BUSY = "Should our book club read novels that are still in copyright?"
-NAMES = ["dana", "emeka", "farida", *(f"guest{n}" for n in range(1, 11))]
+NAMES = ["dana", "emeka", "farida", *(f"extra{n}" for n in range(1, 11))]
 TALK = [
     ("dana", "If we took turns and each turn had to be a book from a language that none of us speaks, "
      "we would have twelve new places a year."),
@@ -293,13 +293,13 @@ TALK = [
     ("emeka", "Sold. Georgian first."),
     ("farida", "Is anything good out of copyright there?"),
     ("farida", "Not asking for a friend."),
-    ("guest1", "The library on Mill Road lends e-books in Georgian, no waiting."),
-    ("guest2", "Then the price question is answered."),
-    ("guest3", "For Georgian. Not for anything printed this year."),
+    ("extra1", "The library on Mill Road lends e-books in Georgian, no waiting."),
+    ("extra2", "Then the price question is answered."),
+    ("extra3", "For Georgian. Not for anything printed this year."),
     ("emeka", "Tuesday is football"),
     ("asha", "Wednesday?"),
-    ("guest2", "Wednesday works"),
-    ("guest2", "After seven"),
+    ("extra2", "Wednesday works"),
+    ("extra2", "After seven"),
     ("asha", "Settled then: Wednesday, half past seven, my kitchen."),
 ]  # fmt: skip
 SIZES = {
@@ -337,7 +337,7 @@ def busy(visit):
         expect(bilal.room.get_by_role("button", name="Pedir la palabra")).to_be_visible()
         yield "busy, in Spanish", bilal
         asha.page.goto(f"./#room={room}")
-        expect(asha.room.get_by_role("button", name="Let in guest5")).to_be_visible()
+        expect(asha.room.get_by_role("button", name="Let in extra5")).to_be_visible()
         yield "busy, as the host", asha
         size = asha.page.viewport_size
         for name, (width, height) in SIZES.items():

@@ -32,7 +32,7 @@ SETTINGS = {
     "PARTY_SECRET_KEY": SECRET,
     "PARTY_PACE": "0",
     "PARTY_ASSETS": "local",
-    "PARTY_GUESTS": "11",
+    "PARTY_EXTRAS": "11",
     "PARTY_SERVICES": "none",
 }
 NGINX_PATH = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
@@ -243,7 +243,7 @@ def test_a_visitor_cannot_choose_their_address(own_cluster):
     """Ten wrong tries block an address, on whichever process. Each is for another name, since they count for a name as
     well."""
     cluster = own_cluster(count=2).says_its_address()
-    statuses = [try_to_sign_in(cluster.address, f"guest{n}", f"203.0.113.{n}") for n in range(1, 12)]
+    statuses = [try_to_sign_in(cluster.address, f"extra{n}", f"203.0.113.{n}") for n in range(1, 12)]
     assert statuses == [401] * 10 + [429]
 
 

@@ -237,8 +237,8 @@ def test_the_report_has_the_share_of_each_tap_by_week_and_of_who_would_miss_the_
     for n, (choice, days) in enumerate(taps):
         say(database, "asha", today - days * DAY, room=f"room {n}", choice=choice)
     for n, choice in enumerate(["very", "very", "not"]):
-        say(database, f"guest{n}", today, about="losing", choice=choice)
-    say(database, "guest2", today + 1, about="losing", choice="very")
+        say(database, f"extra{n}", today, about="losing", choice=choice)
+    say(database, "extra2", today + 1, about="losing", choice="very")
     found = report(database, today + 5)
     assert (found["at"], found["mark"]) == (today + 5, 40)
     assert [week["first_day"] for week in found["weeks"]] == [day_text(20_000 - days) for days in (20, 13, 6)]

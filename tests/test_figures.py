@@ -80,14 +80,6 @@ def past():
         yield MadeUpPast(database)
 
 
-GUESTS = {f"guest{n}": 1 for n in (1, 2, 3)}
-
-
-@pytest.fixture(autouse=True)
-def guests(monkeypatch):
-    monkeypatch.setattr(users, "GUESTS", GUESTS)
-
-
 def pair(share):
     return share and (share["count"], share["of"])
 
@@ -712,6 +704,5 @@ def test_ninety_days_of_a_busy_party_are_taken_and_reckoned_in_time(past):
 
 
 if __name__ == "__main__":
-    users.GUESTS = GUESTS
     for name in fortnight.STORIES:
         sample_path(name).write_text(json.dumps(sample(name), indent=1) + "\n")

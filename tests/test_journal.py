@@ -377,18 +377,18 @@ app.main()
 
 @pytest.mark.server
 def test_messages_that_come_together_share_a_transaction_of_a_real_server(tmp_path):
-    settings = {"PARTY_JOURNAL": str(tmp_path / "party.db"), "PARTY_GUESTS": str(AT_ONCE), "PARTY_SEATS": str(AT_ONCE)}
+    settings = {"PARTY_JOURNAL": str(tmp_path / "party.db"), "PARTY_EXTRAS": str(AT_ONCE), "PARTY_SEATS": str(AT_ONCE)}
     server = Server(program=("-c", COUNTING), **settings)
     try:
         asha = server.person("asha")
         room = asha.host("Together")
-        guests = [server.person(f"guest{n}") for n in range(1, AT_ONCE + 1)]
-        for guest in guests:
-            seat(asha, guest, room)
+        others = [server.person(f"extra{n}") for n in range(1, AT_ONCE + 1)]
+        for other in others:
+            seat(asha, other, room)
         before = server.said().count("commit of")
         with ThreadPoolExecutor(AT_ONCE) as at_once:
             server.freeze()  # so that all have come when it looks
-            asked = [at_once.submit(guest.message, room, "Now") for guest in guests]
+            asked = [at_once.submit(other.message, room, "Now") for other in others]
             time.sleep(0.3)
             server.thaw()
             seqs = {assert_ok(each.result())["message"]["seq"] for each in asked}

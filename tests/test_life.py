@@ -251,12 +251,12 @@ def test_who_says_no_more_that_they_write_is_forgotten_after_six_seconds(asha, b
 def test_in_a_crowd_nobody_is_told_who_is_writing(asha, clean_party):
     room = asha.host()
     asha.writing(room)
-    clean_party.presence.add(room, {f"guest{n}": 1 for n in range(99)})
+    clean_party.presence.add(room, {f"extra{n}": 1 for n in range(99)})
     assert asha.hears("writing")["users"] == ["asha"]
-    clean_party.presence.add(room, {"guest99": 1})
+    clean_party.presence.add(room, {"extra99": 1})
     assert asha.hears("writing", lambda told: not told["users"])
     listening = asha.sees(room)["listening"]
-    assert listening == [f"guest{n}" for n in range(50)]
+    assert listening == [f"extra{n}" for n in range(50)]
 
 
 def test_a_thousand_likes_are_told_at_once(asha, bilal, clean_party):
@@ -267,7 +267,7 @@ def test_a_thousand_likes_are_told_at_once(asha, bilal, clean_party):
     clean_party.tick()
     before = len(bilal.line.events())
     for n in range(200):
-        clean_party.submit("like", f"guest{n}", room=room, seq=1, liked=True)
+        clean_party.submit("like", f"extra{n}", room=room, seq=1, liked=True)
     clean_party.tick()
     assert bilal.line.events()[before:] == [("likes", {"room": room, "likes": {"1": 200}})]
 

@@ -193,7 +193,7 @@ STOPS = {
         setting("PARTY_ROOM_MESSAGES", "-1"),
         setting("PARTY_SEATS", "500"),
         setting("PARTY_PACE", "fast"),
-        setting("PARTY_GUESTS", "1.5"),
+        setting("PARTY_EXTRAS", "1.5"),
         setting("PARTY_ASSETS", "both"),
         setting("PARTY_DEV", "true"),
         setting("PARTY_ORIGINS", "blog.example"),

@@ -66,8 +66,8 @@ def test_until_there_is_a_list_the_six_may_sign_in_and_then_only_who_is_on_it(ru
     assert (users.number_of("zoe"), users.number_of("asha"), users.name_of("asha")) == (1, None, "asha")
 
 
-def test_the_owner_is_the_first_of_the_people_and_never_a_guest(run, monkeypatch):
-    monkeypatch.setattr(users, "GUESTS", {"guest1": 1})
+def test_the_owner_is_the_first_of_the_people_and_never_an_extra(run, monkeypatch):
+    monkeypatch.setattr(users, "EXTRAS", {"extra1": 1})
     assert users.owner() == next(iter(users.PEOPLE))
     run("add", "zoe", "max")
     users.take_up()
@@ -80,7 +80,7 @@ def test_the_owner_is_the_first_of_the_people_and_never_a_guest(run, monkeypatch
     assert users.owner() == "max"
     run("remove", "max")
     users.take_up()
-    assert users.owner() is None and users.number_of("guest1") == 1
+    assert users.owner() is None and users.number_of("extra1") == 1
 
 
 def test_the_list_is_for_its_owner_alone_and_nothing_else_is_left_beside_it(run, instance):
@@ -177,11 +177,11 @@ def test_who_had_a_number_in_users_py_keeps_it(run, instance, monkeypatch):
         (["zoe"], "'zoe' is on the list already"),
         (["ZOE"], "'ZOE' is on the list already"),
         (["max", "Max"], "'max' and 'Max' are the same name"),
-        (["Guest1"], "'guest1' and 'Guest1' are the same name"),
+        (["Extra1"], "'extra1' and 'Extra1' are the same name"),
     ],
 )
 def test_a_name_that_is_none_is_not_added_nor_is_who_was_named_with_it(names, sentence, run, instance, monkeypatch):
-    monkeypatch.setattr(users, "GUESTS", {"guest1": 1})
+    monkeypatch.setattr(users, "EXTRAS", {"extra1": 1})
     run("add", "zoe")
     with pytest.raises(ValueError, match=sentence):
         run("add", "dana", *names)

@@ -52,10 +52,10 @@ def test_a_password_depends_on_the_secret_the_name_and_the_number():
 
 @pytest.mark.server
 def test_the_list_shows_a_line_for_each_person_with_a_link_that_works():
-    env = {**os.environ, "PARTY_GUESTS": "2", "HOST": "127.0.0.1", "PORT": "5000"}
+    env = {**os.environ, "PARTY_EXTRAS": "2", "HOST": "127.0.0.1", "PORT": "5000"}
     lines = subprocess.check_output([sys.executable, "users.py"], cwd=ROOT, env=env, text=True).splitlines()
     assert lines.pop() == "asha is the owner: http://127.0.0.1:5000/insights says whether it works."
-    assert [line.split()[0] for line in lines] == [*users.PEOPLE, "guest1", "guest2"]
+    assert [line.split()[0] for line in lines] == [*users.PEOPLE, "extra1", "extra2"]
     name, password, link = lines[0].split()
     assert password == password_of("asha")
     assert link == f"http://127.0.0.1:5000/sign-in#name=asha&password={password}"
@@ -158,9 +158,9 @@ def test_the_eleventh_wrong_try_waits_and_nobody_else_does(browser, clock):
 
 def test_wrong_tries_at_two_processes_on_one_redis_count_together(two_processes):
     servers = itertools.cycle(two_processes)
-    assert [wrong_try(next(servers), f"guest{n}", "192.0.2.1") for n in range(40, 51)] == [401] * 10 + [429]
-    assert [wrong_try(next(servers), "guest51", f"192.0.2.{n}") for n in range(2, 13)] == [401] * 10 + [429]
-    assert next(servers).cookies_of("guest51"), "the right password opens it elsewhere"
+    assert [wrong_try(next(servers), f"extra{n}", "192.0.2.1") for n in range(40, 51)] == [401] * 10 + [429]
+    assert [wrong_try(next(servers), "extra51", f"192.0.2.{n}") for n in range(2, 13)] == [401] * 10 + [429]
+    assert next(servers).cookies_of("extra51"), "the right password opens it elsewhere"
 
 
 def wrong_try(server, name, address):

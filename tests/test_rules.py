@@ -87,16 +87,16 @@ def test_a_setting_at_the_time_of_the_command_counts_not_the_one_at_its_replay(p
 def test_a_log_from_before_there_were_seats_and_answers_tells_the_same_story(party):
     """Its approvals carry no `most`, its messages no `reply`, and only the party itself handed over."""
     opened(party)
-    names = [f"guest{n}" for n in range(1, 12)]
+    names = [f"extra{n}" for n in range(1, 12)]
     for name in names:
         for old in (command("request", name, room="tea", pitch=""), command("approve", "asha", room="tea", who=name)):
             del old["most"]
             assert party.apply(old)["ok"]
-    said = party.apply(command("message", "guest1", room="tea", text="Hello", key="k", most=1))["message"]
-    assert said == {"room": "tea", "seq": 1, "user": "guest1", "text": "Hello", "at": 1_000, "key": "k"}
-    assert party.apply(command("hand_over", None, room="tea", who="guest3", gone="asha"))["ok"]
+    said = party.apply(command("message", "extra1", room="tea", text="Hello", key="k", most=1))["message"]
+    assert said == {"room": "tea", "seq": 1, "user": "extra1", "text": "Hello", "at": 1_000, "key": "k"}
+    assert party.apply(command("hand_over", None, room="tea", who="extra3", gone="asha"))["ok"]
     room = party.rooms["tea"]
-    assert (room.host, room.speakers) == ("guest3", [name for name in names if name != "guest3"] + ["asha"])
+    assert (room.host, room.speakers) == ("extra3", [name for name in names if name != "extra3"] + ["asha"])
 
 
 def test_a_room_is_carried_on_also_where_the_log_was_cut_behind_the_one_before(party):
@@ -169,13 +169,13 @@ def test_a_key_that_was_used_for_something_else_since_keeps_that(party, monkeypa
 def test_of_signals_no_more_is_kept_than_the_people_of_a_minute(party):
     room = opened(party, lasts=1_000_000)
     for n in range(100):
-        assert party.apply(command("pulse", f"guest{n}", at=n * 1_000, room="tea", mood="agree"))["ok"]
+        assert party.apply(command("pulse", f"extra{n}", at=n * 1_000, room="tea", mood="agree"))["ok"]
         if n == 50:
-            assert party.apply(command("pulse", "guest0", at=50_500, room="tea", mood="agree"))["ok"]
+            assert party.apply(command("pulse", "extra0", at=50_500, room="tea", mood="agree"))["ok"]
         assert len(room.pulse) <= 61
-    assert party.apply(command("pulse", "guest99", at=110_000, room="tea", mood="off_topic"))["ok"]
-    assert list(room.pulse) == ["guest0"] + [f"guest{n}" for n in range(51, 99)] + ["guest99"]
-    assert room.pulse["guest99"] == ("off_topic", 110_000)
+    assert party.apply(command("pulse", "extra99", at=110_000, room="tea", mood="off_topic"))["ok"]
+    assert list(room.pulse) == ["extra0"] + [f"extra{n}" for n in range(51, 99)] + ["extra99"]
+    assert room.pulse["extra99"] == ("off_topic", 110_000)
 
 
 def test_what_the_log_refuses_says_as_much_as_what_is_refused_at_the_door(clean_party, clock, monkeypatch):

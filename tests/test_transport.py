@@ -293,7 +293,7 @@ def test_a_server_without_a_descriptor_left_serves_on_once_there_is_one():
 
 
 def test_half_sent_requests_go_first_where_descriptors_run_short_and_lines_stay():
-    with running_server(PARTY_GUESTS="5") as server:
+    with running_server(PARTY_EXTRAS="5") as server:
         friend = server.person("asha")
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (100, 100))
         crowd = []
@@ -302,7 +302,7 @@ def test_half_sent_requests_go_first_where_descriptors_run_short_and_lines_stay(
             crowd[-1].send(b"GET / HTTP/1.1\r\nX-")
             if n % 100 == 99:
                 assert is_served(server)
-                assert_ok(server.person(f"guest{n // 100 + 1}").ask("host", {"topic": "Tea"}))
+                assert_ok(server.person(f"extra{n // 100 + 1}").ask("host", {"topic": "Tea"}))
         assert descriptors_of(server) <= 100
         assert_ok(friend.ask("host", {"topic": "Still here"}))
         for wire in crowd:
@@ -421,7 +421,7 @@ def test_behind_tls_every_answer_says_so_too():
 
 
 def test_a_21st_tab_is_one_too_many(server):
-    cookies = server.cookies_of("guest20")
+    cookies = server.cookies_of("extra20")
     tabs = [SocketLine(server.address, cookies) for _ in range(20)]
     with Wire(server) as wire:
         assert wire.shake_hands(cookies)[0] == 429
@@ -550,7 +550,7 @@ MALFORMED = {
 @pytest.mark.parametrize("mode", ["eventlet", "threading"])
 def test_a_malformed_packet_ends_the_connection(request, mode):
     server = request.getfixturevalue(f"{mode}_server")
-    cookies = [server.cookies_of(f"guest{n}") for n in range(1, 9)]
+    cookies = [server.cookies_of(f"extra{n}") for n in range(1, 9)]
     refused_elsewhere = {"a frame too long", "a frame far too long", "a fragment"} if mode == "threading" else set()
     for name in MALFORMED.keys() - refused_elsewhere:
         cookies.append(cookies.pop(0))  # a tab is let go with the next tick
@@ -585,7 +585,7 @@ def test_the_close_code_says_why(server, asha_cookies, name, code):
 )
 def test_a_connection_that_is_refused_ends_at_once(request, mode, first, heard):
     server = request.getfixturevalue(f"{mode}_server")
-    with wire_of(server, server.cookies_of("guest4"), first) as wire:
+    with wire_of(server, server.cookies_of("extra4"), first) as wire:
         assert wire.ends_within(2)
         *packets, (opcode, goodbye) = parsed(wire.came)
         assert [payload[:2] for _, payload in packets] == heard, "and is told before"
@@ -600,9 +600,9 @@ def test_a_second_40_is_refused_and_the_person_stays_who_they_are(server, asha_c
 
 
 def test_malformed_packets_leave_nothing_behind(start):
-    server = start(PARTY_GUESTS="40")
+    server = start(PARTY_EXTRAS="40")
     bystander = server.person("asha")
-    cookies = [server.cookies_of(f"guest{n}") for n in range(1, 9)]
+    cookies = [server.cookies_of(f"extra{n}") for n in range(1, 9)]
 
     def throw(number):
         for n in range(number):
@@ -629,7 +629,7 @@ def test_deep_nesting_is_refused_before_the_stack_is_full():
 
 
 def test_connections_that_break_off_leave_nothing_behind(server):
-    cookies = [server.cookies_of(f"guest{n}") for n in range(1, 9)]
+    cookies = [server.cookies_of(f"extra{n}") for n in range(1, 9)]
     before = descriptors_of(server)
     for n in range(100):
         wire = wire_of(server, cookies[n % 8], frame("40")) if n % 2 else Wire(server)
@@ -686,7 +686,7 @@ def test_an_unknown_event_is_bad_input(server, name):
 @pytest.mark.parametrize("mode", ["eventlet", "threading"])
 def test_events_sent_in_a_burst_are_answered_in_their_order(request, mode):
     server = request.getfixturevalue(f"{mode}_server")
-    person = server.person("guest2")
+    person = server.person("extra2")
     room = person.host("Order")
     person.line.frames.clear()
     person.line.socket.sock.sendall(
@@ -708,7 +708,7 @@ def test_events_sent_in_a_burst_are_answered_in_their_order(request, mode):
 @pytest.mark.parametrize("number", [1, 64, 65, 128, 200])
 def test_after_a_burst_of_any_length_the_line_goes_on(server, number):
     """No more than 64 are taken before they are answered; then the next are."""
-    wire = wire_of(server, server.cookies_of("guest3"), frame("40")).watch_until_the_end()
+    wire = wire_of(server, server.cookies_of("extra3"), frame("40")).watch_until_the_end()
     wire.send(b"".join(event("nonsense", {}, id=n) for n in range(number)))
     wait_until(lambda: wire.came.count(b"bad_input") == number, "all are answered")
     wire.send(event("nonsense", {}, id=999))
@@ -905,7 +905,7 @@ def test_handshakes_in_stock_pass_no_limit_of_tabs():
 @pytest.mark.alone
 def test_an_answer_does_not_wait_for_the_message_before_it(server):
     """Two small packets in a row, and the network's own patience (Nagle's algorithm) costs 40 ms for each message."""
-    asha = server.person("guest40")
+    asha = server.person("extra40")
     room, began = asha.host(), time.monotonic()
     for _ in range(50):
         asha.message(room)
@@ -914,7 +914,7 @@ def test_an_answer_does_not_wait_for_the_message_before_it(server):
 
 
 def test_what_comes_on_the_old_transport_after_signing_out_is_refused(server):
-    cookies = server.cookies_of("guest31")
+    cookies = server.cookies_of("extra31")
     wire = wire_of(server, cookies, frame("40")).watch_until_the_end()
     sign_out(server, cookies)
     try:

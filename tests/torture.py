@@ -375,7 +375,7 @@ class Torture:
             PYTHONPATH=str(ROOT),
             PORT=str(port),
             PARTY_JOURNAL=self.address,
-            PARTY_GUESTS="100",
+            PARTY_EXTRAS="100",
             PARTY_ROOM_MINUTES="120",
             PARTY_ROOM_MESSAGES="1000000",
             PARTY_SEATS="100",
@@ -522,7 +522,7 @@ class Torture:
 
     def open_room(self):
         """A host and speakers with their seats, and watchers; gives {name: cookies} and the room."""
-        names = [f"guest{number}" for number in range(1, 2 + self.speakers + WATCHERS)]
+        names = [f"extra{number}" for number in range(1, 2 + self.speakers + WATCHERS)]
         cookies = {name: sign_in_over_http(self.addresses[0], name, password_of(name)) for name in names}
         people = {name: Person(name, SocketLine(self.addresses[0], cookies[name])) for name in names}
         host, *others = people.values()

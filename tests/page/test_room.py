@@ -43,16 +43,16 @@ def test_who_listens_again_cannot_write_into_the_void(asha, bilal):
 
 @contextlib.contextmanager
 def crowded_room(server, topic, speakers, asking):
-    """A room that asha hosts, full of guests without a page. Gives its id, asha, and who asks."""
-    names = ["asha", *(f"guest{n + 1}" for n in range(speakers + asking))]
-    asha, *guests = people = [server.person(name) for name in names]
+    """A room that asha hosts, full of people without a page. Gives its id, asha, and who asks."""
+    names = ["asha", *(f"extra{n + 1}" for n in range(speakers + asking))]
+    asha, *others = people = [server.person(name) for name in names]
     room = asha.host(topic)
     try:
-        for guest in guests[:speakers]:
-            seat_without_a_page(asha, guest, room)
-        for guest in guests[speakers:]:
-            ask_at_length(guest, room)
-        yield room, asha, guests[speakers:]
+        for other in others[:speakers]:
+            seat_without_a_page(asha, other, room)
+        for other in others[speakers:]:
+            ask_at_length(other, room)
+        yield room, asha, others[speakers:]
     finally:
         asha.close(room)
         for person in people:
@@ -86,7 +86,7 @@ def test_a_card_with_eight_speakers_stays_a_card(discussion):
     topic = "What should a town of twelve thousand people do with a square that nobody crosses, and who will pay?"
     with crowded_room(discussion.server, topic, speakers=8, asking=0):
         card = dana.card(topic)
-        expect(card.locator(".card__names")).to_contain_text("guest8")
+        expect(card.locator(".card__names")).to_contain_text("extra8")
         for size in ({"width": 1280, "height": 720}, {"width": 390, "height": 844}):
             dana.page.set_viewport_size(size)
             assert lines_of(card.get_by_role("heading")) == 3
@@ -107,13 +107,13 @@ COLOURS = "faces => faces.map((face) => getComputedStyle(face).backgroundColor)"
 
 def test_nine_who_speak_have_nine_colours_and_the_same_on_every_screen(discussion):
     # Of their names alone, four would have the colour of another.
-    names = ["asha", "dana", "emeka", "farida", "guest4", "guest6", "guest8", "guest9", "guest1"]
+    names = ["asha", "dana", "emeka", "farida", "extra4", "extra6", "extra8", "extra9", "extra1"]
     with people_without_a_page(discussion.server.address, *names) as (asha, *others):
         room = asha.host("Who is who")
         for person in others:
             seat_without_a_page(asha, person, room)
         seen = []
-        for name in ("guest2", "guest3"):
+        for name in ("extra2", "extra3"):
             visitor = discussion.signed_in(name)
             visitor.page.goto(f"./#room={room}")
             faces = visitor.room.get_by_role("region", name="Speaking").locator(".face")
