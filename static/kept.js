@@ -10,6 +10,9 @@ export function linkTo(room, asks = false) {
   return new URL(`./#room=${encodeURIComponent(room)}${asks ? '&ask' : ''}`, document.baseURI).href;
 }
 
+/** For guests: who has it comes in by the room's door. */
+export const doorLinkTo = (room, door) => `${linkTo(room)}&door=${encodeURIComponent(door)}`;
+
 const inAddress = () => new URLSearchParams(location.hash.slice(1));
 
 /** What was copied with a space or a line's end means the same room. */
@@ -33,7 +36,8 @@ export const pitchDraftName = (user, room) => `pitch draft ${user} ${room}`;
 
 export const tellingDraftName = (user) => `telling draft ${user}`;
 
-export const topicDraftName = (user) => `topic draft ${user}`;
+/** Of a room that continues another, its own. */
+export const topicDraftName = (user, continued = '') => `topic draft ${user} ${continued}`.trim();
 
 export const pitchName = (user, room) => `pitch ${user} ${room}`;
 
