@@ -17,7 +17,8 @@ def read_words():
 
 IN = read_words()
 # What templates alone show, and what few need, who fetch the file (static/words.js): the page is spared it.
-NOT_WITH_THE_PAGE = {"page", "signIn", "offline", "trouble", "privacy", "insights", "refusals", "telling"} | {"door", "hosting"}
+OF_TEMPLATES = {"page", "signIn", "offline", "trouble", "privacy", "insights"}
+NOT_WITH_THE_PAGE = OF_TEMPLATES | {"door", "hosting", "refusals", "telling"}
 
 
 def fill(sentence, **values):

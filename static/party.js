@@ -12,6 +12,8 @@ import { MINUTE, SECOND, fetchAllWords, fill, limits, listOf, momentOf, reasonOf
 
 const NOTICE_MS = 8000;
 const LOOK_FOR_ANSWERS_MS = 5 * MINUTE;
+// A thousand pages may be in a closing round of three minutes; they should not all ask in the same instant.
+const PREPARE_WITHIN_MS = MINUTE;
 // More would cover the feed of a phone.
 const NOTICES = 2;
 
@@ -61,7 +63,8 @@ const Party = {
       :place="places[room]" :queue="queues[room]" :asks="asks" :is-answered="isAnswered" @tell-us="tellUs"
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" :door="doors[room]"
-      @carry-on="(closed) => decide('host', closed)" @door="decide('door')" @show-out="(guest) => decide('out', guest)"></room-page>
+      @carry-on="(closed) => decide('host', closed)" @door="decide('door')" @show-out="(guest) => decide('out', guest)"
+      @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
@@ -195,10 +198,15 @@ const Party = {
       this.isAnswered = answers.some(({ id }) => !readAnswers().includes(id));
     },
 
+    /** Whoever is without a network as a room ends should see its end all the same. */
+    prepareEnding() {
+      setTimeout(() => load('ending').catch(() => {}), Math.random() * PREPARE_WITHIN_MS); // asked for again when it is over
+    },
+
     /** Shows something that is not needed at first, once it has come. */
     async showLater(name, show) {
       try {
-        await load(name);
+        await loadWithWords(name);
         show();
       } catch {
         this.tell(words.connection.notAnswering);
@@ -420,15 +428,18 @@ function loadStyles(part) {
 
 /** What a room needs. The lobby is there sooner without it. */
 export async function loadRoom() {
-  styles.room ??= loadStyles('room');
-  const [{ RoomPage }] = await Promise.all([import('./room.js'), styles.room]);
-  return RoomPage;
+  return (await load('room')).RoomPage;
 }
 
-/** A module of parts that are not needed at first, with its words and its style. */
+/** A module of parts that are not needed at first, with its style. */
 async function load(name) {
-  const [parts] = await Promise.all([import(`./${name}.js`), fetchAllWords()]);
-  await (styles[name] ??= loadStyles(name));
+  const [parts] = await Promise.all([import(`./${name}.js`), (styles[name] ??= loadStyles(name))]);
+  return parts;
+}
+
+/** One that few open: its words do not come with the page either. */
+async function loadWithWords(name) {
+  const [parts] = await Promise.all([load(name), fetchAllWords()]);
   return parts;
 }
 
@@ -437,11 +448,12 @@ export function startParty({ createApp, defineAsyncComponent }, client, onError)
   restoreRoomAfterSignIn();
   const party = createApp(Party, { client });
   party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
-  party.component('HostDecision', defineAsyncComponent(async () => (await load('hosting')).HostDecision));
+  party.component('HostDecision', defineAsyncComponent(async () => (await loadWithWords('hosting')).HostDecision));
   party.component('LobbyPlans', defineAsyncComponent(async () => (await load('plans')).LobbyPlans));
   party.component('PlanPage', defineAsyncComponent({ loader: async () => (await load('plans')).PlanPage, onError }));
-  party.component('TellUs', defineAsyncComponent(async () => (await load('telling')).TellUs));
-  party.component('RoomWorth', defineAsyncComponent(async () => (await load('telling')).RoomWorth));
+  party.component('RoomEnding', defineAsyncComponent({ loader: async () => (await load('ending')).RoomEnding, onError }));
+  party.component('TellUs', defineAsyncComponent(async () => (await loadWithWords('telling')).TellUs));
+  party.component('RoomWorth', defineAsyncComponent(async () => (await loadWithWords('telling')).RoomWorth));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
   party.component('PageIcon', PageIcon).directive('grow', growing);

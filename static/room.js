@@ -2,7 +2,6 @@
 
 import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
-import { RoomEnding } from './ending.js';
 import { RoomFeed, mentions } from './feed.js';
 import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
 import { doorLinkTo, keep, kept, linkTo, pitchName } from './kept.js';
@@ -212,7 +211,6 @@ export const RoomPage = {
     FacePile,
     LastMinutes,
     MessageForm,
-    RoomEnding,
     RoomFeed,
     RoomInvitation,
     RoomMenu,
@@ -233,7 +231,7 @@ export const RoomPage = {
     door: Object, // for its host: how it is open, and the token of its link
     isAnswered: Boolean,
   },
-  emits: ['carry-on', 'door', 'go', 'leave', 'news', 'place', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
+  emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'place', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
 
   provide() {
     return { neighbours: () => this.people };
@@ -350,6 +348,12 @@ export const RoomPage = {
       if (isCurrent) this.$nextTick(this.focusOnWriting);
     },
     role: 'keepFocus',
+    closingRound: {
+      immediate: true,
+      handler(since) {
+        if (since) this.$emit('ends-soon');
+      },
+    },
     queue(queue, before) {
       const names = queue.map(({ user }) => user).filter((name) => !before.some(({ user }) => user === name));
       if (names.length) this.tell(fill(words.room.asksToSpeak, { count: names.length, names: listOf(names) }), names);
