@@ -7,13 +7,11 @@ import { command } from './connection.js';
 import { keep, kept, topicDraftName } from './kept.js';
 import { SheetDialog, isInComposition } from './parts.js';
 import { RoomInvitation } from './room.js';
-import { DAY, HOUR, MINUTE, fill, limits, momentOf, reasonOf, words } from './words.js';
+import { HOUR, fill, limits, momentOf, reasonOf, words } from './words.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
 const USUAL_MINUTES = limits.roomMinutes;
 const CHOICES_OF_MINUTES = [10, 20, 30];
-// As the party takes it.
-const LONGEST_AHEAD = 14 * DAY;
 // What is offered first: people meet in the evening.
 const EVENING = 20;
 const WAYS = ['closed', 'watch', 'ask'];
@@ -48,7 +46,7 @@ const WhenFields = {
         <span class="visually-hidden">{{ words.hosting.time }}</span>
         <input v-model="time" type="time" required aria-describedby="when-said">
       </label>
-      <p id="when-said" class="when__said" :class="{ refusal: !isPossible }" role="status">{{ said }}</p>
+      <p id="when-said" class="when__said" :class="{ refusal }" role="status">{{ refusal || momentOf(chosen, now) }}</p>
     </fieldset>`,
   props: {
     at: Number, // what it is now
@@ -66,31 +64,29 @@ const WhenFields = {
       return dayField(new Date(this.now));
     },
     last() {
-      return dayField(new Date(this.now + LONGEST_AHEAD));
+      return dayField(new Date(this.now + limits.plannedUntil));
     },
     /** In milliseconds. The browser knows when summer time ends. */
     chosen() {
       return new Date(`${this.day}T${this.time}`).getTime();
     },
-    isPossible() {
-      return this.chosen > this.now + MINUTE && this.chosen <= this.now + LONGEST_AHEAD;
-    },
-    said() {
+    refusal() {
       if (Number.isNaN(this.chosen)) return words.hosting.whenMissing;
-      if (this.chosen <= this.now + MINUTE) return words.hosting.tooSoon;
-      if (!this.isPossible) return words.hosting.tooFar;
-      return momentOf(this.chosen, this.now);
+      if (this.chosen < this.now + limits.plannedFrom) return words.hosting.tooSoon;
+      return this.chosen > this.now + limits.plannedUntil ? words.hosting.tooFar : '';
     },
   },
 
   watch: {
     chosen: {
       handler() {
-        this.$emit('update:at', this.isPossible ? this.chosen : null);
+        this.$emit('update:at', this.refusal ? null : this.chosen);
       },
       immediate: true,
     },
   },
+
+  methods: { momentOf },
 };
 
 /** Another time for a room that is planned. */

@@ -53,7 +53,7 @@ const ConnectionNotice = {
 
 const Party = {
   template: /* html */ `
-    <lobby-page v-show="!room" ref="lobby" :cards="Object.values(cards)" :plans="Object.values(plans)" :closed-rooms="closedRooms"
+    <lobby-page v-show="!room" ref="lobby" :cards="Object.values(cards)" :plans="listedPlans" :closed-rooms="closedRooms"
       :user="user" :now="now" :places="places" :queues="queues" :coming="coming" :expected="expected" :is-away="Boolean(room)"
       :is-answered="isAnswered" @open="open" @come="come" @host="decide('host')" @tell-us="tellUs"></lobby-page>
     <plan-page v-if="plans[room]" :key="room" :plan="plans[room]" :user="user" :now="now" :is-coming="Boolean(coming[room])"
@@ -64,7 +64,7 @@ const Party = {
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" :door="doors[room]"
       @carry-on="(closed) => decide('host', closed)" @door="decide('door')" @show-out="(guest) => decide('out', guest)"
-      @ends-soon="prepareEnding"></room-page>
+      @planned="(opensAt) => showUnlistedPlan(room, opensAt)" @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
@@ -115,6 +115,10 @@ const Party = {
     now() {
       return this.localNow + this.clockOffset;
     },
+    /** Of one that somebody came to by its link alone, the page knows no more than when it opens. */
+    listedPlans() {
+      return Object.values(this.plans).filter(({ host }) => host);
+    },
     unseen() {
       const requests = Object.values(this.queues).reduce((total, queue) => total + queue.length, 0);
       return requests + this.unread;
@@ -163,7 +167,7 @@ const Party = {
     });
     on('door', ({ room, ...door }) => (this.doors[room] = door));
     on('coming', ({ room, coming }) => (this.coming[room] = coming));
-    on('expected', ({ room, users }) => (this.expected[room] = users));
+    on('expected', this.onExpected);
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
     on('closed', this.onClosed);
     addEventListener('popstate', this.onAddress);
@@ -232,6 +236,9 @@ const Party = {
 
     onSecond() {
       this.localNow = Date.now();
+      // Of a plan that no lobby shows, the party does not say that it has opened.
+      const { host, opens_at: opensAt } = this.plans[this.room] ?? {};
+      if (host === null && opensAt + SECOND < this.now) delete this.plans[this.room];
       this.offersReload = this.version !== VERSION && this.connection === 'online' && this.comesBack();
     },
 
@@ -273,6 +280,20 @@ const Party = {
       this.expectsWholeLobby = false;
       if (closed) this.closedRooms = closed;
       if (coming) this.coming = Object.fromEntries(coming.map((room) => [room, true]));
+    },
+
+    /** Who comes to a room that one has planned; and the plan of one that no lobby shows, or null once it is none. */
+    onExpected({ room, users, plan }) {
+      this.expected[room] = users;
+      if (plan === undefined) return;
+      const { [room]: before, ...plans } = this.plans;
+      if (plan) plans[room] = plan;
+      else if (before?.opens_at <= this.now) notice('opened', { room, topic: before.topic });
+      this.plans = plans;
+    },
+
+    showUnlistedPlan(room, opensAt) {
+      this.plans[room] = { id: room, topic: words.room.untitled, host: null, opens_at: opensAt };
     },
 
     /** What became of plans that concern this person: what they host, come to, or look at. */

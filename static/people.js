@@ -15,6 +15,15 @@ const NO_UNDO_MS = 500;
 /** One request: the same person may ask again later. */
 const idOf = ({ user, at }) => `${user} ${at}`;
 
+const ShowOut = {
+  name: 'ShowOut',
+  template: /* html */ `
+    <button class="button button--small button--danger" :aria-label="fill(words.people.showOutUser, { user: name })">
+      {{ words.people.showOut }}
+    </button>`,
+  props: { name: String },
+};
+
 export const RoomPeople = {
   name: 'RoomPeople',
   template: /* html */ `
@@ -36,10 +45,11 @@ export const RoomPeople = {
                 <page-icon name="more"></page-icon>
               </button>
               <span v-if="chosen === person.name" class="person__actions">
-                <button class="button button--small" :aria-label="fill(words.people.makeHostUser, { user: person.name })"
+                <button v-if="!guests[person.name]" class="button button--small" :aria-label="fill(words.people.makeHostUser, { user: person.name })"
                   @click="order('hand_over', person.name)">{{ words.people.makeHost }}</button>
                 <button class="button button--small" :aria-label="fill(words.people.backToListeningUser, { user: person.name })"
                   @click="order('remove', person.name)">{{ words.people.backToListening }}</button>
+                <show-out v-if="guests[person.name]" :name="guests[person.name]" @click="showOut(person.name)"></show-out>
               </span>
             </template>
           </li>
@@ -56,12 +66,21 @@ export const RoomPeople = {
             <span class="person__name">
               <bdi>{{ name }}</bdi> <span v-if="name === user" class="person__role">{{ words.people.you }}</span>
             </span>
+            <template v-if="isHost && guests[name]">
+              <button class="button button--icon person__more" :aria-expanded="chosen === name"
+                :aria-label="fill(words.people.moreAbout, { user: guests[name] })" @click="choose(name)">
+                <page-icon name="more"></page-icon>
+              </button>
+              <span v-if="chosen === name" class="person__actions">
+                <show-out :name="guests[name]" @click="showOut(name)"></show-out>
+              </span>
+            </template>
           </li>
         </ul>
         <p v-if="unnamed" class="people__more">{{ more }}</p>
       </section>
     </div>`,
-  components: { PersonFace },
+  components: { PersonFace, ShowOut },
   props: {
     view: Object,
     user: String,
@@ -69,9 +88,9 @@ export const RoomPeople = {
     lastWords: Array, // names of those who have had their last word in the closing round
     decideFirst: Function, // about the queue, which is another's once the room is handed over
   },
-  emits: ['tell'],
+  emits: ['show-out', 'tell'],
 
-  data: () => ({ chosen: null }), // the speaker whom the host is about to do something with
+  data: () => ({ chosen: null }), // the person whom the host is about to do something with
 
   computed: {
     seated() {
@@ -83,6 +102,10 @@ export const RoomPeople = {
         const said = Object.keys(roles).filter((role) => roles[role]).map((role) => words.people[role]);
         return { name, isHost, isAway, roles: said.join(words.people.comma) };
       });
+    },
+    /** What guests are called, by their ids. */
+    guests() {
+      return this.view.guests ?? {};
     },
     free() {
       const { seats, speakers } = this.view;
@@ -102,6 +125,12 @@ export const RoomPeople = {
       const answer = await command(event, { room: this.view.id, user });
       if (answer.ok) this.choose(null);
       else this.$emit('tell', reasonOf(answer));
+    },
+
+    /** That is asked about first. */
+    showOut(id) {
+      this.choose(null);
+      this.$emit('show-out', { id, name: this.guests[id] });
     },
 
     /** Keeps the keyboard's place when the button that was pressed is gone. */

@@ -19,7 +19,7 @@ const ofAPlan = {
   },
   computed: {
     hue() {
-      return hueOf(this.plan.host);
+      return this.plan.host && hueOf(this.plan.host);
     },
     when() {
       return momentOf(this.plan.opens_at, this.now);
@@ -124,7 +124,7 @@ export const PlanPage = {
         <button class="button button--icon" :aria-label="words.room.leave" :title="words.room.leave" @click="$emit('leave')">
           <page-icon name="back"></page-icon>
         </button>
-        <p class="facts">
+        <p v-if="plan.host" class="facts">
           <person-face :name="plan.host"></person-face>
           <span class="plan__host"><bdi>{{ plan.host }}</bdi> {{ words.card.hosts }}</span>
           <span>{{ fill(words.clock.minutes, { count: plan.minutes }) }}</span>

@@ -176,7 +176,7 @@ export const RoomPage = {
 
       <aside v-if="isWide && isLive" class="room__side" :aria-label="words.people.title">
         <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
-          @tell="tell"></room-people>
+          @tell="tell" @show-out="showOut"></room-people>
       </aside>
 
       <footer class="foot" :class="{ 'foot--alone': isNowhere }">
@@ -195,7 +195,7 @@ export const RoomPage = {
       <template v-if="isLive">
         <sheet-dialog v-if="!isWide" ref="who" :title="topic" is-topic>
           <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
-            @tell="tell"></room-people>
+            @tell="tell" @show-out="showOut"></room-people>
           <button class="button button--wide" @click="$refs.who.close(); invite()">{{ words.menu.invite }}</button>
         </sheet-dialog>
         <sheet-dialog ref="invitation" :title="words.menu.invite">
@@ -231,7 +231,7 @@ export const RoomPage = {
     door: Object, // for its host: how it is open, and the token of its link
     isAnswered: Boolean,
   },
-  emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'place', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
+  emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'place', 'planned', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
 
   provide() {
     return { neighbours: () => this.people };
@@ -346,6 +346,10 @@ export const RoomPage = {
     },
     'discussion.isCurrent'(isCurrent) {
       if (isCurrent) this.$nextTick(this.focusOnWriting);
+    },
+    /** Its link was opened before its time. */
+    'discussion.absence'(absence) {
+      if (absence?.opens_at) this.$emit('planned', absence.opens_at);
     },
     role: 'keepFocus',
     closingRound: {
@@ -462,6 +466,11 @@ export const RoomPage = {
     /** Whoever leaves, or hands the room over, has made up their mind about the queue. */
     async decideFirst() {
       await this.$refs.queue?.denyNow();
+    },
+
+    showOut(guest) {
+      this.$refs.who?.close();
+      this.$emit('show-out', guest);
     },
 
     leave() {
