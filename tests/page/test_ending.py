@@ -255,6 +255,7 @@ def test_what_is_not_whole_is_not_taken_away(discussion):
     asha.page.on("download", lambda _: taken.evaluate("taken => taken.push('download')"))
     assert_ok(discussion.bilal.close(discussion.room))
     expect(asha.room.locator(".ending")).to_contain_text("450 messages")
+    expect(asha.room.locator(".worth")).to_be_visible()  # all of the page has come
     cable.cut()
     for button in ("Take away", "Print"):
         asha.room.get_by_role("button", name=button).click()
