@@ -18,7 +18,7 @@ runtime/. From top to bottom: state, set-up, the way in, announcements, time, pa
     deny       room, user                   host                out of the queue
     remove     room, user                   host                a speaker becomes a watcher again
     hand_over  room, user                   host                a speaker becomes the host, the host a speaker
-    door       room, open, whole? …         host                who may come in by a link, without being one of the people
+    door       room, open, whole? …         host                who may come in as a guest, by the link of the room
     put_out    room, user                   host                shows a guest out
     writing    room                         speakers inside     noted for six seconds; the host too
     message    room, text, key, reply?      host, speakers      adds to the feed
@@ -573,7 +573,9 @@ def on_connect(sid, environ, auth=None):
         with lock:
             expected = auth.get("user", user) if isinstance(auth, dict) else user
             # Asked again: what ended it meanwhile found no tab here.
-            if user != expected or not sign_in_holds(user, sign_in_id) or len(presence.tabs_of(user)) >= tabs_each(user):
+            if user != expected or not sign_in_holds(user, sign_in_id):
+                return False
+            if len(presence.tabs_of(user)) >= tabs_each(user):
                 return False
             presence.arrive(Tab(sid, user, sign_in_id))
             for audience in (person(user), *([] if rules.is_guest(user) else [EVERYONE])):

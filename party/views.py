@@ -24,6 +24,7 @@ CROWD = 100  # people inside, above which nobody is told who is writing: it woul
 
 def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) -> View:
     """The room at `at`, as everyone inside may see it."""
+    known = (user for user, guest in room.guests.items() if not guest.is_out or user in room.last_said)
     return outline(room, here) | {
         "seats": seats,
         "away": [name for name in seated(room) if name not in here],
@@ -36,7 +37,7 @@ def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) 
         "closed_at": room.closed_at,
         "gone_at": room.gone_at,
         "continued_in": room.continued_in,
-        "guests": guests(room, (user for user, guest in room.guests.items() if not guest.is_out or user in room.last_said)),
+        "guests": guests(room, known),
     }
 
 
