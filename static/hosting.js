@@ -131,8 +131,8 @@ const DoorChoice = {
     <fieldset class="chips door__choice">
       <legend>{{ words.door.title }}</legend>
       <label v-for="way in ways" :key="way" class="chip">
-        <input class="visually-hidden" type="radio" name="door" :checked="way === open" aria-describedby="about-door"
-          @change="$emit('update:open', way)">{{ words.door.ways[way] }}
+        <input class="visually-hidden" type="radio" name="door" :value="way" :checked="way === open"
+          aria-describedby="about-door" @change="choose(way)">{{ words.door.ways[way] }}
       </label>
       <p id="about-door" class="door__about">{{ words.door.about[open] }}</p>
     </fieldset>`,
@@ -140,6 +140,14 @@ const DoorChoice = {
   emits: ['update:open'],
   computed: {
     ways: () => WAYS,
+  },
+  methods: {
+    async choose(way) {
+      this.$emit('update:open', way);
+      await this.$nextTick();
+      // Vue sees no change where the party has said meanwhile how it is.
+      for (const input of this.$el.querySelectorAll('input')) input.checked = input.value === this.open;
+    },
   },
 };
 
@@ -371,7 +379,7 @@ const DoorSheet = {
     async order(change) {
       Object.assign(this, { said: '', refusal: '' });
       if ('whole' in change) this.wholeWish = change.whole;
-      const { open, whole } = { open: this.door.open, whole: this.whole, ...change };
+      const { open, whole } = { open: this.wish ?? this.door.open, whole: this.whole, ...change };
       const answer = await command('door', { room: this.room, ...change, open, whole });
       if (answer.ok) return true;
       Object.assign(this, { wish: null, wholeWish: null, refusal: reasonOf(answer) });
