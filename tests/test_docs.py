@@ -94,7 +94,7 @@ def test_the_numbers_of_what_you_trust_are_those_of_the_code():
     trust = section(SECURITY, "What you trust")
     for sentence in (
         f"{rules.LIVE_ROOMS} live rooms and {rules.CLOSED_ROOMS} closed ones",
-        f"{app.TABS_EACH} tabs a person",
+        f"{presence.TABS_EACH} tabs a person",
         f"{settings.ROOM_MESSAGES:,} messages a room",
         f"{transport.MAX_QUEUED_PACKETS:,} packets or {transport.MAX_QUEUED_BYTES // 1_000_000} MB",
     ):
@@ -149,7 +149,7 @@ def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
 def test_the_answers_to_a_handshake_in_the_contract_are_those_of_the_code():
     refusals = re.findall(r'"(\d{3}) [A-Z][\w ]+", f?"', CODE)
     assert sorted(first_column(section(CONTRACT, "Getting in"))) == sorted(refusals)
-    assert f"{app.TABS_EACH} tabs" in section(CONTRACT, "Getting in")
+    assert f"{presence.TABS_EACH} tabs" in section(CONTRACT, "Getting in")
 
 
 # Keeps what is said, and the first time does not say so.
