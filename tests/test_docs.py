@@ -14,7 +14,7 @@ from servers import ROOT, Prefix, password_of, running_server
 
 import app
 from party import presence, reading, rules, state, views
-from runtime import measuring, settings, transport
+from runtime import measuring, pace, settings, transport
 from runtime.journal import MemoryJournal
 from services import feedback, figures
 
@@ -136,6 +136,16 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert f"at most {views.LAST_WORDS} characters" in out
     assert app.LIVELY_CARDS_EVERY == 10_000 and "at most every ten seconds" in out
     assert rules.TAKE_BACK_WITHIN == 2 * rules.MINUTE and "within two minutes" in contract
+
+
+def test_the_limits_of_guests_in_the_contract_are_those_of_the_code():
+    guests = section(CONTRACT, "Guests")
+    assert f"{rules.GUESTS_EACH} guests a room, {rules.GUESTS} in all live ones" in guests
+    assert presence.GUEST_TABS_EACH == 3 and "three tabs each" in guests
+    assert (pace.GUEST_PACE, pace.GUEST_BURST) == (1, 5) and "one command a second, five at once" in guests
+    assert (rules.GUESTS_WAITING, rules.DENIALS) == (10, 2) and "ten in the queue; after two denials" in guests
+    assert rules.GUEST_GRACE == rules.MINUTE and "not inside for a minute leaves the queue" in guests
+    assert f"`open` ({', '.join(f'`{open}`' for open in rules.DOORS)})" in section(CONTRACT, "In")
 
 
 def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():

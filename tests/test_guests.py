@@ -10,7 +10,7 @@ import pytest
 from conftest import EVENTS, guest_of, sid_of
 from person import FIELDS, assert_ok, assert_refused, seat
 
-from party import presence, rules, state
+from party import presence, rules, state, story
 from party.state import State
 from runtime import entrance, settings
 from runtime.pace import Paces
@@ -661,6 +661,20 @@ def test_a_restart_that_forgets_the_room_forgets_its_guests(room, come_in, clean
     clean_party.rebuild([])
     assert guest.line.browser.get("/").status_code == 302
     assert clean_party.state == State(), "nor does it enter anything"
+
+
+def test_the_story_of_a_room_tells_of_its_guests_and_not_of_the_link(room, asha, come_in, clean_party):
+    token, guest = link_of(asha, room), come_in(room, "Gita")
+    guest.watch(room)
+    asha.put_out(room, guest.name)
+    told = list(story.lines(clean_party.journal.replay(), room, None, with_words=True))
+    assert [line.split("  ")[2:4] for line in told[2:]] == [
+        ["asha", "door"], [guest.name, "guest_in"], [guest.name, "watch"], ["asha", "put_out"],
+    ]  # fmt: skip
+    assert "name='Gita'" in told[3] and all("→ ok" in line for line in told)
+    assert token not in "".join(told) and entrance.hash_of(token) not in "".join(told)
+    of_them = list(story.lines(clean_party.journal.replay(), None, guest.name, with_words=True))
+    assert [line.split("  ")[3] for line in of_them] == ["guest_in", "watch", "put_out"]
 
 
 # --- Bugs that are put back -------------------------------------------------------------------------------------------
