@@ -5,7 +5,7 @@
 
 import { command } from './connection.js';
 import { keep, kept, topicDraftName } from './kept.js';
-import { SheetDialog, isInComposition } from './parts.js';
+import { SheetDialog, isInComposition, naming } from './parts.js';
 import { RoomInvitation } from './room.js';
 import { HOUR, fill, limits, momentOf, reasonOf, words } from './words.js';
 
@@ -407,7 +407,6 @@ const PutOutSheet = {
   props: {
     room: String,
     guest: String, // the id
-    name: String,
     door: Object,
   },
   emits: ['tell'],
@@ -415,8 +414,11 @@ const PutOutSheet = {
   data: () => ({ refusal: '', isBusy: false }),
 
   computed: {
+    name() {
+      return naming(this.guest);
+    },
     isOpen() {
-      return this.door?.open !== undefined && this.door.open !== 'closed';
+      return Boolean(this.door?.door);
     },
   },
 
@@ -449,12 +451,12 @@ export const HostDecision = {
       @opened="(...opened) => $emit('opened', ...opened)"></host-sheet>
     <move-sheet v-else-if="what === 'move'" :plan="plan" :now="now"></move-sheet>
     <door-sheet v-else-if="what === 'door'" :room="room" :topic="topic" :door="door" :is-planned="Boolean(plan)"></door-sheet>
-    <put-out-sheet v-else :room="room" :guest="about.id" :name="about.name" :door="door"
+    <put-out-sheet v-else :room="room" :guest="about" :door="door"
       @tell="(sentence) => $emit('tell', sentence)"></put-out-sheet>`,
   components: { DoorSheet, HostSheet, MoveSheet, PutOutSheet },
   props: {
     what: String, // "host", "move", "door" or "out"
-    about: Object, // a closed room (`{ id, topic }`) that is to go on; or a guest (`{ id, name }`)
+    about: [Object, String], // a closed room (`{ id, topic }`) that is to go on; or the id of a guest
     user: String,
     now: Number,
     room: String, // that is seen

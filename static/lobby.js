@@ -2,8 +2,8 @@
 
 import { PageChoices } from './noticing.js';
 import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog } from './parts.js';
-import { hueOf, isClosingRound, isDoorOpen, isJustOpened, seated, sign } from './parts.js';
-import { MINUTE, SECOND, countInWords, fill, listOf, placeInWords, timeOfDay, words } from './words.js';
+import { hueOf, isClosingRound, isDoorOpen, isJustOpened, namesOf, seated, sign } from './parts.js';
+import { MINUTE, SECOND, countInWords, fill, placeInWords, timeOfDay, words } from './words.js';
 
 // As many cards are seen at a glance.
 const CARDS_AT_A_GLANCE = 6;
@@ -61,7 +61,7 @@ export const LobbyCard = {
           @click.exact.prevent="$emit('open')">{{ card.topic }}</a>
       </h2>
       <p v-if="card.last" class="card__last" dir="auto">
-        <b :class="authorHue"><bdi>{{ card.last.user }}</bdi></b> {{ card.last.text }}
+        <b :class="authorHue"><person-name :user="card.last.user"></person-name></b> {{ card.last.text }}
       </p>
       <p v-else class="card__last card__last--none">{{ nothingSaid }}</p>
       <div class="card__foot">
@@ -97,7 +97,7 @@ export const LobbyCard = {
       return hueOf(this.card.last.user, this.people);
     },
     speakers() {
-      return listOf(this.card.speakers);
+      return namesOf(this.card.speakers);
     },
     isNew() {
       return !this.card.last && isJustOpened(this.card, this.now);

@@ -4,7 +4,7 @@
  */
 
 import { command } from './connection.js';
-import { PersonFace, hueOf, seated } from './parts.js';
+import { PersonFace, hueOf, isGuest, naming, seated } from './parts.js';
 import { SECOND, fill, reasonOf, words } from './words.js';
 
 // A denial is told to nobody until then: long enough to notice a slip, short enough not to keep anybody waiting.
@@ -18,10 +18,11 @@ const idOf = ({ user, at }) => `${user} ${at}`;
 const ShowOut = {
   name: 'ShowOut',
   template: /* html */ `
-    <button class="button button--small button--danger" :aria-label="fill(words.people.showOutUser, { user: name })">
+    <button class="button button--small button--danger" :aria-label="fill(words.people.showOutUser, { user: naming(user) })">
       {{ words.people.showOut }}
     </button>`,
-  props: { name: String },
+  props: { user: String },
+  methods: { naming },
 };
 
 export const RoomPeople = {
@@ -37,19 +38,19 @@ export const RoomPeople = {
           <li v-for="person in seated" :key="person.name" class="person" :class="{ 'person--away': person.isAway }">
             <person-face :name="person.name"></person-face>
             <span class="person__name">
-              <bdi>{{ person.name }}</bdi> <span v-if="person.roles" class="person__role">{{ person.roles }}</span>
+              <person-name :user="person.name"></person-name> <span v-if="person.roles" class="person__role">{{ person.roles }}</span>
             </span>
             <template v-if="isHost && !person.isHost">
               <button class="button button--icon person__more" :aria-expanded="chosen === person.name"
-                :aria-label="fill(words.people.moreAbout, { user: person.name })" @click="choose(person.name)">
+                :aria-label="fill(words.people.moreAbout, { user: naming(person.name) })" @click="choose(person.name)">
                 <page-icon name="more"></page-icon>
               </button>
               <span v-if="chosen === person.name" class="person__actions">
-                <button v-if="!guests[person.name]" class="button button--small" :aria-label="fill(words.people.makeHostUser, { user: person.name })"
+                <button v-if="!isGuest(person.name)" class="button button--small" :aria-label="fill(words.people.makeHostUser, { user: person.name })"
                   @click="order('hand_over', person.name)">{{ words.people.makeHost }}</button>
-                <button class="button button--small" :aria-label="fill(words.people.backToListeningUser, { user: person.name })"
+                <button class="button button--small" :aria-label="fill(words.people.backToListeningUser, { user: naming(person.name) })"
                   @click="order('remove', person.name)">{{ words.people.backToListening }}</button>
-                <show-out v-if="guests[person.name]" :name="guests[person.name]" @click="showOut(person.name)"></show-out>
+                <show-out v-if="isGuest(person.name)" :user="person.name" @click="showOut(person.name)"></show-out>
               </span>
             </template>
           </li>
@@ -64,15 +65,15 @@ export const RoomPeople = {
           <li v-for="name in view.listening" :key="name" class="person">
             <person-face :name="name"></person-face>
             <span class="person__name">
-              <bdi>{{ name }}</bdi> <span v-if="name === user" class="person__role">{{ words.people.you }}</span>
+              <person-name :user="name"></person-name> <span v-if="name === user" class="person__role">{{ words.people.you }}</span>
             </span>
-            <template v-if="isHost && guests[name]">
+            <template v-if="isHost && isGuest(name)">
               <button class="button button--icon person__more" :aria-expanded="chosen === name"
-                :aria-label="fill(words.people.moreAbout, { user: guests[name] })" @click="choose(name)">
+                :aria-label="fill(words.people.moreAbout, { user: naming(name) })" @click="choose(name)">
                 <page-icon name="more"></page-icon>
               </button>
               <span v-if="chosen === name" class="person__actions">
-                <show-out :name="guests[name]" @click="showOut(name)"></show-out>
+                <show-out :user="name" @click="showOut(name)"></show-out>
               </span>
             </template>
           </li>
@@ -103,10 +104,6 @@ export const RoomPeople = {
         return { name, isHost, isAway, roles: said.join(words.people.comma) };
       });
     },
-    /** What guests are called, by their ids. */
-    guests() {
-      return this.view.guests ?? {};
-    },
     free() {
       const { seats, speakers } = this.view;
       return fill(words.people.free, { count: Math.max(0, seats - speakers.length) });
@@ -120,6 +117,9 @@ export const RoomPeople = {
   },
 
   methods: {
+    isGuest,
+    naming,
+
     async order(event, user) {
       if (event === 'hand_over') await this.decideFirst();
       const answer = await command(event, { room: this.view.id, user });
@@ -128,9 +128,9 @@ export const RoomPeople = {
     },
 
     /** That is asked about first. */
-    showOut(id) {
+    showOut(guest) {
       this.choose(null);
-      this.$emit('show-out', { id, name: this.guests[id] });
+      this.$emit('show-out', guest);
     },
 
     /** Keeps the keyboard's place when the button that was pressed is gone. */
@@ -156,7 +156,7 @@ export const RoomQueue = {
           :data-id="request.id">
           <p class="request__who">
             <person-face :name="request.user"></person-face>
-            <b><bdi>{{ request.user }}</bdi><span v-if="!isList" class="request__wants">{{ words.queue.wants }}</span></b>
+            <b><person-name :user="request.user"></person-name><span v-if="!isList" class="request__wants">{{ words.queue.wants }}</span></b>
           </p>
           <button v-if="!isList && requests.length > 1" class="button button--quiet request__next" :aria-label="words.queue.next" @click="step">
             {{ fill(words.queue.of, { number: at + 1, all: requests.length }) }}
@@ -166,13 +166,13 @@ export const RoomQueue = {
           <div class="request__answers">
             <template v-if="request.isDenied">
               <span>{{ words.queue.denied }}</span>
-              <button class="button" :aria-disabled="!request.mayUndo" :aria-label="fill(words.queue.undoUser, { user: request.user })"
+              <button class="button" :aria-disabled="!request.mayUndo" :aria-label="fill(words.queue.undoUser, { user: naming(request.user) })"
                 @click="undo(request, $event)">{{ words.queue.undo }}</button>
             </template>
             <template v-else>
-              <button class="button" :aria-label="fill(words.queue.notNowUser, { user: request.user })"
+              <button class="button" :aria-label="fill(words.queue.notNowUser, { user: naming(request.user) })"
                 @click="denySoon(request, $event)">{{ words.queue.notNow }}</button>
-              <button class="button button--main" :disabled="Boolean(full)" :aria-label="fill(words.queue.letInUser, { user: request.user })"
+              <button class="button button--main" :disabled="Boolean(full)" :aria-label="fill(words.queue.letInUser, { user: naming(request.user) })"
                 @click="approve(request, $event)">{{ words.queue.letIn }}</button>
             </template>
           </div>
@@ -233,6 +233,8 @@ export const RoomQueue = {
   },
 
   methods: {
+    naming,
+
     step() {
       this.at = (this.at + 1) % this.requests.length;
     },
