@@ -6,8 +6,9 @@
 import { command } from './connection.js';
 import { keep, kept, topicDraftName } from './kept.js';
 import { SheetDialog, isInComposition, naming } from './parts.js';
+import { momentOf } from './plans.js';
 import { RoomInvitation } from './room.js';
-import { HOUR, fill, limits, momentOf, reasonOf, words } from './words.js';
+import { HOUR, fill, limits, reasonOf, words } from './words.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
 const USUAL_MINUTES = limits.roomMinutes;
@@ -171,7 +172,7 @@ const HostSheet = {
               <input v-model="minutes" class="visually-hidden" type="radio" name="minutes" :value="choice">{{ choice }}
             </label>
           </fieldset>
-          <button v-if="!continued" type="button" class="button button--quiet" :aria-expanded="String(isLater)"
+          <button v-if="!continued && limits.plannedUntil" type="button" class="button button--quiet" :aria-expanded="String(isLater)"
             @click="isLater = !isLater">
             <page-icon v-if="!isLater" name="calendar"></page-icon>{{ isLater ? words.hosting.now : words.hosting.later }}
           </button>

@@ -8,7 +8,7 @@ import { asksInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddres
 import { LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { PageIcon, PersonName, growing, namesOf, noteGuests, seated, watchNames } from './parts.js';
-import { MINUTE, SECOND, fetchAllWords, fill, limits, momentOf, reasonOf, words } from './words.js';
+import { MINUTE, SECOND, fetchAllWords, fill, limits, reasonOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
 const LOOK_FOR_ANSWERS_MS = 5 * MINUTE;
@@ -271,7 +271,7 @@ const Party = {
         if (card.host !== this.user) this.forgetAsHost(card.id);
       }
       Object.assign(planned, byId(plans));
-      this.tellOfPlans(planned, cards);
+      this.tellOfPlans(this.listedPlans).catch(() => {}); // it can be seen all the same
       this.cards = cards;
       this.plans = planned;
       for (const room of [...Object.keys(this.places), ...Object.keys(this.queues)]) {
@@ -297,17 +297,14 @@ const Party = {
     },
 
     /** What became of plans that concern this person: what they host, come to, or look at. */
-    tellOfPlans(plans, cards) {
-      for (const { id, topic, host, opens_at: opensAt } of Object.values(this.plans)) {
-        const isMine = host === this.user;
-        if (!isMine && !this.coming[id] && id !== this.room) continue;
-        const isOff = !plans[id] && !cards[id] && opensAt > this.now;
-        if (cards[id]) notice('opened', { room: id, topic });
-        if (cards[id] && id !== this.room) this.tell(fill(words.plans.hasOpened, { topic }));
-        if (isOff && id === this.room) this.leave();
-        if (isOff) this.tell(fill(words.plans.isOff, { topic }));
-        const { opens_at: at = opensAt } = plans[id] ?? {};
-        if (at !== opensAt && !isMine) this.tell(fill(words.plans.hasMoved, { topic, moment: momentOf(at, this.now) }));
+    async tellOfPlans(before) {
+      const mine = before.filter(({ id, host }) => host === this.user || this.coming[id] || id === this.room);
+      if (!mine.length) return;
+      const { newsOf } = await loadWithWords('plans');
+      for (const { id, topic, fate, said } of newsOf(mine, this.plans, this.cards, this.now)) {
+        if (fate === 'hasOpened') notice('opened', { room: id, topic });
+        if (fate === 'isOff' && id === this.room) this.leave();
+        if (fate !== 'hasOpened' || id !== this.room) this.tell(said);
       }
     },
 
@@ -472,8 +469,8 @@ export function startParty({ createApp, defineAsyncComponent, reactive }, client
   const party = createApp(Party, { client });
   party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
   party.component('HostDecision', defineAsyncComponent(async () => (await loadWithWords('hosting')).HostDecision));
-  party.component('LobbyPlans', defineAsyncComponent(async () => (await load('plans')).LobbyPlans));
-  party.component('PlanPage', defineAsyncComponent({ loader: async () => (await load('plans')).PlanPage, onError }));
+  party.component('LobbyPlans', defineAsyncComponent(async () => (await loadWithWords('plans')).LobbyPlans));
+  party.component('PlanPage', defineAsyncComponent({ loader: async () => (await loadWithWords('plans')).PlanPage, onError }));
   party.component('RoomEnding', defineAsyncComponent({ loader: async () => (await load('ending')).RoomEnding, onError }));
   party.component('TellUs', defineAsyncComponent(async () => (await loadWithWords('telling')).TellUs));
   party.component('RoomWorth', defineAsyncComponent(async () => (await loadWithWords('telling')).RoomWorth));

@@ -6,7 +6,37 @@
 import { command } from './connection.js';
 import { PersonFace, SheetDialog, hueOf, isDoorOpen, isInComposition, sign } from './parts.js';
 import { RoomInvitation } from './room.js';
-import { HOUR, fill, listOf, momentOf, reasonOf, timeLeft, words } from './words.js';
+import { HOUR, dayOf, fill, language, listOf, locale, reasonOf, timeLeft, timeOfDay, words } from './words.js';
+
+const DAY = 24 * HOUR;
+const weekdays = new Intl.DateTimeFormat(locale, { weekday: 'long' });
+const nearDays = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
+
+/** "today 20:00", "tomorrow 20:00", "Thursday 20:00", and from a week on with the date. As it is here, in every timezone. */
+export function momentOf(at, now) {
+  const midnights = [at, now].map((time) => new Date(time).setHours(0, 0, 0, 0));
+  const daysAhead = Math.round((midnights[0] - midnights[1]) / DAY); // one of them may have 23 hours, or 25
+  let day = dayOf(at);
+  if (daysAhead < 2) day = nearDays.format(daysAhead, 'day');
+  else if (daysAhead < 7) day = weekdays.format(at);
+  return fill(words.plans.moment, { day, time: timeOfDay(at) });
+}
+
+/**
+ * What became of those `before`: `fate` is "hasOpened", "hasMoved" or "isOff", and `said` is how it is told. Nothing of what
+ * stands, nor of what has come and gone while nobody looked.
+ */
+export function newsOf(before, plans, cards, now) {
+  const news = before.map(({ id, topic, opens_at: opensAt }) => {
+    const { opens_at: at = opensAt } = plans[id] ?? {};
+    let fate = null;
+    if (cards[id]) fate = 'hasOpened';
+    else if (at !== opensAt) fate = 'hasMoved';
+    else if (!plans[id] && at > now) fate = 'isOff';
+    return { id, topic, fate, said: fate && fill(words.plans[fate], { topic, moment: momentOf(at, now) }) };
+  });
+  return news.filter(({ fate }) => fate);
+}
 
 /** What a card and the page of a plan have in common. */
 const ofAPlan = {

@@ -6,7 +6,6 @@
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
-export const DAY = 24 * HOUR;
 
 export const words = JSON.parse(document.getElementById('words').textContent);
 /** What the party takes, as its server says: texts in characters, times in milliseconds. */
@@ -14,7 +13,7 @@ export const limits = JSON.parse(document.getElementById('limits').textContent);
 
 export const language = document.documentElement.lang;
 /** The same language as its person's country writes it. */
-const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
+export const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
 
 // Somebody may wait for them.
 const FETCH_MS = 4000;
@@ -29,8 +28,6 @@ const lists = new Intl.ListFormat(language, { type: 'conjunction' });
 const times = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
 const days = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' });
 const dates = new Intl.DateTimeFormat(locale, { dateStyle: 'full' });
-const weekdays = new Intl.DateTimeFormat(locale, { weekday: 'long' });
-const nearDays = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
 
 /** Fetches the words that did not come with the page. Throws when they cannot be had. */
 export async function fetchAllWords() {
@@ -92,13 +89,3 @@ export const timeOfDay = (at) => times.format(at);
 export const dayOf = (at) => days.format(at);
 
 export const dateOf = (at) => dates.format(at);
-
-/** "today 20:00", "tomorrow 20:00", "Thursday 20:00", and from a week on with the date. As it is here, in every timezone. */
-export function momentOf(at, now) {
-  const midnights = [at, now].map((time) => new Date(time).setHours(0, 0, 0, 0));
-  const daysAhead = Math.round((midnights[0] - midnights[1]) / DAY); // one of them may have 23 hours, or 25
-  let day = days.format(at);
-  if (daysAhead < 2) day = nearDays.format(daysAhead, 'day');
-  else if (daysAhead < 7) day = weekdays.format(at);
-  return fill(words.plans.moment, { day, time: timeOfDay(at) });
-}
