@@ -152,6 +152,7 @@ def test_who_comes_back_from_a_room_finds_the_cards_in_order(visit, rooms):
     before = headings(asha).all_inner_texts()
     asha.watch("First")
     rooms("Third")
+    expect(asha.page.locator(".card")).to_have_count(3)  # behind the room
     asha.leave()
     expect(headings(asha)).to_have_text(["Third", "Second", "First"])
     assert before in (["First", "Second"], ["Second", "First"])
