@@ -14,6 +14,9 @@ NOT_FETCHED := The packages could not be fetched: is there a network? Behind a p
 install = $(PIP_INSTALL) -r $(1) 2>$(VENV)/said || \
   { grep -q 'after connection broken' $(VENV)/said && echo "$(NOT_FETCHED)" >&2 || cat $(VENV)/said >&2; exit 1; }
 
+# What Python has compiled is kept, also on a machine that says no to that: else each of hundreds of starts compiles anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo-insights test test-browsers check lint audit icons bench lighthouse torture cluster drill screenshots clean
 
