@@ -6,8 +6,8 @@ KILLS ?= 200
 JOURNAL ?= file
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
-# Twice as many as two cores: they wait more than they work.
-AT_ONCE := --numprocesses 4 --dist loadgroup --no-loadscope-reorder
+# More than twice as many as two cores: they wait more than they work.
+AT_ONCE := --numprocesses 5 --dist loadgroup --no-loadscope-reorder
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --retries 2
 # Without a network, pip says that there is no such package.
 NOT_FETCHED := The packages could not be fetched: is there a network? Behind a proxy, set HTTPS_PROXY.
