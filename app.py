@@ -18,6 +18,8 @@ runtime/. From top to bottom: state, set-up, the way in, announcements, time, pa
     deny       room, user                   host                out of the queue
     remove     room, user                   host                a speaker becomes a watcher again
     hand_over  room, user                   host                a speaker becomes the host, the host a speaker
+    door       room, open, whole? …         host                who may come in as a guest, by the link of the room
+    put_out    room, user                   host                shows a guest out
     writing    room                         speakers inside     noted for six seconds; the host too
     message    room, text, key, reply?      host, speakers      adds to the feed
     take_back  room, seq                    its author          the words go, a trace of them stays
@@ -56,8 +58,9 @@ from runtime.pace import TokenBuckets
 
 log = logging.getLogger("party")
 
-TABS_EACH = 20
+TABS_EACH, GUEST_TABS_EACH = 20, 3
 BURST = 4  # times PARTY_PACE
+GUEST_PACE, GUEST_BURST = 1, 5  # commands a second, and at once; no more than PARTY_PACE gives to anybody
 REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a script does
 TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
 LIVELY_CARDS_EVERY = 10_000  # what messages alone change of the cards goes to everybody at most this often
@@ -231,6 +234,19 @@ def inside(room_id):
     return f"inside:{room_id}"
 
 
+def friends_inside(room_id):
+    return f"friends:{room_id}"
+
+
+def guests_inside(room_id):
+    return f"guests:{room_id}"
+
+
+def audiences_inside(tab, room_id):
+    """What a tab hears that is inside: of friends and guests each hear the room as they may see it."""
+    return inside(room_id), (guests_inside if rules.is_guest(tab.user) else friends_inside)(room_id)
+
+
 def person(user):
     return f"person:{user}"
 
@@ -274,6 +290,17 @@ def announce(command, outcome):
         whose, event, view = ANNOUNCED[kind]
         audience = inside(room.id) if whose == "room" else person(command[whose])
         tell(audience, event, view(room, command, outcome))
+    if kind in rules.SHOWING_OUT:
+        see_off_guests(room)
+
+
+def see_off_guests(room):
+    """Who was shown out hears no more of the room, at once. Their tabs end at the next tick."""
+    for user, guest in room.guests.items():
+        for tab in presence.tabs_of(user) if guest.is_out else ():
+            tell(tab.sid, "put_out", {"room": room.id})
+            go_out(tab, room.id)
+            presence.doubted.add(user)
 
 
 def announce_news():
@@ -300,9 +327,12 @@ def announce_room(room):
     """Tell those inside, the host and those who wait what is new since they were told last."""
     last = news.told.get(room.id, {})
     if last.get("room") != (view := room_view(room)):
-        tell(inside(room.id), "room", view)
+        tell(friends_inside(room.id), "room", view)
+        tell(guests_inside(room.id), "room", views.room_for_guests(view))
     if last.get("waiting") != (waiting := (room.host, views.queue(room))):
-        tell(person(room.host), "waiting", {"room": room.id, "waiting": waiting[1]})
+        tell(person(room.host), "waiting", views.waiting(room))
+    if last.get("door", (room.host, rules.Door())) != (door := (room.host, room.door)):
+        tell(person(room.host), "door", door_view(room))
     for user, place in (places := views.places(room)).items():
         if last.get("places", {}).get(user) != place:
             tell(person(user), "place", {"room": room.id, "place": place})
@@ -311,7 +341,7 @@ def announce_room(room):
     writing = views.writing(room, presence.names_in(room.id), presence.writing_in(room.id))
     if last.get("writing", []) != writing:
         tell(inside(room.id), "writing", {"room": room.id, "users": writing})
-    news.told[room.id] = {"room": view, "waiting": waiting, "places": places, "writing": writing}
+    news.told[room.id] = {"room": view, "waiting": waiting, "door": door, "places": places, "writing": writing}
 
 
 def announce_cards():
@@ -334,13 +364,18 @@ def announce_cards():
 def welcome(sid, user):
     """Tell a new tab what is live, what of it waits for its person, and what they can still read; and the version that
     the page should have."""
-    live = rules.live_rooms(state)
-    more = {"closed": views.readable(state.rooms.values(), user), "version": assets.VERSION}
-    tell(sid, "lobby", {"now": now(), "rooms": list(map(card, live)), "gone": []} | more)
-    for room in live:
+    closed = [] if rules.is_guest(user) else views.readable(state.rooms.values(), user)
+    tell(sid, "lobby", lobby_of(user) | {"gone": [], "closed": closed, "version": assets.VERSION})
+    for room in rules.live_rooms(state):
         tell_place(sid, room, user)
         if user == room.host:
-            tell(sid, "waiting", {"room": room.id, "waiting": views.queue(room)})
+            tell(sid, "waiting", views.waiting(room))
+            tell(sid, "door", door_view(room))
+
+
+def lobby_of(user):
+    """What is live, as far as this person may know."""
+    return {"now": now(), "rooms": [] if rules.is_guest(user) else list(map(card, rules.live_rooms(state)))}
 
 
 def tell_place(sid, room, user):
@@ -351,6 +386,10 @@ def tell_place(sid, room, user):
 
 def room_view(room):
     return views.room(room, presence.names_in(room.id), presence.named_in(room.id), settings.SEATS, now())
+
+
+def door_view(room):
+    return views.door(room, room.door.id and entrance.token_of(app.secret_key, room.door.id))
 
 
 def card(room):
@@ -417,8 +456,9 @@ def submit_what_is_due():
     with lock:
         commands = []
         for room in state.rooms.values():
-            here = presence.note_absence(room.id, room.host, now())
-            commands += rules.due(room, now(), here.tabs.keys(), here.empty_since, here.host_gone_since)
+            here = presence.note_absence(room.id, room.host, rules.guests_waiting(room), now())
+            gone_since = here.empty_since, here.host_gone_since, here.guests_gone_since
+            commands += rules.due(room, now(), here.tabs.keys(), *gone_since)
     for kind, body in commands:
         with contextlib.suppress(Refused):  # another process was faster
             submit(kind, **body)
@@ -428,6 +468,7 @@ def clear_out(room_id):
     """Nobody is inside a room that is forgotten. (One that others are inside may be one we have not heard of yet.)"""
     for tab in presence.tabs_inside(room_id):
         go_out(tab, room_id)
+        presence.doubted.add(tab.user)  # a guest's sign-in has gone with the room
     if not presence.names_in(room_id):
         del presence.people[room_id]
     news.told.pop(room_id, None)
@@ -436,6 +477,7 @@ def clear_out(room_id):
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
 paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
+guest_paces = TokenBuckets(min(settings.PACE, GUEST_PACE), GUEST_BURST)
 
 
 def visitor():
@@ -444,7 +486,7 @@ def visitor():
     if not mine:
         return None
     catch_up()
-    if mine["since"] < journal.began:
+    if mine["since"] < journal.began and not rules.is_guest(mine["user"]):  # a guest's room is gone
         carry_over(mine)
     return (mine["user"], mine["id"]) if sign_in_holds(mine["user"], mine["id"]) else None
 
@@ -470,8 +512,16 @@ def log_sign_in(mine, **arrival):
 
 def keep_pace(user):
     """Refuse who is too fast."""
-    if wait := paces.take(user, now()):
+    if wait := paces_of(user).take(user, now()):
         raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
+
+
+def paces_of(user):
+    return guest_paces if rules.is_guest(user) else paces
+
+
+def tabs_each(user):
+    return GUEST_TABS_EACH if rules.is_guest(user) else TABS_EACH
 
 
 services.offer(app, visitor, submit)
@@ -487,7 +537,7 @@ def index():
         measuring.note_arrival()
         return redirect("sign-in")
     with lock:
-        lobby = {"now": now(), "rooms": list(map(card, rules.live_rooms(state)))}
+        lobby = lobby_of(who[0])
     return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby)
 
 
@@ -497,8 +547,8 @@ def refusal_of_visitor(environ):
         return "401 Unauthorized", "Please sign in first."
     with lock:
         presence.forget_departed()
-        if len(presence.tabs_of(who[0])) >= TABS_EACH:
-            return "429 Too Many Requests", f"You have {TABS_EACH} tabs open already."
+        if len(presence.tabs_of(who[0])) >= (most := tabs_each(who[0])):
+            return "429 Too Many Requests", f"You have {most} tabs open already."
     return None
 
 
@@ -523,10 +573,12 @@ def on_connect(sid, environ, auth=None):
         with lock:
             expected = auth.get("user", user) if isinstance(auth, dict) else user
             # Asked again: what ended it meanwhile found no tab here.
-            if user != expected or not sign_in_holds(user, sign_in_id) or len(presence.tabs_of(user)) >= TABS_EACH:
+            if user != expected or not sign_in_holds(user, sign_in_id):
+                return False
+            if len(presence.tabs_of(user)) >= tabs_each(user):
                 return False
             presence.arrive(Tab(sid, user, sign_in_id))
-            for audience in (EVERYONE, person(user)):
+            for audience in (person(user), *([] if rules.is_guest(user) else [EVERYONE])):
                 socketio.server.enter_room(sid, audience)
             welcome(sid, user)
     except Exception:
@@ -571,7 +623,7 @@ def keep_pace_of(tab):
     try:
         keep_pace(tab.user)
     except Refused:
-        if paces.refusals(tab.user) > REFUSALS_BEFORE_CLOSING:
+        if paces_of(tab.user).refusals(tab.user) > REFUSALS_BEFORE_CLOSING:
             transport.hang_up(socketio, tab.sid)
         raise
 
@@ -587,7 +639,7 @@ def tab_of(sid):
 def room_inside(tab, data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
     with lock:
-        room = rules.find_room(state, reading.room(data))
+        room = rules.find_room(state, reading.room(data), tab.user)
         if room.id not in tab.room_ids:
             raise Refused("forbidden", "You are not in that room.")
         return room
@@ -600,9 +652,11 @@ def ask(tab, kind, data, **body):
 
 def go_in(tab, room, unnamed=False):
     """Let the tab hear the room. Refuses one that has gone while the log was asked."""
-    if presence.enter(tab_of(tab.sid), room.id, unnamed):
-        socketio.server.enter_room(tab.sid, inside(room.id))
-    tell(tab.sid, "room", room_view(room))
+    if presence.enter(tab_of(tab.sid), room.id, unnamed or rules.is_nameless(room, tab.user)):
+        for audience in audiences_inside(tab, room.id):
+            socketio.server.enter_room(tab.sid, audience)
+    view = room_view(room)
+    tell(tab.sid, "room", views.room_for_guests(view) if rules.is_guest(tab.user) else view)
     if writing := news.told.get(room.id, {}).get("writing"):
         tell(tab.sid, "writing", {"room": room.id, "users": writing})
     tell_place(tab.sid, room, tab.user)
@@ -611,7 +665,8 @@ def go_in(tab, room, unnamed=False):
 def go_out(tab, room_id):
     """The tab hears the room no more."""
     if presence.leave(tab, room_id):
-        socketio.server.leave_room(tab.sid, inside(room_id))
+        for audience in audiences_inside(tab, room_id):
+            socketio.server.leave_room(tab.sid, audience)
 
 
 def plain_event(kind, **fields):
@@ -640,7 +695,7 @@ def on_watch(tab, data):
     id, after, unnamed = reading.room(data), reading.after(data, settings.ROOM_MESSAGES), reading.unnamed(data)
     visit(tab, data, id)
     with lock:
-        go_in(tab, room := rules.find_room(state, id), unnamed)
+        go_in(tab, room := rules.find_room(state, id, tab.user), unnamed)
         return views.on_entering(room, tab.user, after)
 
 
@@ -653,12 +708,13 @@ def visit(tab, data, id):
     try:
         ask(tab, "watch", data, room=id)
     except Unavailable:
-        rules.ensure_may_read(rules.find_room(state, id), tab.user)
+        rules.ensure_may_read(rules.find_room(state, id, tab.user), tab.user)
 
 
 @event
 def on_history(tab, data):
-    return views.feed_before(room_inside(tab, data), reading.before(data, settings.ROOM_MESSAGES))
+    room, before = room_inside(tab, data), reading.before(data, settings.ROOM_MESSAGES)
+    return views.feed_before(room, before, rules.unread_before(room, tab.user))
 
 
 @event
@@ -680,6 +736,18 @@ def on_approve(tab, data):
 plain_event("deny", room=reading.room, who=reading.user)
 plain_event("remove", room=reading.room, who=reading.user)
 plain_event("hand_over", room=reading.room, who=reading.user)
+
+
+@event
+def on_door(tab, data):
+    id, room = secrets.token_hex(8), reading.room(data)
+    made = {"id": id, "hash": entrance.hash_of(entrance.token_of(app.secret_key, id)), "doors": settings.DOORS}
+    outcome = ask(tab, "door", data, room=room, **reading.door(data), **made)
+    with lock:
+        return outcome | {"door": door_view(rules.find_room(state, room))["door"]}
+
+
+plain_event("put_out", room=reading.room, who=reading.user)
 
 
 @event

@@ -42,6 +42,7 @@ class People:
     named: dict[str, None] = field(default_factory=dict)  # who has no such tab, in the order in which they came
     empty_since: int | None = None
     host_gone_since: int | None = None
+    guests_gone_since: dict[str, int] = field(default_factory=dict)  # of those who wait, and are not inside
 
 
 class Presence:
@@ -212,14 +213,17 @@ class Presence:
 
     # --- Who is missed ---
 
-    def note_absence(self, room_id: str, host: str, at: int) -> People:
-        """Note since when nobody is inside, and since when the host is not; gives who is."""
+    def note_absence(self, room_id: str, host: str, waiting: Iterable[str], at: int) -> People:
+        """Note since when nobody is inside, and since when the host is not, nor those guests; gives who is."""
         here = self.people[room_id]
         here.empty_since = None if here.tabs else here.empty_since or at
         here.host_gone_since = None if host in here.tabs else here.host_gone_since or at
+        gone = here.guests_gone_since
+        here.guests_gone_since = {guest: gone.get(guest, at) for guest in waiting if guest not in here.tabs}
         return here
 
     def forget_absences(self) -> None:
         """While the other processes cannot be asked, who is missed may have come in there: each grace starts anew."""
         for here in self.people.values():
             here.empty_since = here.host_gone_since = None
+            here.guests_gone_since.clear()

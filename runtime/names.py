@@ -4,7 +4,6 @@ Two names look alike where a skeleton of theirs is the same, as Unicode's Techni
 look alike, and which alphabet each is of, is what confusable-homoglyphs knows; it is loaded for the first guest.
 """
 
-import itertools
 import re
 import unicodedata
 from functools import cache
@@ -30,7 +29,8 @@ TOGETHER = [
 ]
 OF_NONE = {"COMMON", "INHERITED"}
 # What the page calls them itself, in each of its languages.
-OURS = {"guest", "host", "invitado", "invitada", "anfitrión", "anfitriona"}
+OURS = {"guest", "host", "hosts"}
+OURS |= {"invitado", "invitada", "modera", "moderador", "moderadora", "anfitrión", "anfitriona"}
 
 
 def guest_name(data):
@@ -83,7 +83,7 @@ def says_what_we_say(name):
 
 @cache
 def our_words():
-    return frozenset(itertools.chain.from_iterable(map(without_marks, OURS)))
+    return frozenset(set().union(*map(without_marks, OURS)))
 
 
 def without_marks(word):
@@ -95,7 +95,7 @@ def without_marks(word):
 
 
 def skeletons(name):
-    """What names share that look alike, whatever the capitals: "Iena" looks like "lena", and "IENA" is said like "iena".
+    """What names share that look alike, whatever the capitals: "Iena" looks like "lena", and "IENA" is another "iena".
     What stands between and around letters and digits counts for nothing."""
     return {letters_of(folded(name)), letters_of(folded(skeleton(name)))}
 
@@ -103,11 +103,7 @@ def skeletons(name):
 def skeletons_of_all(names):
     """The skeletons of many, in a fraction of the time that each alone would take."""
     lines = "\n".join(names)
-    return frozenset(
-        itertools.chain.from_iterable(
-            map(letters_of, one.split("\n")) for one in (folded(lines), folded(skeleton(lines)))
-        )
-    )
+    return frozenset(map(letters_of, f"{folded(lines)}\n{folded(skeleton(lines))}".split("\n")))
 
 
 def letters_of(skeleton):

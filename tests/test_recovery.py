@@ -366,7 +366,7 @@ class Evening:
 
     PEOPLE = ("asha", "bilal", "chen", "dana")
     DEEDS = [event for event in EVENTS if event not in ("host", "history", "writing")]
-    DEEDS += ["watch", "approve", "message", "message"]
+    DEEDS += ["watch", "approve", "message", "message", "guest_in", "guest_in"]
 
     def __init__(self, party, clock, seed):
         self.party, self.clock, self.dice = party, clock, random.Random(seed)
@@ -396,7 +396,10 @@ class Evening:
             self.party.presence.add(room, {user: 1})
         elif rooms := list(self.party.state.rooms):
             newest = self.dice.choice(rooms[-2:])  # of the older ones most are closed
-            self.does(self.dice.choice(self.DEEDS), user, self.party.state.rooms[newest])
+            room = self.party.state.rooms[newest]
+            guests = [guest for guest in room.guests if rules.is_guest_of(room, guest)]
+            user = self.dice.choice(guests) if guests and self.dice.random() < 0.3 else user
+            self.does(self.dice.choice(self.DEEDS), user, room)
 
     def carrying_on(self, user):
         """Where it can be, as people do who meet all day: each of its rooms goes on from one before."""
@@ -410,18 +413,28 @@ class Evening:
             if user in self.party.presence.names_in(room.id):
                 self.party.presence.add(room.id, {user: -1})
             return
-        if kind in ("approve", "deny", "remove", "hand_over"):
+        if kind == "guest_in":
+            return self.comes_in(f"~{self.count}", room)
+        if kind in ("approve", "deny", "remove", "hand_over", "door", "put_out"):
             user = room.host
         if kind == "take_back":
             user = room.messages[-1]["user"] if room.messages else user
         if kind == "withdraw":
             user = next(iter(room.waiting), user)
-        people = room.waiting if kind in ("approve", "deny") else room.speakers
+        people = room.waiting if kind in ("approve", "deny") else room.guests if kind == "put_out" else room.speakers
         more = {"who": next(iter(people), "nobody"), "seq": room.last_said.get(user, 1), "reason": "host", "most": 100}
         self.asks(kind, user, room=room.id, **FIELDS | more)
         self.done.add(kind)
         if kind == "watch":
             self.party.presence.add(room.id, {user: 1})
+
+    def comes_in(self, guest, room):
+        self.cookies[guest] = guest
+        name = {"name": guest, "skeletons": [guest]}
+        self.party.submit(
+            "guest_in", guest, room=room.id, door=room.door.hash, sign_in=guest, since=self.clock.at, **name
+        )
+        self.done.add("guest_in")
 
     def asks(self, kind, user, **body):
         key = f"k{self.count}" if self.dice.random() < 0.5 else None
