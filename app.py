@@ -46,7 +46,7 @@ from flask_socketio import SocketIO
 import services
 import users
 from party import reading, rules, story, views
-from party.presence import Presence, Tab
+from party.presence import Presence, Tab, tabs_each
 from party.rules import MINUTE, Refused
 from party.state import State
 from runtime import assets, commands, entrance, measuring, metrics, obstacles, records, settings, web
@@ -54,13 +54,10 @@ from runtime.beside import Beside
 from runtime.clock import now
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
-from runtime.pace import TokenBuckets
+from runtime.pace import Paces
 
 log = logging.getLogger("party")
 
-TABS_EACH, GUEST_TABS_EACH = 20, 3
-BURST = 4  # times PARTY_PACE
-GUEST_PACE, GUEST_BURST = 1, 5  # commands a second, and at once; no more than PARTY_PACE gives to anybody
 REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a script does
 TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
 LIVELY_CARDS_EVERY = 10_000  # what messages alone change of the cards goes to everybody at most this often
@@ -230,21 +227,13 @@ def sign_in_holds(user, sign_in_id):
 EVERYONE = "everyone"
 
 
-def inside(room_id):
-    return f"inside:{room_id}"
-
-
-def friends_inside(room_id):
-    return f"friends:{room_id}"
-
-
-def guests_inside(room_id):
-    return f"guests:{room_id}"
+def inside(room_id, who="all"):
+    """Of those inside "all", or the "friends" or the "guests", who each hear of the room itself what they may."""
+    return f"{who} inside:{room_id}"
 
 
 def audiences_inside(tab, room_id):
-    """What a tab hears that is inside: of friends and guests each hear the room as they may see it."""
-    return inside(room_id), (guests_inside if rules.is_guest(tab.user) else friends_inside)(room_id)
+    return inside(room_id), inside(room_id, "guests" if rules.is_guest(tab.user) else "friends")
 
 
 def person(user):
@@ -327,8 +316,8 @@ def announce_room(room):
     """Tell those inside, the host and those who wait what is new since they were told last."""
     last = news.told.get(room.id, {})
     if last.get("room") != (view := room_view(room)):
-        tell(friends_inside(room.id), "room", view)
-        tell(guests_inside(room.id), "room", views.room_for_guests(view))
+        tell(inside(room.id, "friends"), "room", view)
+        tell(inside(room.id, "guests"), "room", views.room_for_guests(view))
     if last.get("waiting") != (waiting := (room.host, views.queue(room))):
         tell(person(room.host), "waiting", views.waiting(room))
     if last.get("door", (room.host, rules.Door())) != (door := (room.host, room.door)):
@@ -476,8 +465,7 @@ def clear_out(room_id):
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
-paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
-guest_paces = TokenBuckets(min(settings.PACE, GUEST_PACE), GUEST_BURST)
+paces = Paces(settings.PACE)
 
 
 def visitor():
@@ -512,16 +500,8 @@ def log_sign_in(mine, **arrival):
 
 def keep_pace(user):
     """Refuse who is too fast."""
-    if wait := paces_of(user).take(user, now()):
+    if wait := paces.take(user, now()):
         raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
-
-
-def paces_of(user):
-    return guest_paces if rules.is_guest(user) else paces
-
-
-def tabs_each(user):
-    return GUEST_TABS_EACH if rules.is_guest(user) else TABS_EACH
 
 
 def look_in(room_id, door):
@@ -631,7 +611,7 @@ def keep_pace_of(tab):
     try:
         keep_pace(tab.user)
     except Refused:
-        if paces_of(tab.user).refusals(tab.user) > REFUSALS_BEFORE_CLOSING:
+        if paces.refusals(tab.user) > REFUSALS_BEFORE_CLOSING:
             transport.hang_up(socketio, tab.sid)
         raise
 

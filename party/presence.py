@@ -8,6 +8,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
+from party.rules import is_guest
+
 # What one process tells the others: {room id: {name: how many tabs}}; below UNNAMED and a room's id how many of these
 # tabs listen unnamed, below WRITING and an id who writes there since when. In a rolling restart a version that does not
 # know these takes them for rooms that it has not heard of.
@@ -20,6 +22,14 @@ LOOK_AT_ALL_EVERY = 60_000
 # A page says every few seconds that somebody still writes. Long enough to think of a word, short enough that nobody
 # waits for what was given up.
 WRITING_LIFE = 6_000
+
+
+TABS_EACH, GUEST_TABS_EACH = 20, 3
+
+
+def tabs_each(user: str) -> int:
+    """How many tabs they can have in a process."""
+    return GUEST_TABS_EACH if is_guest(user) else TABS_EACH
 
 
 @dataclass
