@@ -103,7 +103,7 @@ def test_the_page_has_no_limit_of_its_own():
     constants = {name: value for script in SCRIPTS.values() for name, value in constants_in(script).items()}
     assert len(constants) > 20, "they must be found"
     values = [value for value in app.LIMITS.values() if type(value) is int]
-    # How long the feed marks a message, offers it to a screen reader, waits for a sound, and a room is lively: by chance.
+    # How long the feed marks a message, reads it out, waits for a sound, and a room is lively: equal by chance.
     by_chance = {"LIVELY_FOR", "MARKED_MS", "READ_OUT_MS", "TOO_LATE_MS"}
     assert {name for name, value in constants.items() if value in values} == by_chance
     pages = SCRIPTS | {path.name: path.read_text() for path in (ROOT / "templates").glob("*.html")}
