@@ -471,6 +471,7 @@ export function startParty({ createApp, defineAsyncComponent, reactive }, client
   party.component('HostDecision', defineAsyncComponent(async () => (await loadWithWords('hosting')).HostDecision));
   party.component('LobbyPlans', defineAsyncComponent(async () => (await loadWithWords('plans')).LobbyPlans));
   party.component('PlanPage', defineAsyncComponent({ loader: async () => (await loadWithWords('plans')).PlanPage, onError }));
+  party.component('RoomQueue', defineAsyncComponent({ loader: async () => (await load('queue')).RoomQueue, onError }));
   party.component('RoomEnding', defineAsyncComponent({ loader: async () => (await load('ending')).RoomEnding, onError }));
   party.component('TellUs', defineAsyncComponent(async () => (await loadWithWords('telling')).TellUs));
   party.component('RoomWorth', defineAsyncComponent(async () => (await loadWithWords('telling')).RoomWorth));

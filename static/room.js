@@ -8,7 +8,7 @@ import { doorLinkTo, keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import { BurningLine, FacePile, RoomTime, SheetDialog } from './parts.js';
 import { canGetMore, closingRoundSince, hueOf, isDoorOpen, isInComposition, nameOf, namesOf, naming, seated, sign } from './parts.js';
-import { RoomPeople, RoomQueue } from './people.js';
+import { RoomPeople } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
@@ -215,7 +215,6 @@ export const RoomPage = {
     RoomInvitation,
     RoomMenu,
     RoomPeople,
-    RoomQueue,
     RoomTime,
     SheetDialog,
   },
