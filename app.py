@@ -8,7 +8,10 @@ then it is acknowledged. What may happen and what happens then stands in party/r
 runtime/. From top to bottom: state, set-up, the way in, announcements, time, pages, events, run.
 
     event      payload                      who may             what it does
-    host       topic, minutes?, continues?  anyone signed in    opens a room; this tab goes in
+    host       topic, minutes?, at? …       anyone signed in    opens a room; this tab goes in; with at later
+    move       room, at                     host, before        opens at another time
+    call_off   room                         host, before        will not open
+    coming     room, coming                 not host, before    says whether they come
     watch      room, after?, unnamed?       anyone signed in    goes in, silently; gives the feed
     history    room, before                 inside              gives earlier messages
     leave      room                         inside              goes out; a speaker's seat is kept
@@ -79,6 +82,7 @@ class News:
     stale_cards: set = field(default_factory=set)  # ids, for the lobby
     lively_cards: set = field(default_factory=set)  # ids, for the lobby too, of which only messages are new
     lively_cards_at: int = 0  # when these were told last
+    told_expected: dict = field(default_factory=dict)  # id of a planned room → who comes, as its host was told last
     stale_likes: dict = field(default_factory=dict)  # room id → seqs, for those inside
     other_people: bool = False  # the owner's list has changed, and the log has not heard of it yet
 
@@ -114,8 +118,9 @@ socketio = SocketIO(app, **transport.OPTIONS)
 def figures():
     """Those of the dicts."""
     with lock:
-        live, people = len(rules.live_rooms(state)), {tab.user for tab in presence.tabs.values()}
-        return {"party_people": len(people), "party_rooms": {"live": live, "closed": len(state.rooms) - live}}
+        live, planned = len(rules.live_rooms(state)), len(rules.planned_rooms(state))
+        rooms = {"live": live, "planned": planned, "closed": len(state.rooms) - live - planned}
+        return {"party_people": len({tab.user for tab in presence.tabs.values()}), "party_rooms": rooms}
 
 
 # --- The way in -------------------------------------------------------------------------------------------------------
@@ -179,8 +184,7 @@ def receive(position, command):
 def rebuild(entries):
     """Make the dicts anew from the whole log; the tabs come back for what they missed."""
     with lock:
-        state.rooms.clear()
-        state.users.clear()
+        state.forget_all()
         command = None
         for _, command in entries:
             apply_and_answer(command)
@@ -243,6 +247,7 @@ ANNOUNCED = {
     "message": ("room", "message", views.message),
     "take_back": ("room", "taken_back", views.taken_back),
     "like": ("user", "liked", views.liked),
+    "coming": ("user", "coming", views.comes),
     "approve": ("who", "approved", views.approved),
     "deny": ("who", "denied", views.decided),
     "remove": ("who", "removed", views.decided),
@@ -282,11 +287,12 @@ def announce_news():
     """Tell what is new since it was told last."""
     news.stale_rooms.update(presence.changed)
     presence.changed.clear()
-    news.stale_cards.update(news.stale_rooms)
+    news.stale_cards.update(news.stale_rooms, news.told_cards.keys() - state.rooms.keys())
+    announce_plans()
     news.stale_rooms.update(rooms_of_the_moment())
     for room_id in list(news.stale_rooms):
         news.stale_rooms.discard(room_id)
-        if room_id in state.rooms:
+        if room_id in state.rooms and not state.rooms[room_id].is_planned:
             announce_room(state.rooms[room_id])
     news.stale_likes.clear()
     announce_cards()
@@ -316,30 +322,47 @@ def announce_room(room):
     news.told[room.id] = {"room": view, "waiting": waiting, "places": places, "writing": writing}
 
 
+def announce_plans():
+    """Tell hosts who comes, where that is new, and of what no lobby shows that it is over."""
+    planned = {room.id: room for room in rules.planned_rooms(state)}
+    for room_id in news.told_expected.keys() - planned.keys():
+        host, last = news.told_expected.pop(room_id)
+        if "plan" in last:
+            tell(person(host), "expected", last | {"users": [], "plan": None})
+    for room in planned.values():
+        if news.told_expected.get(room.id) != (told := (room.host, views.expected(room))):
+            tell(person(room.host), "expected", told[1])
+            news.told_expected[room.id] = told
+            news.stale_cards.add(room.id)
+
+
 def announce_cards():
     """Tell everyone which cards changed and which are gone. Words wait for their time, whatever else was done there."""
     with_words = now() >= news.lively_cards_at + LIVELY_CARDS_EVERY
     if news.lively_cards and with_words:
         news.stale_cards |= news.lively_cards
         news.lively_cards, news.lively_cards_at = set(), now()
-    live = {room.id: card(room) for room in rules.live_rooms(state) if room.id in news.stale_cards}
-    changed = {id: new for id, new in live.items() if views.is_news(new, news.told_cards.get(id), with_words)}
-    gone = [id for id in news.stale_cards if id in news.told_cards and id not in live]
+    shown = {room.id: card(room) for room in rules.listed_rooms(state) if room.id in news.stale_cards}
+    changed = {id: new for id, new in shown.items() if views.is_news(new, news.told_cards.get(id), with_words)}
+    gone = [id for id in news.stale_cards if id in news.told_cards and id not in shown]
     news.stale_cards.clear()
     news.told_cards.update(changed)
     for id in gone:
         del news.told_cards[id]
     if changed or gone:
-        tell(EVERYONE, "lobby", {"now": now(), "rooms": list(changed.values()), "gone": gone})
+        tell(EVERYONE, "lobby", {"now": now(), **views.lobby(changed.values()), "gone": gone})
 
 
 def welcome(sid, user):
     """Tell a new tab what is live, what of it waits for its person, and what they can still read; and the version that
     the page should have."""
-    live = rules.live_rooms(state)
-    more = {"closed": views.readable(state.rooms.values(), user), "version": assets.VERSION}
-    tell(sid, "lobby", {"now": now(), "rooms": list(map(card, live)), "gone": []} | more)
-    for room in live:
+    rooms = state.rooms.values()
+    more = {"closed": views.readable(rooms, user), "coming": views.coming(rooms, user), "version": assets.VERSION}
+    tell(sid, "lobby", {**lobby(), "gone": []} | more)
+    for room in rules.planned_rooms(state):
+        if user == room.host:
+            tell(sid, "expected", views.expected(room))
+    for room in rules.live_rooms(state):
         tell_place(sid, room, user)
         if user == room.host:
             tell(sid, "waiting", {"room": room.id, "waiting": views.queue(room)})
@@ -353,6 +376,11 @@ def tell_place(sid, room, user):
 
 def room_view(room):
     return views.room(room, presence.names_in(room.id), presence.named_in(room.id), settings.SEATS, now())
+
+
+def lobby():
+    """All that everyone sees there."""
+    return {"now": now(), **views.lobby(map(card, rules.listed_rooms(state)))}
 
 
 def card(room):
@@ -409,7 +437,7 @@ def look_at_people():
 def submit_other_numbers():
     """Let the log say who has another number now, or none: it ends their sign-ins for good. Raises Unavailable."""
     with lock:
-        other = [name for name in state.users if state.has_other_number(name, users.number_of(name))]
+        other = [name for name in state.names() if state.has_other_number(name, users.number_of(name))]
     for name in other:
         submit("renumber", name, number=users.number_of(name))
 
@@ -419,11 +447,19 @@ def submit_what_is_due():
     with lock:
         commands = []
         for room in state.rooms.values():
-            here = presence.note_absence(room.id, room.host, now())
+            is_begun = not (room.is_planned or room.awaits_host)  # before, nobody is missed there
+            here = presence.note_absence(room.id, room.host, now() if is_begun else None)
             commands += rules.due(room, now(), here.tabs.keys(), here.empty_since, here.host_gone_since)
     for kind, body in commands:
         with contextlib.suppress(Refused):  # another process was faster
             submit(kind, **body)
+
+
+def trim():
+    """Cut the log behind what still matters."""
+    with lock:
+        before = rules.not_to_be_cut(state, now() - LOG_LIFE)
+    journal.trim(before)
 
 
 def clear_out(room_id):
@@ -489,8 +525,7 @@ def index():
         measuring.note_arrival()
         return redirect("sign-in")
     with lock:
-        lobby = {"now": now(), "rooms": list(map(card, rules.live_rooms(state)))}
-    return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby)
+        return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby())
 
 
 @app.get("/sign-in")
@@ -646,6 +681,7 @@ def room_inside(tab, data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
     with lock:
         room = rules.find_room(state, reading.room(data))
+        rules.ensure_has_opened(room)
         if room.id not in tab.room_ids:
             raise Refused("forbidden", "You are not in that room.")
         return room
@@ -687,10 +723,17 @@ def on_host(tab, data):
     minutes, old = reading.minutes(data) or settings.ROOM_MINUTES, reading.continues(data)
     with lock:
         more = rules.carrying_on(state, old, presence.names_in(old), settings.SEATS) if old else {}
+    more |= reading.planning(data)
     outcome = ask(tab, "host", data, topic=reading.topic(data), lasts=int(minutes * MINUTE), **more)
     with lock:
-        go_in(tab, rules.find_room(state, outcome["room"]))
+        if not (room := rules.find_room(state, outcome["room"])).is_planned:
+            go_in(tab, room)
     return outcome
+
+
+plain_event("move", room=reading.room, opens_at=reading.at)
+plain_event("call_off", room=reading.room)
+plain_event("coming", room=reading.room, coming=reading.coming)
 
 
 @event
@@ -826,7 +869,7 @@ def main():
     beside = Beside()
     obstacles.warn_of_settings(app.secret_key)
     transport.again_and_again(socketio, TICK_SECONDS, tick, health.is_alive)
-    transport.again_and_again(socketio, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE))
+    transport.again_and_again(socketio, TRIM_SECONDS, trim)
     transport.again_and_again(socketio, 1, beside.look_after)
     try:
         at = settings.HOST, settings.PORT

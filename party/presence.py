@@ -212,9 +212,13 @@ class Presence:
 
     # --- Who is missed ---
 
-    def note_absence(self, room_id: str, host: str, at: int) -> People:
-        """Note since when nobody is inside, and since when the host is not; gives who is."""
+    def note_absence(self, room_id: str, host: str, at: int | None) -> People:
+        """Note since when nobody is inside, and since when the host is not; with None that it does not matter yet.
+        Gives who is."""
         here = self.people[room_id]
+        if at is None:
+            here.empty_since = here.host_gone_since = None
+            return here
         here.empty_since = None if here.tabs else here.empty_since or at
         here.host_gone_since = None if host in here.tabs else here.host_gone_since or at
         return here

@@ -32,10 +32,17 @@ ADDED = {"id", "at", "key", "most", "through", "speakers", "instead"}
 
 @dataclass
 class State:
-    """The rooms, live ones and closed ones kept for reading, by id; and the users, by name."""
+    """The rooms, live ones, planned ones and closed ones kept for reading, by id; the users, by name; and which plans
+    were called off last, by id."""
 
     rooms: dict[str, Room] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    called_off: dict[str, None] = field(default_factory=dict)
+
+    def forget_all(self) -> None:
+        """As before the first command."""
+        for known in (self.rooms, self.users, self.called_off):
+            known.clear()
 
     def apply(self, command: Command) -> Outcome:
         """Change the dicts as `command` says; gives its outcome, which is what the acknowledgement will say.
@@ -93,10 +100,17 @@ class State:
         return bool(known and not known.ended and at < known.since + rules.SIGN_IN_LIFE)
 
     def has_other_number(self, name: str, number: int | None) -> bool:
-        """Whether the log has another number for somebody than this, which the people have now."""
-        user = self.users[name]
+        """Whether the log has another number for somebody than this, which the people have now; or counts on somebody
+        who is none of them any more."""
+        if number is None and name in rules.names_in_plans(self):
+            return True
+        user = self.users.get(name, User())
         held = {known.number for known in user.sign_ins.values() if not known.ended}
         return user.number not in (None, number) or not held <= {number}
+
+    def names(self) -> set[str]:
+        """Of everybody whom the log speaks of."""
+        return {*self.users, *rules.names_in_plans(self)}
 
     # --- Keys: what is sent again happens once ---
 
@@ -112,15 +126,21 @@ class State:
 
     def remembered(self, command: Command) -> tuple[dict[str, Any], Outcome] | None:
         """(body, outcome) of the first command with this user's key, or None."""
-        return self.users[command["user"]].outcomes.get(command["key"]) if command["user"] in self.users else None
+        user = self.users.get(owner_of_key(command))
+        return user.outcomes.get(command["key"]) if user else None
 
     def remember(self, command: Command, outcome: Outcome) -> None:
         """Keep the first outcome of a key, for as long as a page may send it again."""
         if command["key"]:
-            outcomes = self.users.setdefault(command["user"], User()).outcomes
+            outcomes = self.users.setdefault(owner_of_key(command), User()).outcomes
             outcomes.setdefault(command["key"], (body_of(command), outcome))
             if len(outcomes) > KEYS_EACH:
                 del outcomes[next(iter(outcomes))]
+
+
+def owner_of_key(command: Command) -> str:
+    """Whose keys count; the party's own stand under no name."""
+    return command["user"] or ""
 
 
 def body_of(command: Command) -> dict[str, Any]:
