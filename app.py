@@ -41,7 +41,7 @@ import secrets
 import threading
 from dataclasses import dataclass, field
 
-from flask import Flask, redirect, render_template, request, session
+from flask import Flask, redirect, render_template, session
 from flask_socketio import SocketIO
 
 import services
@@ -50,19 +50,18 @@ from party import reading, rules, story, views
 from party.presence import Presence, Tab
 from party.rules import MINUTE, Refused
 from party.state import State
-from runtime import assets, commands, measuring, metrics, obstacles, records, settings, web
+from runtime import assets, commands, entrance, measuring, metrics, obstacles, records, settings, web
 from runtime.beside import Beside
 from runtime.clock import now
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
-from runtime.pace import TokenBuckets, WrongTries
+from runtime.pace import TokenBuckets
 
 log = logging.getLogger("party")
 
 TABS_EACH = 20
 BURST = 4  # times PARTY_PACE
 REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a script does
-WRONG_TRIES, WRONG_TRIES_WITHIN = 10, 3 * MINUTE
 TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
 LIVELY_CARDS_EVERY = 10_000  # what messages alone change of the cards goes to everybody at most this often
 TRIM_SECONDS = 60
@@ -125,7 +124,6 @@ def figures():
 
 # --- The way in -------------------------------------------------------------------------------------------------------
 
-NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
 OUR_MISTAKE = Refused("unavailable", "Something went wrong here. Please try again.")
 
 
@@ -473,7 +471,6 @@ def clear_out(room_id):
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
-wrong_tries = WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
 paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
 
 
@@ -515,6 +512,7 @@ def keep_pace(user):
 
 services.offer(app, visitor, submit)
 measuring.offer(app, visitor, submit, keep_pace)
+entrance.offer(app, users, visitor, log_sign_in, submit)
 
 
 @app.get("/")
@@ -526,62 +524,6 @@ def index():
         return redirect("sign-in")
     with lock:
         return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby())
-
-
-@app.get("/sign-in")
-def sign_in_page():
-    if visitor():
-        return redirect("./")
-    measuring.note_arrival()
-    return sign_in_form()
-
-
-def sign_in_form(error=None, status=200, headers=None, id=None):
-    """The form, which works without JavaScript as well."""
-    name = request.form.get("name", "")[: reading.MAX_NAME]
-    return render_template("sign_in.html", name=name, error=error, id=id), status, headers or {}
-
-
-@app.post("/sign-in")
-def sign_in():
-    """Sign in with a name and its password."""
-    if not web.is_our_form():
-        return sign_in_form(web.TOO_OLD, 400)
-    name = users.name_of(request.form.get("name", ""))
-    number = users.number_of(name)
-    address, known_name = ("address", request.remote_addr), ("name", None if number is None else name)
-    right = users.is_password(app.secret_key, name, number, request.form.get("password", ""))
-    # Too many wrong tries of others do not lock a name out: the right password still opens it.
-    wait = wrong_tries.wait(now(), address) if right else wrong_tries.note(now(), address, known_name)
-    if wait:
-        sentence = "That was wrong too often. Please wait a few minutes and try again."
-        return sign_in_form(sentence, 429, {"Retry-After": str(wait)})
-    if not right:
-        return sign_in_form("That name and password do not go together.", 401)
-    mine = {"user": name, "id": secrets.token_urlsafe(9), "since": now(), "number": number}
-    log_sign_in(mine, **measuring.arrival())
-    session.clear()
-    session.permanent = True
-    session["sign_in"] = mine
-    return redirect("./", 303)
-
-
-@app.post("/sign-out")
-def sign_out():
-    """Sign out: this browser, all its tabs."""
-    if not web.is_our_form():
-        return sign_in_form(web.TOO_OLD, 400)
-    if who := visitor():
-        submit("sign_out", who[0], sign_in=who[1])
-    session.clear()
-    measuring.note_leaving()
-    return redirect("sign-in", 303)
-
-
-@app.errorhandler(Unavailable)
-def sorry(error):
-    """A page whose command could not be kept: signing in or out."""
-    return sign_in_form(NOT_KEPT, 503, {"Retry-After": "5"}, records.not_kept(log, error))
 
 
 def refusal_of_visitor(environ):
@@ -654,7 +596,7 @@ def acknowledge(handler, sid, payload):
     except Refused as refusal:
         return refusal.ack
     except Unavailable as error:
-        return Refused("unavailable", NOT_KEPT, id=records.not_kept(log, error)).ack
+        return Refused("unavailable", web.NOT_KEPT, id=records.not_kept(log, error)).ack
     except Exception:  # our own mistake: in the records for us, a sentence for them, and an id to find the one by
         return OUR_MISTAKE.ack | {"id": records.mistake(log, "An event failed.")}
 

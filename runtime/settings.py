@@ -17,6 +17,7 @@ VERSION = "1.3.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
 NOTIFY_SOCKET = os.environ.get("NOTIFY_SOCKET")  # no setting of ours: systemd gives it to what it starts
 
+RENAMED = {"PARTY_GUESTS": "PARTY_EXTRAS"}  # a guest is who comes in by a room's door, since 1.3.0
 EMPTY_IS_MISSING = {"HOST", "PORT", "PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN", "PARTY_ASYNC_MODE"}
 known = set()  # the names of all settings, noted as each is read
 
@@ -101,6 +102,8 @@ def refuse_unknown():
     """A misspelt setting would count as missing, and nobody would be told."""
     for name in sorted(os.environ):
         if name.startswith("PARTY_") and name not in known:
+            if name in RENAMED:
+                raise SystemExit(f"{name} is no setting any more: it is called {RENAMED[name]} now.")
             import difflib  # nobody else waits for it
 
             words = {one.removeprefix("PARTY_"): one for one in known}
@@ -123,6 +126,7 @@ ROOM_MESSAGES = number("PARTY_ROOM_MESSAGES", 10_000, 1, 1_000_000)
 SEATS = number("PARTY_SEATS", 8, 1, 100)  # of speakers beside the host: more voices than a reader can follow
 PACE = number("PARTY_PACE", 5, 0, 1_000_000, fractions=True)  # commands a second
 EXTRAS = number("PARTY_EXTRAS", 0, 0, 100_000)
+DOORS = choice("PARTY_DOORS", "yes", "no") == "yes"  # whether a host may open a room's door to guests
 DEV = choice("PARTY_DEV", "no", "yes") == "yes"
 ASSETS = choice("PARTY_ASSETS", "cdn", "local")
 if DEV:

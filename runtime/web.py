@@ -23,6 +23,7 @@ TOKEN_BYTES = 18
 STATUS_OF_CODE = {"bad_input": 400, "signed_out": 401, "slow_down": 429, "unavailable": 503}
 MAX_FORM_BYTES = 16_000
 TOO_OLD = "That form was too old. Please try again."
+NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
 # Vue and the Socket.IO client, as the page's loader has to know them.
 LIBRARIES = assets.for_page(use_cdn=settings.ASSETS == "cdn")
 # What the page will need is asked for together with its style, not one after the other. Of the CDN nothing is: where it

@@ -26,7 +26,7 @@ import app
 import users
 from party.presence import Presence
 from party.state import State
-from runtime import settings, transport
+from runtime import entrance, settings, transport
 from runtime.journal import open_journal
 from runtime.pace import WrongTries
 
@@ -112,7 +112,8 @@ def clock(request, monkeypatch):
     kind = getattr(request.node, "callspec", None) and request.node.callspec.params.get("join_anywhere")
     assert kind in (None, "in-process"), "A server has a clock of its own: this one would do nothing there."
     clock = Clock()
-    monkeypatch.setattr(app, "now", clock)
+    for module in (app, entrance):
+        monkeypatch.setattr(module, "now", clock)
     return clock
 
 
@@ -124,8 +125,9 @@ def clean_party(monkeypatch):
         "presence": Presence(),
         "news": app.News(),
         "journal": open_journal("memory:"),
-        "wrong_tries": WrongTries("memory:", app.WRONG_TRIES, app.WRONG_TRIES_WITHIN),
     }
+    tries = WrongTries("memory:", entrance.WRONG_TRIES, entrance.WRONG_TRIES_WITHIN)
+    monkeypatch.setattr(entrance, "wrong_tries", tries)
     for name, thing in new.items():
         monkeypatch.setattr(app, name, thing)
     app.socketio.server.manager.rooms.clear()

@@ -179,6 +179,7 @@ STOPS = {
     "Settings": [
         ("`PARTY_SEAT=3`, which there is not", stopped(*USERS, PARTY_SEAT="3")),
         ("`PARTY_PORT=80`, which there is not", stopped(*USERS, PARTY_PORT="80")),
+        ("`PARTY_GUESTS=3`, as it was called before 1.3.0", stopped(*USERS, PARTY_GUESTS="3")),
         ("`PARTY_COLOUR=red`, which there is not", stopped(*USERS, PARTY_COLOUR="red")),
         setting("HOST", "203.0.113.7", APP),
         setting("HOST", "no such host", APP),
@@ -194,6 +195,7 @@ STOPS = {
         setting("PARTY_SEATS", "500"),
         setting("PARTY_PACE", "fast"),
         setting("PARTY_EXTRAS", "1.5"),
+        setting("PARTY_DOORS", "open"),
         setting("PARTY_ASSETS", "both"),
         setting("PARTY_DEV", "true"),
         setting("PARTY_ORIGINS", "blog.example"),

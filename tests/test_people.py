@@ -17,7 +17,7 @@ from servers import ROOT, SECRET, password_of, running_redis, running_server
 
 import users
 from party import rules
-from runtime import settings
+from runtime import entrance, settings
 
 
 def try_to_sign_in(browser, name="asha", password=None, address="127.0.0.1", **fields):
@@ -421,7 +421,7 @@ def test_a_page_that_is_not_there_shows_nothing_of_the_inside(browser, clean_par
     assert browser.get("/nowhere").status_code == 404
     assert browser.post("/").status_code == 405
     assert browser.post("/sign-in", data={"name": "x" * 20_000}).status_code == 413
-    monkeypatch.setattr(clean_party, "render_template", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(entrance, "render_template", lambda *_, **__: 1 / 0)
     clean_party.app.testing = False
     answer = browser.get("/sign-in")
     assert answer.status_code == 500

@@ -14,7 +14,7 @@ from servers import ROOT, password_of
 import app
 import services
 from party import reading, rules
-from runtime import backup, settings, web
+from runtime import backup, entrance, settings, web
 from services import feedback, figures
 
 HOUR, DAY = 60 * rules.MINUTE, 24 * 60 * rules.MINUTE
@@ -234,7 +234,7 @@ def test_it_says_for_how_long_as_the_code_has_it():
     assert figures.SUM_DAYS == 365 and "without pseudonyms, a year" in part("figures")
     assert feedback.KEPT == 365 * DAY and "A year." in part("feedback")
     assert feedback.ROOMS_BEFORE_ASKING == 3 and "counted up to three" in part("feedback")
-    assert app.WRONG_TRIES_WITHIN == 3 * rules.MINUTE and "Three minutes." in part("tries")
+    assert entrance.WRONG_TRIES_WITHIN == 3 * rules.MINUTE and "Three minutes." in part("tries")
     assert "--keep 14" in (ROOT / "deploy/party-backup.service").read_text() and "fourteen nights" in part("log")
 
 

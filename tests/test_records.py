@@ -13,7 +13,7 @@ from person import assert_ok, assert_refused, form_token
 from servers import ROOT, password_of
 
 import app
-from runtime import records
+from runtime import records, web
 from runtime.journal import Unavailable
 from runtime.records import Sparingly
 
@@ -135,7 +135,7 @@ def test_a_page_that_could_not_be_kept_shows_the_id(clean_party, monkeypatch, ca
     form = {"name": "asha", "password": password_of("asha"), "token": form_token(browser.get("/sign-in").text)}
     answer = browser.post("/sign-in", data=urlencode(form), content_type="application/x-www-form-urlencoded")
     assert answer.status_code == 503
-    assert f"{app.NOT_KEPT} ({ids_in(caplog)[0]})" in answer.text
+    assert f"{web.NOT_KEPT} ({ids_in(caplog)[0]})" in answer.text
 
 
 def test_more_reasons_than_are_told_in_a_minute_have_their_ids_all_the_same(caplog):

@@ -51,7 +51,7 @@ def test_a_translation_says_everything_with_the_same_values(language):
 
 def refusals_of_the_server():
     """The codes and the sentences with which the server refuses; of a sentence with a value in it the code alone."""
-    paths = [ROOT / name for name in ("app.py", "services/insights.py", "runtime/web.py")]
+    paths = [ROOT / name for name in ("app.py", "services/insights.py", "runtime/web.py", "runtime/entrance.py")]
     paths += sorted((ROOT / "party").glob("*.py"))
     modules = [ast.parse(path.read_text()) for path in paths]
     nodes = [node for module in modules for node in ast.walk(module)]
@@ -62,7 +62,8 @@ def refusals_of_the_server():
     for call in nodes:
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
             said = {"Refused": call.args[:2], "sign_in_form": call.args[:1]}.get(call.func.id, [])
-            known = (meaning for part in said for meaning in meanings.get(getattr(part, "id", None), [part]))
+            names = [getattr(part, "id", getattr(part, "attr", None)) for part in said]  # NOT_KEPT, web.NOT_KEPT
+            known = (meaning for name, part in zip(names, said, strict=True) for meaning in meanings.get(name, [part]))
             yield from (part.value for part in known if isinstance(part, ast.Constant))
 
 
