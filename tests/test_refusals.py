@@ -17,6 +17,9 @@ STATES = ["live", "overdue", "closed", "unknown"]  # overdue: the time is up, an
 # event → {caller: code of the refusal, None where it is allowed}, for a live room.
 LIVE = {
     "host": dict.fromkeys(CALLERS[1:]),
+    "move": dict.fromkeys(CALLERS[1:], "conflict"),  # it has opened: of those that have not, test_plans.py knows more
+    "call_off": dict.fromkeys(CALLERS[1:], "conflict"),
+    "coming": dict.fromkeys(CALLERS[1:], "conflict"),
     "watch": dict.fromkeys(CALLERS[1:]),
     "history": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:]),
     "leave": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:]),
@@ -37,6 +40,7 @@ LIVE = {
     "feedback": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:], "conflict"),  # how was it: once it has closed
 }
 READS = ("watch", "history", "leave")
+OF_PLANS = ("move", "call_off", "coming")
 FROM_INSIDE = ("writing", "like", "pulse", "more_time")  # of a tab, which is asked for first
 
 
@@ -47,6 +51,8 @@ def expected(event, caller, state):
         return None
     if state == "unknown":
         return "not_found"
+    if event in OF_PLANS:
+        return "closed" if state == "closed" else "conflict"
     if event == "feedback":
         return None if state == "closed" and caller != "outsider" else LIVE[event][caller]
     if event in READS:
@@ -89,7 +95,7 @@ def test_every_cell(event, caller, state, cast, clock, clean_party):
         clock.passes(minutes=31)
     named = "no-such-room" if state == "unknown" else room
     whom = "bilal" if event in ("remove", "hand_over") else "chen"
-    payload = FIELDS | {"room": named, "key": "k", "user": whom}
+    payload = FIELDS | {"room": named, "key": "k", "user": whom} | ({"at": clock.at} if event == "move" else {})
     before, logged = copy.deepcopy(clean_party.state.rooms), last_position(clean_party)
     ack = people[caller].ask(event, payload)
     code = expected(event, caller, state)

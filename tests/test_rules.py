@@ -248,6 +248,10 @@ STEPS = strategies.tuples(
 
 # Every field that a rule reads, so that any kind of command about a room can be made of it.
 FIELDS = {"who": "bilal", "pitch": "", "text": "Hi", "seq": 1, "reason": "time", "mood": "agree", "liked": True}
+# Of plans: what is said again of one, and when. A test's commands come within its first minute, and a plan opens later.
+LATER = 2 * rules.MINUTE
+SAID = {"topic": "Tea", "host": "asha", "lasts": 10_000, "opens_at": LATER, "version": 0, "changes": 1}
+FIELDS |= SAID | {"coming": True}
 
 
 @pytest.mark.parametrize("kind", [*rules.ROOM_RULES, "hand_over", "forget"])
@@ -272,7 +276,9 @@ def as_commands(steps):
         if kind == "host":
             rooms.append(f"room-{n}")
             body |= {"id": rooms[-1], "topic": "Tea", "lasts": 10_000}
-            if seq > 1:  # it carries on another one, and those who speak there keep a seat
+            if which == 2 and seq == 1:
+                body |= {"opens_at": LATER, "listed": user != "chen"}
+            elif seq > 1:  # it carries on another one, and those who speak there keep a seat
                 body |= {"continues": rooms[-min(which + 1, len(rooms))], "speakers": [*PEOPLE], "most": which}
         elif kind in ("sign_in", "sign_out", "renumber"):
             body = {"sign_in": who, "since": n * 500, "number": which}
@@ -282,7 +288,11 @@ def as_commands(steps):
             body |= {"reason": "time" if seq == 1 else "abandoned"}
             # An answer to an early message; the party's own handing over, or the host's.
             body |= {"message": {"reply": seq}, "hand_over": {"gone": user}}.get(kind, {}) if seq > 1 else {}
-        yield command(kind, user, n * 500, **body)
+        if kind == "plan":
+            rooms.append(body["room"] if which == 1 else f"room-{n}")  # of one that is known, or of one that was cut
+            body |= {"room": rooms[-1], "coming": ["bilal"], "changes": n}
+        # What is due comes at its time, but for what a process says that has not heard of another time yet.
+        yield command(kind, user, LATER if kind == "open" and seq == 1 else n * 500, **body)
 
 
 PARTIES = strategies.lists(STEPS, min_size=20, max_size=60).map(lambda steps: list(as_commands(steps)))
@@ -354,6 +364,9 @@ def assert_is_sound(room):
     assert not set(room.waiting) & {room.host, *room.speakers}
     assert room.closes_at - room.opened_at <= rules.LONGEST_ROOM
     assert room.is_live or not (room.waiting or room.pulse or room.more_time)
+    assert room.is_live + room.is_planned + bool(room.closed) == 1
+    assert not room.is_planned or not (room.messages or room.speakers or room.visitors or room.host in room.plan.coming)
+    assert not (room.awaits_host and room.host in room.visitors)
     taken_back = [message for message in room.messages if "taken_back" in message]
     assert sorted(room.taken_back) == [message["seq"] for message in taken_back]
     assert not any(message["text"] for message in taken_back)
