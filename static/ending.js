@@ -191,7 +191,7 @@ export const RoomEnding = {
       return facts.join(words.people.comma);
     },
     readableUntil() {
-      return fill(words.ending.readableUntil, { time: timeOfDay(this.view.gone_at) });
+      return fill(words.lobby.readableUntil, { time: timeOfDay(this.view.gone_at) });
     },
     isGone() {
       return this.discussion.absence?.code === 'not_found' || (this.view?.gone_at && this.now >= this.view.gone_at);

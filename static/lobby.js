@@ -184,7 +184,7 @@ const ClosedRooms = {
     until({ closed_at: closedAt, gone_at: goneAt }) {
       return [
         closedAt && fill(words.lobby.endedAt, { time: timeOfDay(closedAt) }),
-        goneAt && fill(words.ending.readableUntil, { time: timeOfDay(goneAt) }),
+        goneAt && fill(words.lobby.readableUntil, { time: timeOfDay(goneAt) }),
       ].filter(Boolean).join(words.lobby.dot);
     },
   },

@@ -12,6 +12,8 @@ import { MINUTE, SECOND, fetchAllWords, fill, limits, listOf, words } from './wo
 
 const NOTICE_MS = 8000;
 const LOOK_FOR_ANSWERS_MS = 5 * MINUTE;
+// A thousand pages may be in a closing round of three minutes; they should not all ask in the same instant.
+const PREPARE_WITHIN_MS = MINUTE;
 // More would cover the feed of a phone.
 const NOTICES = 2;
 
@@ -57,7 +59,8 @@ const Party = {
     <room-page v-if="room" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
       :place="places[room]" :queue="queues[room]" :asks="asks" :is-answered="isAnswered" @tell-us="tellUs"
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
-      @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" @carry-on="$refs.hosting.show($event)"></room-page>
+      @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" @carry-on="$refs.hosting.show($event)"
+      @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
@@ -181,6 +184,11 @@ const Party = {
       this.lookedAt = Date.now();
       const { answers = [] } = await fetchFeedback();
       this.isAnswered = answers.some(({ id }) => !readAnswers().includes(id));
+    },
+
+    /** Whoever is without a network as a room ends should see its end all the same. */
+    prepareEnding() {
+      setTimeout(() => load('ending').catch(() => {}), Math.random() * PREPARE_WITHIN_MS); // asked for again when it is over
     },
 
     async tellUs() {
@@ -352,16 +360,19 @@ function loadStyles(part) {
 
 /** What a room needs. The lobby is there sooner without it. */
 export async function loadRoom() {
-  styles.room ??= loadStyles('room');
-  const [{ RoomPage }] = await Promise.all([import('./room.js'), styles.room]);
-  return RoomPage;
+  return (await load('room')).RoomPage;
 }
 
-/** What people tell the owner with. */
-async function loadTelling() {
-  const [parts] = await Promise.all([import('./telling.js'), fetchAllWords()]);
-  await (styles.telling ??= loadStyles('telling'));
+/** A module of parts that are not needed at first, with its style. */
+async function load(name) {
+  const [parts] = await Promise.all([import(`./${name}.js`), (styles[name] ??= loadStyles(name))]);
   return parts;
+}
+
+/** What people tell the owner with. Its words come with it. */
+async function loadTelling() {
+  await fetchAllWords();
+  return load('telling');
 }
 
 /** Starts the page with the Vue that could be loaded, and gives it. `client` is a promise of the Socket.IO client. */
@@ -369,6 +380,7 @@ export function startParty({ createApp, defineAsyncComponent }, client, onError)
   restoreRoomAfterSignIn();
   const party = createApp(Party, { client });
   party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
+  party.component('RoomEnding', defineAsyncComponent({ loader: async () => (await load('ending')).RoomEnding, onError }));
   party.component('TellUs', defineAsyncComponent(async () => (await loadTelling()).TellUs));
   party.component('RoomWorth', defineAsyncComponent(async () => (await loadTelling()).RoomWorth));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.

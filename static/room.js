@@ -2,7 +2,6 @@
 
 import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
-import { RoomEnding } from './ending.js';
 import { RoomFeed, mentions } from './feed.js';
 import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
 import { keep, kept, linkTo, pitchName } from './kept.js';
@@ -201,7 +200,6 @@ export const RoomPage = {
     FacePile,
     LastMinutes,
     MessageForm,
-    RoomEnding,
     RoomFeed,
     RoomInvitation,
     RoomMenu,
@@ -221,7 +219,7 @@ export const RoomPage = {
     asks: Boolean,
     isAnswered: Boolean,
   },
-  emits: ['carry-on', 'go', 'leave', 'news', 'place', 'queue', 'tell', 'tell-us', 'topic'],
+  emits: ['carry-on', 'ends-soon', 'go', 'leave', 'news', 'place', 'queue', 'tell', 'tell-us', 'topic'],
 
   provide() {
     return { neighbours: () => this.people };
@@ -335,6 +333,12 @@ export const RoomPage = {
       if (isCurrent) this.$nextTick(this.focusOnWriting);
     },
     role: 'keepFocus',
+    closingRound: {
+      immediate: true,
+      handler(since) {
+        if (since) this.$emit('ends-soon');
+      },
+    },
     queue(queue, before) {
       const names = queue.map(({ user }) => user).filter((name) => !before.some(({ user }) => user === name));
       if (names.length) this.tell(fill(words.room.asksToSpeak, { count: names.length, names: listOf(names) }), names);

@@ -55,6 +55,20 @@ def test_the_end_says_what_happened_and_until_when_it_can_be_read(discussion):
     expect(asha.room.locator(".ending")).to_contain_text("2 messages")
 
 
+def test_who_loses_the_network_in_the_closing_round_has_all_that_its_end_takes(discussion):
+    asha = discussion.enter("asha", speaks=False)
+    asha.page.add_init_script(TAKES_AT_ONCE)
+    asha.page.clock.install()
+    asha.page.reload()
+    asha.room.get_by_role("button", name="Ask to speak").wait_for()
+    with asha.page.expect_request_finished(lambda request: request.url.endswith("ending.js")):
+        with asha.page.expect_request_finished(lambda request: request.url.endswith("ending.css")):
+            asha.page.clock.fast_forward("28:00")
+    asha.page.route(re.compile(r"ending\."), lambda route: route.abort())
+    assert_ok(discussion.bilal.close(discussion.room))
+    expect(asha.room.locator(".ending")).to_contain_text("The host closed the room.")
+
+
 def test_a_closed_room_is_carried_on_with_its_topic_by_those_who_are_there(discussion):
     bilal, asha, dana = discussion.signed_in("bilal"), discussion.enter("asha"), discussion.enter("dana", speaks=False)
     bilal.page.goto(f"./#room={discussion.room}")
