@@ -49,9 +49,6 @@ def limits(room_minutes: float) -> dict[str, Any]:
         "takeBackWithin": rules.TAKE_BACK_WITHIN,
         "moods": rules.MOODS,
         "pulseEvery": rules.PULSE_EVERY,
-        "plannedFrom": rules.PLANNED_FROM,
-        "plannedUntil": rules.PLANNED_UNTIL,
-        "plansEach": rules.PLANS_EACH,
     }
 
 

@@ -49,9 +49,10 @@ PLANS, PLANS_EACH = 32, 3  # a lobby that can still be read; the next evening, t
 PLANNED_FROM, PLANNED_UNTIL = 1 * MINUTE, 14 * 24 * 60 * MINUTE  # ahead: what is further away is forgotten by people
 # Long enough for who comes home late and for a restart, short enough that nobody waits in vain for a whole evening.
 WAITS_FOR_HOST = 10 * MINUTE
-# The log is cut after sixteen hours: what stands for days is said again in time, twice before it would be lost.
-SAID_EVERY = 6 * 60 * MINUTE
-CALLED_OFF_KEPT = 1_000  # ids: far more than can be on their way at the same time
+# The log is cut behind what matters no more. What stands for days is said again after as long as a room is remembered:
+# so here too all that came since then is in the log, and the sign-in that it came through.
+SAID_EVERY = LONGEST_ROOM + CLOSED_LIFE
+SAYING_LIFE = 1 * MINUTE  # far longer than one is on its way
 
 # --- What there is ----------------------------------------------------------------------------------------------------
 
@@ -143,7 +144,7 @@ class Party(Protocol):
 
     rooms: dict[str, Room]
     users: dict[str, User]
-    called_off: dict[str, None]
+    called_off: dict[str, int]
 
 
 def is_guest(user: str | None) -> bool:
@@ -428,7 +429,7 @@ def when_its_time_has_come(state: Party, command: Command) -> None:
 
 def while_it_stands(state: Party, command: Command) -> None:
     """A plan is said again as it is, and once. Where the log was cut, this is the first that is heard of it."""
-    if command["room"] in state.called_off:
+    if command["at"] < state.called_off.get(command["room"], -SAYING_LIFE) + SAYING_LIFE:
         find_room(state, command["room"])  # there is none
     if room := state.rooms.get(command["room"]):
         plan = plan_of(room)
@@ -647,7 +648,7 @@ def renumber(state: Party, command: Command) -> None:
     for known in user.sign_ins.values():
         known.ended = known.ended or known.number != user.number
     if user.number is None:
-        forget_plans_of(state, command["user"])
+        forget_plans_of(state, command)
 
 
 # --- Plans: what happens ----------------------------------------------------------------------------------------------
@@ -687,9 +688,9 @@ def come(room: Room, command: Command) -> None:
 def call_off(state: Party, command: Command) -> None:
     """The plan is gone, and stays so, even if another process says it again just now."""
     forget_room(state, command["room"])
-    state.called_off[command["room"]] = None
-    if len(state.called_off) > CALLED_OFF_KEPT:
-        del state.called_off[next(iter(state.called_off))]
+    for id in [id for id, at in state.called_off.items() if at + SAYING_LIFE <= command["at"]]:
+        del state.called_off[id]
+    state.called_off[command["room"]] = command["at"]
 
 
 def open_planned(state: Party, command: Command) -> Outcome:
@@ -712,7 +713,7 @@ def say_again(state: Party, command: Command) -> None:
 def saying_of(room: Room, plan: Plan) -> dict[str, Any]:
     """What `say_again` needs to know."""
     return {
-        "key": f"plan {plan.said_at} {plan.changes}",
+        "key": f"{room.id} {plan.said_at} {plan.changes}",
         "room": room.id,
         "topic": room.topic,
         "host": room.host,
@@ -725,13 +726,13 @@ def saying_of(room: Room, plan: Plan) -> dict[str, Any]:
     }
 
 
-def forget_plans_of(state: Party, user: str) -> None:
+def forget_plans_of(state: Party, command: Command) -> None:
     """They are none of the people any more: nobody waits for them, nor counts on them."""
     for room in planned_rooms(state):
-        if room.host == user:
-            call_off(state, {"room": room.id})
-        elif user in plan_of(room).coming:
-            come(room, {"user": user, "coming": False})
+        if room.host == command["user"]:
+            call_off(state, command | {"room": room.id})
+        elif command["user"] in plan_of(room).coming:
+            come(room, command | {"coming": False})
 
 
 def names_in_plans(state: Party) -> set[str]:
@@ -740,8 +741,9 @@ def names_in_plans(state: Party) -> set[str]:
 
 
 def not_to_be_cut(state: Party, before: int) -> int:
-    """Up to where the log can be cut, at most `before`: a plan that stands is to stand in it."""
-    return min([before, *(plan_of(room).said_at for room in planned_rooms(state))])
+    """Up to where the log can be cut, at most `before`: a plan that stands is to stand in it, and through which sign-in
+    it was made or changed."""
+    return min([before, *(plan_of(room).said_at - SIGN_IN_LIFE for room in planned_rooms(state))])
 
 
 # --- What happens to nobody -------------------------------------------------------------------------------------------

@@ -32,12 +32,12 @@ ADDED = {"id", "at", "key", "most", "through", "speakers", "instead"}
 
 @dataclass
 class State:
-    """The rooms, live ones, planned ones and closed ones kept for reading, by id; the users, by name; and which plans
+    """The rooms, live ones, planned ones and closed ones kept for reading, by id; the users, by name; and when plans
     were called off last, by id."""
 
     rooms: dict[str, Room] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
-    called_off: dict[str, None] = field(default_factory=dict)
+    called_off: dict[str, int] = field(default_factory=dict)
 
     def forget_all(self) -> None:
         """As before the first command."""
@@ -64,15 +64,25 @@ class State:
         """The outcome that is remembered under the command's key, None for a new one. Refuses what a guard refuses."""
         outcome = self.first_outcome(command)
         if outcome is None:
+            self.ensure_signed_in(command, even_where_it_was_cut=False)
             self.guard(command)
             AT_THE_DOOR.get(command["kind"], anyone)(self, command)
         return outcome
 
     def guard(self, command: Command) -> None:
         """Refuse where the sign-in does not hold, the room is unknown, or the guard of this kind says no."""
-        if "through" in command and not self.is_signed_in(command["user"], command["through"], command["at"]):
-            raise Refused("signed_out", "You are signed out. Please sign in again.")
+        self.ensure_signed_in(command)
         self.ask(GUARD, command)
+
+    def ensure_signed_in(self, command: Command, even_where_it_was_cut: bool = True) -> None:
+        """Refuse where the sign-in does not hold. What is done to a plan may be as old as the log, and its sign-in cut
+        away: whether that held was asked before the command went into the log."""
+        if "through" not in command or self.is_signed_in(command["user"], command["through"], command["at"]):
+            return
+        room = self.rooms.get(command.get("room", ""))
+        is_cut = bool(room and room.is_planned and not self.sign_in_of(command["user"], command["through"]))
+        if not (is_cut and even_where_it_was_cut):
+            raise Refused("signed_out", "You are signed out. Please sign in again.")
 
     def ruling(self, command: Command) -> Outcome:
         """What the rule says, which may be a no: that is remembered like a yes."""

@@ -367,14 +367,41 @@ def test_a_plan_outlives_a_log_that_is_cut_many_times(asha, bilal, chen, clock, 
     assert opened.is_live and opened.closes_at == clock.at + 25 * MINUTE and opened.host == "asha"
 
 
-def test_a_plan_is_said_again_every_six_hours_and_not_more_often(asha, clock, clean_party):
-    asha.plan(at=clock.at + 2 * DAY)
+@pytest.mark.parametrize("hours", (1, 7, 13, 25))
+def test_what_came_through_a_sign_in_that_is_cut_away_holds(hours, clock, clean_party, monkeypatch):
+    """In the last hours of their sign-ins people plan, come, move and call off; at any later time the log is cut
+    behind the sign-ins, and somewhere between what they did."""
+    for name in ("asha", "bilal"):
+        clean_party.log_sign_in({"user": name, "id": name, "since": clock.at, "number": 1})
+    passes_by_the_hour(clean_party, clock, 6)
+
+    def asks(kind, user, **body):
+        return clean_party.submit(kind, user, through=user, **body)
+
+    plan = {"topic": "Tea", "lasts": MINUTE, "opens_at": clock.at + 3 * DAY}
+    rooms = [asks("host", "asha", **plan)["room"] for _ in range(3)]
+    passes_by_the_hour(clean_party, clock, 5)  # meanwhile all was said again
+    clean_party.tick()
+    asks("move", "asha", room=rooms[0], opens_at=clock.at + 2 * DAY)
+    for room in rooms:
+        asks("coming", "bilal", room=room, coming=True)
+    asks("call_off", "asha", room=rooms[1])
+    asks("coming", "bilal", room=rooms[2], coming=False)
+    passes_by_the_hour(clean_party, clock, hours)
+    present = what_matters(clean_party.state)
+    assert present.keys() == {rooms[0], rooms[2]}
+    assert what_matters(started_anew(clean_party, monkeypatch)) == present
+
+
+def test_a_plan_is_said_again_every_four_hours_and_not_more_often(asha, clock, clean_party):
+    rooms = [asha.plan(at=clock.at + 2 * DAY) for _ in range(2)]
     for _ in range(24 * 4):
         clock.passes(minutes=15)
         clean_party.tick()
-    sayings = logged(clean_party, "plan")
-    assert len(sayings) == 4 and {one["user"] for one in sayings} == {None}
-    assert [later["at"] - one["at"] for one, later in zip(sayings, sayings[1:], strict=False)] == [SAID_EVERY] * 3
+    for room in rooms:
+        sayings = [one for one in logged(clean_party, "plan") if one["room"] == room]
+        assert len(sayings) == 6 and {one["user"] for one in sayings} == {None}
+        assert {later["at"] - one["at"] for one, later in zip(sayings, sayings[1:], strict=False)} == {SAID_EVERY}
 
 
 def test_several_processes_say_it_once(asha, bilal, clock, clean_party):

@@ -41,7 +41,7 @@ KINDS = {
     "call_off": ("or call it off", "o la cancelas"),
     "coming": ("say that you come or do not", "dices que vienes o que no"),
     "open": ("and that it opens", "y que se abre"),
-    "plan": ("are said again every six hours", "se vuelven a anotar cada seis horas"),
+    "plan": ("are said again every four hours", "se vuelven a anotar cada cuatro horas"),
     "hand_over": ("hand the room over", "pasas la sala"),
     "forget": ("and is forgotten", "y se olvida"),
     "sign_in": ("when you sign in", "cuándo entras"),
