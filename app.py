@@ -21,6 +21,8 @@ runtime/. From top to bottom: state, set-up, the way in, announcements, time, pa
     deny       room, user                   host                out of the queue
     remove     room, user                   host                a speaker becomes a watcher again
     hand_over  room, user                   host                a speaker becomes the host, the host a speaker
+    door       room, open, whole? …         host                who may come in as a guest, by the link of the room
+    put_out    room, user                   host                shows a guest out
     writing    room                         speakers inside     noted for six seconds; the host too
     message    room, text, key, reply?      host, speakers      adds to the feed
     take_back  room, seq                    its author          the words go, a trace of them stays
@@ -47,7 +49,7 @@ from flask_socketio import SocketIO
 import services
 import users
 from party import reading, rules, story, views
-from party.presence import Presence, Tab
+from party.presence import Presence, Tab, tabs_each
 from party.rules import MINUTE, Refused
 from party.state import State
 from runtime import assets, commands, entrance, measuring, metrics, obstacles, records, settings, web
@@ -55,12 +57,10 @@ from runtime.beside import Beside
 from runtime.clock import now
 from runtime.health import Health
 from runtime.journal import Unavailable, open_journal
-from runtime.pace import TokenBuckets
+from runtime.pace import Paces
 
 log = logging.getLogger("party")
 
-TABS_EACH = 20
-BURST = 4  # times PARTY_PACE
 REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a script does
 TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
 LIVELY_CARDS_EVERY = 10_000  # what messages alone change of the cards goes to everybody at most this often
@@ -81,7 +81,7 @@ class News:
     stale_cards: set = field(default_factory=set)  # ids, for the lobby
     lively_cards: set = field(default_factory=set)  # ids, for the lobby too, of which only messages are new
     lively_cards_at: int = 0  # when these were told last
-    told_expected: dict = field(default_factory=dict)  # id of a planned room → who comes, as its host was told last
+    told_plans: dict = field(default_factory=dict)  # id of a planned room → its host, and what they were told last
     stale_likes: dict = field(default_factory=dict)  # room id → seqs, for those inside
     other_people: bool = False  # the owner's list has changed, and the log has not heard of it yet
 
@@ -231,8 +231,13 @@ def sign_in_holds(user, sign_in_id):
 EVERYONE = "everyone"
 
 
-def inside(room_id):
-    return f"inside:{room_id}"
+def inside(room_id, who="all"):
+    """Of those inside "all", or the "friends" or the "guests", who each hear of the room itself what they may."""
+    return f"{who} inside:{room_id}"
+
+
+def audiences_inside(tab, room_id):
+    return inside(room_id), inside(room_id, "guests" if rules.is_guest(tab.user) else "friends")
 
 
 def person(user):
@@ -279,6 +284,17 @@ def announce(command, outcome):
         whose, event, view = ANNOUNCED[kind]
         audience = inside(room.id) if whose == "room" else person(command[whose])
         tell(audience, event, view(room, command, outcome))
+    if kind in rules.SHOWING_OUT:
+        see_off_guests(room)
+
+
+def see_off_guests(room):
+    """Who was shown out hears no more of the room, at once. Their tabs end at the next tick."""
+    for user, guest in room.guests.items():
+        for tab in presence.tabs_of(user) if guest.is_out else ():
+            tell(tab.sid, "put_out", {"room": room.id})
+            go_out(tab, room.id)
+            presence.doubted.add(user)
 
 
 def announce_news():
@@ -306,9 +322,12 @@ def announce_room(room):
     """Tell those inside, the host and those who wait what is new since they were told last."""
     last = news.told.get(room.id, {})
     if last.get("room") != (view := room_view(room)):
-        tell(inside(room.id), "room", view)
+        tell(inside(room.id, "friends"), "room", view)
+        tell(inside(room.id, "guests"), "room", views.room_for_guests(view))
     if last.get("waiting") != (waiting := (room.host, views.queue(room))):
-        tell(person(room.host), "waiting", {"room": room.id, "waiting": waiting[1]})
+        tell(person(room.host), "waiting", views.waiting(room))
+    if last.get("door", (room.host, rules.Door())) != (door := (room.host, room.door)):
+        tell(person(room.host), "door", door_view(room))
     for user, place in (places := views.places(room)).items():
         if last.get("places", {}).get(user) != place:
             tell(person(user), "place", {"room": room.id, "place": place})
@@ -317,21 +336,25 @@ def announce_room(room):
     writing = views.writing(room, presence.names_in(room.id), presence.writing_in(room.id))
     if last.get("writing", []) != writing:
         tell(inside(room.id), "writing", {"room": room.id, "users": writing})
-    news.told[room.id] = {"room": view, "waiting": waiting, "places": places, "writing": writing}
+    news.told[room.id] = {"room": view, "waiting": waiting, "door": door, "places": places, "writing": writing}
 
 
 def announce_plans():
-    """Tell hosts who comes, where that is new, and of what no lobby shows that it is over."""
+    """Tell hosts who comes and who may, where that is new, and of what no lobby shows that it is over."""
     planned = {room.id: room for room in rules.planned_rooms(state)}
-    for room_id in news.told_expected.keys() - planned.keys():
-        host, last = news.told_expected.pop(room_id)
+    for room_id in news.told_plans.keys() - planned.keys():
+        host, last, _ = news.told_plans.pop(room_id)
         if "plan" in last:
             tell(person(host), "expected", last | {"users": [], "plan": None})
     for room in planned.values():
-        if news.told_expected.get(room.id) != (told := (room.host, views.expected(room))):
-            tell(person(room.host), "expected", told[1])
-            news.told_expected[room.id] = told
+        host, expected, door = news.told_plans.get(room.id, (room.host, None, rules.Door()))
+        if expected != (now_expected := views.expected(room)):
+            tell(person(room.host), "expected", now_expected)
+        if door != room.door:
+            tell(person(room.host), "door", door_view(room))
+        if (expected, door) != (now_expected, room.door):
             news.stale_cards.add(room.id)
+        news.told_plans[room.id] = room.host, now_expected, room.door
 
 
 def announce_cards():
@@ -354,16 +377,24 @@ def announce_cards():
 def welcome(sid, user):
     """Tell a new tab what is live, what of it waits for its person, and what they can still read; and the version that
     the page should have."""
-    rooms = state.rooms.values()
+    rooms = [] if rules.is_guest(user) else state.rooms.values()
     more = {"closed": views.readable(rooms, user), "coming": views.coming(rooms, user), "version": assets.VERSION}
-    tell(sid, "lobby", {**lobby(), "gone": []} | more)
+    tell(sid, "lobby", lobby_of(user) | {"gone": []} | more)
     for room in rules.planned_rooms(state):
         if user == room.host:
             tell(sid, "expected", views.expected(room))
+            tell(sid, "door", door_view(room))
     for room in rules.live_rooms(state):
         tell_place(sid, room, user)
         if user == room.host:
-            tell(sid, "waiting", {"room": room.id, "waiting": views.queue(room)})
+            tell(sid, "waiting", views.waiting(room))
+            tell(sid, "door", door_view(room))
+
+
+def lobby_of(user):
+    """What is live, and what is planned, as far as this person may know."""
+    rooms = [] if rules.is_guest(user) else rules.listed_rooms(state)
+    return {"now": now(), **views.lobby(map(card, rooms))}
 
 
 def tell_place(sid, room, user):
@@ -376,9 +407,8 @@ def room_view(room):
     return views.room(room, presence.names_in(room.id), presence.named_in(room.id), settings.SEATS, now())
 
 
-def lobby():
-    """All that everyone sees there."""
-    return {"now": now(), **views.lobby(map(card, rules.listed_rooms(state)))}
+def door_view(room):
+    return views.door(room, room.door.id and entrance.token_of(app.secret_key, room.door.id))
 
 
 def card(room):
@@ -446,8 +476,9 @@ def submit_what_is_due():
         commands = []
         for room in state.rooms.values():
             is_begun = not (room.is_planned or room.awaits_host)  # before, nobody is missed there
-            here = presence.note_absence(room.id, room.host, now() if is_begun else None)
-            commands += rules.due(room, now(), here.tabs.keys(), here.empty_since, here.host_gone_since)
+            here = presence.note_absence(room.id, room.host, rules.guests_waiting(room), now(), is_begun)
+            gone_since = here.empty_since, here.host_gone_since, here.guests_gone_since
+            commands += rules.due(room, now(), here.tabs.keys(), *gone_since)
     for kind, body in commands:
         with contextlib.suppress(Refused):  # another process was faster
             submit(kind, **body)
@@ -464,6 +495,7 @@ def clear_out(room_id):
     """Nobody is inside a room that is forgotten. (One that others are inside may be one we have not heard of yet.)"""
     for tab in presence.tabs_inside(room_id):
         go_out(tab, room_id)
+        presence.doubted.add(tab.user)  # a guest's sign-in has gone with the room
     if not presence.names_in(room_id):
         del presence.people[room_id]
     news.told.pop(room_id, None)
@@ -471,7 +503,7 @@ def clear_out(room_id):
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
-paces = TokenBuckets(settings.PACE, settings.PACE * BURST)  # by name: a person has one over all tabs
+paces = Paces(settings.PACE)
 
 
 def visitor():
@@ -480,7 +512,7 @@ def visitor():
     if not mine:
         return None
     catch_up()
-    if mine["since"] < journal.began:
+    if mine["since"] < journal.began and not rules.is_guest(mine["user"]):  # a guest's room is gone
         carry_over(mine)
     return (mine["user"], mine["id"]) if sign_in_holds(mine["user"], mine["id"]) else None
 
@@ -523,7 +555,8 @@ def index():
         measuring.note_arrival()
         return redirect("sign-in")
     with lock:
-        return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby())
+        lobby = lobby_of(who[0])
+    return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby)
 
 
 def refusal_of_visitor(environ):
@@ -532,8 +565,8 @@ def refusal_of_visitor(environ):
         return "401 Unauthorized", "Please sign in first."
     with lock:
         presence.forget_departed()
-        if len(presence.tabs_of(who[0])) >= TABS_EACH:
-            return "429 Too Many Requests", f"You have {TABS_EACH} tabs open already."
+        if len(presence.tabs_of(who[0])) >= (most := tabs_each(who[0])):
+            return "429 Too Many Requests", f"You have {most} tabs open already."
     return None
 
 
@@ -558,10 +591,12 @@ def on_connect(sid, environ, auth=None):
         with lock:
             expected = auth.get("user", user) if isinstance(auth, dict) else user
             # Asked again: what ended it meanwhile found no tab here.
-            if user != expected or not sign_in_holds(user, sign_in_id) or len(presence.tabs_of(user)) >= TABS_EACH:
+            if user != expected or not sign_in_holds(user, sign_in_id):
+                return False
+            if len(presence.tabs_of(user)) >= tabs_each(user):
                 return False
             presence.arrive(Tab(sid, user, sign_in_id))
-            for audience in (EVERYONE, person(user)):
+            for audience in (person(user), *([] if rules.is_guest(user) else [EVERYONE])):
                 socketio.server.enter_room(sid, audience)
             welcome(sid, user)
     except Exception:
@@ -622,7 +657,7 @@ def tab_of(sid):
 def room_inside(tab, data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
     with lock:
-        room = rules.find_room(state, reading.room(data))
+        room = rules.find_room(state, reading.room(data), tab.user)
         rules.ensure_has_opened(room)
         if room.id not in tab.room_ids:
             raise Refused("forbidden", "You are not in that room.")
@@ -636,9 +671,11 @@ def ask(tab, kind, data, **body):
 
 def go_in(tab, room, unnamed=False):
     """Let the tab hear the room. Refuses one that has gone while the log was asked."""
-    if presence.enter(tab_of(tab.sid), room.id, unnamed):
-        socketio.server.enter_room(tab.sid, inside(room.id))
-    tell(tab.sid, "room", room_view(room))
+    if presence.enter(tab_of(tab.sid), room.id, unnamed or rules.is_nameless(room, tab.user)):
+        for audience in audiences_inside(tab, room.id):
+            socketio.server.enter_room(tab.sid, audience)
+    view = room_view(room)
+    tell(tab.sid, "room", views.room_for_guests(view) if rules.is_guest(tab.user) else view)
     if writing := news.told.get(room.id, {}).get("writing"):
         tell(tab.sid, "writing", {"room": room.id, "users": writing})
     tell_place(tab.sid, room, tab.user)
@@ -647,7 +684,8 @@ def go_in(tab, room, unnamed=False):
 def go_out(tab, room_id):
     """The tab hears the room no more."""
     if presence.leave(tab, room_id):
-        socketio.server.leave_room(tab.sid, inside(room_id))
+        for audience in audiences_inside(tab, room_id):
+            socketio.server.leave_room(tab.sid, audience)
 
 
 def plain_event(kind, **fields):
@@ -683,7 +721,7 @@ def on_watch(tab, data):
     id, after, unnamed = reading.room(data), reading.after(data, settings.ROOM_MESSAGES), reading.unnamed(data)
     visit(tab, data, id)
     with lock:
-        go_in(tab, room := rules.find_room(state, id), unnamed)
+        go_in(tab, room := rules.find_room(state, id, tab.user), unnamed)
         return views.on_entering(room, tab.user, after)
 
 
@@ -696,12 +734,13 @@ def visit(tab, data, id):
     try:
         ask(tab, "watch", data, room=id)
     except Unavailable:
-        rules.ensure_may_read(rules.find_room(state, id), tab.user)
+        rules.ensure_may_read(rules.find_room(state, id, tab.user), tab.user)
 
 
 @event
 def on_history(tab, data):
-    return views.feed_before(room_inside(tab, data), reading.before(data, settings.ROOM_MESSAGES))
+    room, before = room_inside(tab, data), reading.before(data, settings.ROOM_MESSAGES)
+    return views.feed_before(room, before, rules.unread_before(room, tab.user))
 
 
 @event
@@ -723,6 +762,18 @@ def on_approve(tab, data):
 plain_event("deny", room=reading.room, who=reading.user)
 plain_event("remove", room=reading.room, who=reading.user)
 plain_event("hand_over", room=reading.room, who=reading.user)
+
+
+@event
+def on_door(tab, data):
+    id, room = secrets.token_hex(8), reading.room(data)
+    made = {"id": id, "hash": entrance.hash_of(entrance.token_of(app.secret_key, id)), "doors": settings.DOORS}
+    outcome = ask(tab, "door", data, room=room, **reading.door(data), **made)
+    with lock:
+        return outcome | {"door": door_view(rules.find_room(state, room))["door"]}
+
+
+plain_event("put_out", room=reading.room, who=reading.user)
 
 
 @event

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from party import rules
-from party.rules import MOODS, Refused
+from party.rules import DOORS, MOODS, Refused
 
 Data = Mapping[str, Any]
 
@@ -92,6 +92,12 @@ def unnamed(data: Data) -> bool:
 
 def liked(data: Data) -> bool:
     return flag_under(data, "liked")
+
+
+def door(data: Data) -> dict[str, Any]:
+    """How wide it is to be open. What is not said of it is false."""
+    told = {name: data.get(name) is not None and flag_under(data, name) for name in ("whole", "renew", "out")}
+    return {"open": choice_under(data, "open", DOORS), **told}
 
 
 def pitch(data: Data) -> str:

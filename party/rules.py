@@ -10,8 +10,8 @@ UTC. A guard is asked twice: before a command goes into the log, and again where
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 # {"kind": …, "user": a name or None, "at": …, "id": …, "key": text or None} and what its kind needs: "room", "who" …
@@ -42,7 +42,6 @@ SIGN_INS_EACH = 50
 LIVE_ROOMS = 32
 CLOSED_ROOMS = 16  # kept for reading; the one closed first goes first
 CLOSED_LIFE = LONGEST_ROOM  # as long again as the longest discussion
-GUEST = "~"  # with which each guest's id begins
 LIVE_ROOMS_EACH = 3  # enough for one that drags on, one that runs and one that was a mistake
 
 PLANS, PLANS_EACH = 32, 3  # a lobby that can still be read; the next evening, the one after, and one to be moved
@@ -53,6 +52,12 @@ WAITS_FOR_HOST = 10 * MINUTE
 # so here too all that came since then is in the log, and the sign-in that it came through.
 SAID_EVERY = LONGEST_ROOM + CLOSED_LIFE
 SAYING_LIFE = 1 * MINUTE  # far longer than one is on its way
+GUEST = "~"  # with which each guest's id begins
+DOORS = ("closed", "watch", "ask")  # what guests may who come in: nobody comes, listen, ask to speak as well
+GUESTS_EACH, GUESTS = 100, 200  # not shown out: of a room, and of all live ones
+GUESTS_WAITING = 10  # at once: the host looks at each, and friends wait in the same queue
+DENIALS = 2  # one can be a slip of the host's; after two they listen
+GUEST_GRACE = 1 * MINUTE  # in the queue without a tab: as long as a host's
 
 # --- What there is ----------------------------------------------------------------------------------------------------
 
@@ -63,6 +68,28 @@ class Refused(Exception):
     def __init__(self, code: str, error: str, **more: Any) -> None:
         super().__init__(error)
         self.ack: Outcome = {"ok": False, "code": code, "error": error, **more}
+
+
+@dataclass(frozen=True)
+class Door:
+    """Through which guests come into a room: whoever has its link."""
+
+    open: str = "closed"  # one of DOORS
+    asks: bool = False  # whether guests may ask to speak; who came in keeps that when it closes behind them
+    whole: bool = False  # whether guests read the feed from its beginning
+    hash: str | None = None  # of the token in the link, while it is open
+    id: str | None = None  # of the command that made the link: the token is made from it
+
+
+@dataclass
+class Guest:
+    """Somebody who came in by the link of a room: what they are called is no name but a label."""
+
+    name: str | None  # None for one who did not say it, and so listens unnamed
+    skeletons: list[str]  # what names that look like this one have in common with it
+    since: int  # seq up to which they may not read
+    denials: int = 0
+    is_out: bool = False  # shown out, or signed out
 
 
 @dataclass
@@ -105,6 +132,8 @@ class Room:
     listed: bool = True  # else no lobby shows it
     plan: Plan | None = None  # until it opens: till then it is neither live nor closed
     awaits_host: bool = False  # it was planned, and its host has not been inside yet
+    door: Door = Door()
+    guests: dict[str, Guest] = field(default_factory=dict)  # id → Guest, also who was shown out
 
     @property
     def is_live(self) -> bool:
@@ -125,7 +154,7 @@ class SignIn:
     """One sign-in of a person: all tabs of one browser."""
 
     since: int
-    number: int  # the person's at that time; raising it ends the sign-in
+    number: int | None  # the person's at that time; raising it ends the sign-in. None for a guest's
     ended: bool = False
 
 
@@ -165,16 +194,17 @@ def listed_rooms(state: Party) -> list[Room]:
     return [room for room in state.rooms.values() if room.listed and (room.is_live or room.is_planned)]
 
 
-def find_room(state: Party, room_id: str) -> Room:
-    """The room with that id. Refuses an unknown one."""
-    if room_id not in state.rooms:
+def find_room(state: Party, room_id: str, user: str | None = None) -> Room:
+    """The room with that id. Refuses an unknown one; to a guest, every other than theirs is unknown."""
+    room = state.rooms.get(room_id)
+    if not room or (is_guest(user) and not is_guest_of(room, user)):
         raise Refused("not_found", "There is no such room. It may be gone by now.")
-    return state.rooms[room_id]
+    return room
 
 
-def message_in(room: Room, seq: int) -> dict[str, Any]:
-    """The message `seq` of the room. Refuses one that there is not."""
-    if not 1 <= seq <= len(room.messages):
+def message_in(room: Room, seq: int, user: str | None = None) -> dict[str, Any]:
+    """The message `seq` of the room. Refuses one that there is not, or that this user may not read."""
+    if not unread_before(room, user) < seq <= len(room.messages):
         raise Refused("not_found", "There is no such message in that room.")
     return room.messages[seq - 1]
 
@@ -186,6 +216,25 @@ def may_speak(room: Room, user: str) -> bool:
 def seated(room: Room) -> list[str]:
     """Who may speak: the host, then the speakers."""
     return [room.host, *room.speakers]
+
+
+def is_guest_of(room: Room, user: str | None) -> bool:
+    """Whether they came in by this room's link, and were not shown out."""
+    return user in room.guests and not room.guests[user].is_out
+
+
+def is_nameless(room: Room, user: str) -> bool:
+    """Whether they are a guest who did not say what to call them."""
+    return user in room.guests and room.guests[user].name is None
+
+
+def unread_before(room: Room, user: str | None) -> int:
+    """The seq up to which they may not read: of a guest, what was said before they came."""
+    return room.guests[user].since if user in room.guests else 0
+
+
+def guests_waiting(room: Room) -> list[str]:
+    return [user for user in room.waiting if is_guest(user)]
 
 
 def said_at(room: Room, user: str) -> int:
@@ -245,7 +294,7 @@ def carrying_on(state: Party, room_id: str, here: Set[str], most: int) -> dict[s
     """What a command that carries this room on says of it: in which room it went on before, which of those who have a
     seat are still inside, and that no lobby shows it."""
     old = state.rooms.get(room_id)
-    speakers = [name for name in seated(old) if name in here] if old else []
+    speakers = [name for name in seated(old) if name in here and not is_guest(name)] if old else []
     more = {} if not old or old.listed else {"listed": False}
     return {"continues": room_id, "instead": old and old.continued_in, "speakers": speakers, "most": most} | more
 
@@ -304,6 +353,8 @@ def watchers(room: Room, command: Command) -> None:
     while_live(room, command)
     if may_speak(room, command["user"]):
         raise Refused("forbidden", "You can already speak here.")
+    if command["user"] in room.guests:
+        ensure_guest_may_ask(room, command["user"])
 
 
 def all_but_the_host(room: Room, command: Command) -> None:
@@ -338,13 +389,15 @@ def the_host_or_the_party(state: Party, command: Command) -> None:
     if "gone" in command:
         return while_gone(room, command)
     the_host(room, command)
+    if is_guest(command["who"]):
+        raise Refused("forbidden", "A guest cannot be the host.")
     if hosted_by(state, command["who"]) >= LIVE_ROOMS_EACH:
         raise Refused("limit", f"They host {LIVE_ROOMS_EACH} rooms already.")
 
 
 def while_gone(room: Room, command: Command) -> None:
     until_closed(room, command)
-    if command["gone"] != room.host:
+    if command["gone"] != room.host or is_guest(command["who"]):
         raise Refused("conflict", "That room has another host by now.")
 
 
@@ -362,7 +415,7 @@ def its_author(room: Room, command: Command) -> None:
 
 def all_but_its_author(room: Room, command: Command) -> None:
     while_live(room, command)
-    if message_in(room, command["seq"])["user"] == command["user"]:
+    if message_in(room, command["seq"], command["user"])["user"] == command["user"]:
         raise Refused("forbidden", "That message is your own.")
 
 
@@ -397,6 +450,10 @@ def who_planned_it(room: Room, command: Command) -> None:
     plan_of(room)
     if room.host != command["user"]:
         raise Refused("forbidden", "Only the host can do that.")
+
+
+def the_host_even_of_a_plan(room: Room, command: Command) -> None:
+    return who_planned_it(room, command) if room.is_planned else the_host(room, command)
 
 
 def who_moves_it(room: Room, command: Command) -> None:
@@ -436,6 +493,55 @@ def while_it_stands(state: Party, command: Command) -> None:
         is_old = command["changes"] < plan.changes
         if is_old or (command["changes"] == plan.changes and command["at"] < plan.said_at + SAID_EVERY):
             raise Refused("conflict", "That plan has been said already.")
+# --- Guards of doors and guests ---------------------------------------------------------------------------------------
+
+
+def ensure_guest_may(command: Command) -> None:
+    """Refuse a guest whatever is not for guests, before anything else is looked at."""
+    if is_guest(command["user"]) and command["kind"] not in FOR_GUESTS:
+        raise Refused("forbidden", "Guests cannot do that.")
+
+
+def ensure_guest_may_ask(room: Room, user: str) -> None:
+    guest = room.guests[user]
+    if not room.door.asks or guest.name is None:
+        raise Refused("forbidden", "Guests only listen here.")
+    if guest.denials >= DENIALS:
+        raise Refused("limit", "The host has said no twice. You can go on listening.")
+    if user not in room.waiting and len(guests_waiting(room)) >= GUESTS_WAITING:
+        raise Refused("limit", "As many guests are waiting as the queue takes. Try again a bit later.")
+
+
+def who_opens_the_door(state: Party, command: Command) -> None:
+    the_host_even_of_a_plan(find_room(state, command["room"]), command)
+    if command["open"] != "closed" and not command["doors"]:
+        raise Refused("forbidden", "At this party doors stay closed.")
+
+
+def whoever_has_the_link(state: Party, command: Command) -> None:
+    """A link that is wrong, old, of a closed door or of no room leads nowhere, and nobody learns which it is."""
+    room = state.rooms.get(command["room"])
+    if not room or not room.is_live or command["at"] >= room.closes_at or room.door.hash != command["door"]:
+        raise Refused("not_found", "That link leads nowhere. Ask for a new one.")
+    inside = [guest for guest in room.guests.values() if not guest.is_out]
+    if command["user"] in state.users:
+        raise Refused("conflict", "You are in already.")
+    if any({*command["skeletons"]} & {*guest.skeletons} for guest in inside):
+        raise Refused("conflict", "Somebody here is called like that. Please take another name.")
+    if len(inside) >= GUESTS_EACH or guests_of_live_rooms(state) >= GUESTS:
+        raise Refused("limit", "As many guests are in as there is space for. Try again a bit later.")
+
+
+def guests_of_live_rooms(state: Party) -> int:
+    """How many there are who were not shown out."""
+    return sum(not guest.is_out for room in live_rooms(state) for guest in room.guests.values())
+
+
+def the_host_about_a_guest(state: Party, command: Command) -> None:
+    room = find_room(state, command["room"])
+    the_host_even_of_a_plan(room, command)
+    if not is_guest_of(room, command["who"]):
+        raise Refused("not_found", "They are not a guest here.")
 
 
 # --- Rules about a room: what happens ---------------------------------------------------------------------------------
@@ -465,6 +571,8 @@ def admit(room: Room, command: Command) -> Outcome:
     # A log from before there were seats has no `most`.
     if "most" in command and len(room.speakers) >= command["most"]:
         raise Refused("limit", f"All seats are taken ({command['most']}). Remove a speaker first.")
+    if is_guest(command["who"]) and sum(map(is_guest, room.speakers)) >= command["most"] // 2:
+        raise Refused("limit", f"Guests can take half of the seats ({command['most'] // 2}). Remove one of them first.")
     del room.waiting[command["who"]]
     room.speakers.append(command["who"])
     return {"pitch": request["pitch"]}
@@ -473,6 +581,8 @@ def admit(room: Room, command: Command) -> Outcome:
 def turn_away(room: Room, command: Command) -> None:
     request_of(room, command["who"])
     del room.waiting[command["who"]]
+    if command["who"] in room.guests:
+        room.guests[command["who"]].denials += 1
 
 
 def request_of(room: Room, who: str) -> dict[str, Any]:
@@ -493,7 +603,7 @@ def say(room: Room, command: Command) -> Outcome:
         raise Refused("limit", "This room is full of words: it takes no more messages.")
     reply = {"reply": command["reply"]} if "reply" in command else {}
     if reply:
-        message_in(room, command["reply"])
+        message_in(room, command["reply"], command["user"])
     message = {
         "room": room.id,
         "seq": len(room.messages) + 1,
@@ -608,8 +718,9 @@ def forget(state: Party, command: Command) -> None:
 
 
 def forget_room(state: Party, room_id: str) -> None:
-    """The room is gone, and its words with it, also those that keys remember."""
-    del state.rooms[room_id]
+    """The room is gone, its guests and its words with it, also those that keys remember."""
+    for guest in state.rooms.pop(room_id).guests:
+        state.users.pop(guest, None)
     for user in state.users.values():
         for key, (body, outcome) in list(user.outcomes.items()):
             if room_id in (body.get("room"), outcome.get("room")):
@@ -639,6 +750,9 @@ def note_sign_in(state: Party, command: Command) -> None:
 def end_sign_in(state: Party, command: Command) -> None:
     if known := state.users.get(command["user"], User()).sign_ins.get(command["sign_in"]):
         known.ended = True
+    for room in state.rooms.values():  # a guest has no other sign-in, and can never come back
+        if is_guest_of(room, command["user"]):
+            show_out_of(state, room, command["user"])
 
 
 def renumber(state: Party, command: Command) -> None:
@@ -663,6 +777,7 @@ def plan_room(state: Party, command: Command) -> Outcome:
 def planned_room(id: str, host: str, plan: Plan, command: Command) -> Room:
     room = Room(id, command["topic"], host, opened_at=0, closes_at=0, active_at=0, plan=plan)  # known once it opens
     room.listed = command.get("listed", True)
+    room.door = Door(**command.get("door", {}))
     return room
 
 
@@ -723,6 +838,7 @@ def saying_of(room: Room, plan: Plan) -> dict[str, Any]:
         "version": plan.version,
         "changes": plan.changes,
         "coming": list(plan.coming),
+        "door": asdict(room.door),
     }
 
 
@@ -751,6 +867,49 @@ def not_to_be_cut(state: Party, before: int) -> int:
 
 def change_nothing(state: Party, command: Command) -> None:
     """It is in the log for who reads it from there: a service, or the owner."""
+
+
+# --- Rules of doors and guests ----------------------------------------------------------------------------------------
+
+
+def set_door(state: Party, command: Command) -> None:
+    """Opening makes a link, or keeps the one that there is; closing ends it."""
+    room, open = find_room(state, command["room"]), command["open"]
+    door = replace(room.door, open=open, whole=command["whole"])
+    if open == "closed":
+        door = replace(door, hash=None, id=None)
+    else:
+        door = replace(door, asks=open == "ask")
+        if room.door.hash is None or command["renew"]:
+            door = replace(door, hash=command["hash"], id=command["id"])
+    room.door = door
+    if room.plan:
+        room.plan.changes += 1
+    if command["out"]:
+        for guest in room.guests:
+            show_out_of(state, room, guest)
+
+
+def let_in(state: Party, command: Command) -> None:
+    """By a sign-in that holds for this room alone."""
+    room, user = state.rooms[command["room"]], command["user"]
+    since = 0 if room.door.whole else len(room.messages)
+    room.guests[user] = Guest(command["name"], command["skeletons"], since)
+    state.users[user] = User(sign_ins={command["sign_in"]: SignIn(command["since"], None)})
+
+
+def show_out(state: Party, command: Command) -> None:
+    show_out_of(state, find_room(state, command["room"]), command["who"])
+
+
+def show_out_of(state: Party, room: Room, guest: str) -> None:
+    """They stand nowhere in the room any more, but beside what they said, and their sign-in has ended."""
+    room.guests[guest].is_out = True
+    room.speakers = [name for name in room.speakers if name != guest]
+    room.waiting.pop(guest, None)
+    room.visitors.discard(guest)
+    for known in state.users.get(guest, User()).sign_ins.values():
+        known.ended = True
 
 
 # --- All kinds of commands --------------------------------------------------------------------------------------------
@@ -783,7 +942,10 @@ PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
     "call_off": (who_planned_it_or_the_party, call_off),  # by the party too, where it could not open
     "open": (when_its_time_has_come, open_planned),  # by the party itself
     "plan": (while_it_stands, say_again),  # by the party itself, before the log is cut
+    "door": (who_opens_the_door, set_door),
+    "put_out": (the_host_about_a_guest, show_out),
     # By the party itself, and by its pages.
+    "guest_in": (whoever_has_the_link, let_in),
     "forget": (of_a_room, forget),
     "sign_in": (anyone, note_sign_in),
     "sign_out": (anyone, end_sign_in),
@@ -803,6 +965,12 @@ KINDS = {*ROOM_RULES, *PARTY_RULES}
 # tell. So it may look only at what stays true once it is, such as that a room has closed.
 AT_THE_DOOR: dict[str, PartyRule] = {"host": who_may_carry_on, "feedback": who_was_inside}
 
+# What a guest may, of the room that they came into and of their own sign-in.
+FOR_GUESTS = {"guest_in", "watch", "request", "withdraw", "message", "take_back", "like", "measured", "sign_out"}
+
+# After these, a guest may have been shown out.
+SHOWING_OUT = {"door", "put_out"}
+
 # After these, there may be more closed rooms than are kept: `forget_surplus`.
 CLOSING = {"close", "end"}
 
@@ -813,11 +981,17 @@ ENDING_SIGN_INS = {"sign_in", "sign_out", "renumber"}
 
 
 def due(
-    room: Room, at: int, here: Set[str], empty_since: int | None, host_gone_since: int | None
+    room: Room,
+    at: int,
+    here: Set[str],
+    empty_since: int | None,
+    host_gone_since: int | None,
+    guests_gone_since: Mapping[str, int],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The commands, as (kind, body), that time has decided for this room at `at`.
 
-    `here` are the names of those inside; the two times are None while somebody, or the host, is inside.
+    `here` are the names of those inside; the two times are None while somebody, or the host, is inside; the last are
+    of the guests who wait without being inside.
     """
     if room.plan:
         yield from due_of_plan(room, room.plan, at)
@@ -828,7 +1002,10 @@ def due(
         return
     for name in here - room.visitors:  # who went in while the log was away
         yield "watch", {"room": room.id, "user": name}
-    heir = next((speaker for speaker in room.speakers if speaker in here), None)
+    for guest, since in guests_gone_since.items():
+        if at >= since + GUEST_GRACE and guest in room.waiting:
+            yield "withdraw", {"room": room.id, "user": guest}
+    heir = next((speaker for speaker in room.speakers if speaker in here and not is_guest(speaker)), None)
     if at >= room.closes_at:
         yield "end", {"room": room.id, "reason": "time"}
     elif room.awaits_host and room.host not in here:

@@ -27,7 +27,7 @@ from party.rules import (
 KEYS_EACH = 256  # a page sends again within minutes; at the full pace these are the last fifty seconds
 GUARD, RULE = 0, 1  # their places in a row of the tables
 # What the server adds to what a person asked for: with another of these it is still the same.
-ADDED = {"id", "at", "key", "most", "through", "speakers", "instead"}
+ADDED = {"id", "at", "key", "most", "through", "speakers", "instead", "hash", "doors"}
 
 
 @dataclass
@@ -70,8 +70,10 @@ class State:
         return outcome
 
     def guard(self, command: Command) -> None:
-        """Refuse where the sign-in does not hold, the room is unknown, or the guard of this kind says no."""
+        """Refuse where the sign-in does not hold, it is not for guests, the room is unknown, or the guard of this kind
+        says no."""
         self.ensure_signed_in(command)
+        rules.ensure_guest_may(command)
         self.ask(GUARD, command)
 
     def ensure_signed_in(self, command: Command, even_where_it_was_cut: bool = True) -> None:
@@ -98,7 +100,7 @@ class State:
         """What the GUARD or the RULE of this kind says. Refuses as it does, and an unknown room."""
         if command["kind"] in PARTY_RULES:
             return PARTY_RULES[command["kind"]][which](self, command)
-        return ROOM_RULES[command["kind"]][which](find_room(self, command["room"]), command)
+        return ROOM_RULES[command["kind"]][which](find_room(self, command["room"], command["user"]), command)
 
     def sign_in_of(self, user: str, sign_in_id: str) -> SignIn | None:
         """The sign-in, where the log knows it; it may have ended."""

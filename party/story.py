@@ -10,6 +10,7 @@ from party.state import State
 PRIVATE = {"text", "pitch", "mood", "liked", "choice", "question"}
 # What has a column of its own, or is the server's business alone.
 NO_DETAILS = {"id", "at", "kind", "user", "room", "key", "most", "through", "instead", "changes"}
+NO_DETAILS |= {"doors", "hash", "door", "skeletons"}  # of a door, and of who comes in by it
 
 
 def lines(

@@ -8,7 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from party.rules import MINUTE, MOODS, Command, Outcome, Plan, Room, is_over, may_speak, said_at, seated
+from party.rules import (
+    MINUTE,
+    MOODS,
+    Command,
+    Outcome,
+    Plan,
+    Room,
+    is_over,
+    may_speak,
+    said_at,
+    seated,
+    unread_before,
+)
 
 View = dict[str, Any]
 
@@ -24,6 +36,7 @@ CROWD = 100  # people inside, above which nobody is told who is writing: it woul
 
 def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) -> View:
     """The room at `at`, as everyone inside may see it."""
+    known = (user for user, guest in room.guests.items() if not guest.is_out or user in room.last_said)
     return outline(room, here) | {
         "seats": seats,
         "away": [name for name in seated(room) if name not in here],
@@ -36,19 +49,28 @@ def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) 
         "closed_at": room.closed_at,
         "gone_at": room.gone_at,
         "continued_in": room.continued_in,
+        "guests": guests(room, known),
     }
+
+
+def room_for_guests(view: View) -> View:
+    """The same, as a guest may see it, who learns of no other room."""
+    return view | {"continued_in": None}
 
 
 def card(room: Room, here: Set[str]) -> View:
     """The room as everyone in the lobby may see it."""
     if room.plan:
         return plan(room, room.plan)
-    return outline(room, here) | {"active_at": room.active_at, "last": last_words(room)}
+    last = last_words(room)
+    named = [*room.speakers, *([last["user"]] if last else [])]
+    return outline(room, here) | {"active_at": room.active_at, "last": last, "guests": guests(room, named)}
 
 
 def is_news(card: View, told: View | None, with_words: bool) -> bool:
     """Whether the card differs from the one that was told last; with or without what messages alone change."""
-    parts = card.keys() if with_words else card.keys() - {"active_at", "last"}
+    # Which guests have a seat, `speakers` says as well.
+    parts = card.keys() if with_words else card.keys() - {"active_at", "last", "guests"}
     return told is None or card.keys() != told.keys() or any(card[part] != told[part] for part in parts)
 
 
@@ -71,7 +93,19 @@ def outline(room: Room, here: Set[str]) -> View:
         "watching": len(here) - sum(name in here for name in seated(room)),
         "opened_at": room.opened_at,
         "closes_at": room.closes_at,
+        "door": room.door.open,
     }
+
+
+def guests(room: Room, users: Iterable[str]) -> dict[str, str]:
+    """What those of these users are called who are guests, {id: name}. They are named by this alone."""
+    known = {user: room.guests[user].name for user in users if user in room.guests}
+    return {user: name for user, name in known.items() if name is not None}
+
+
+def door(room: Room, token: str | None) -> View:
+    """Who may come in, with the token of the link, as the host alone may see it."""
+    return {"room": room.id, "open": room.door.open, "whole": room.door.whole, "door": token}
 
 
 def moods(room: Room, at: int) -> dict[str, int]:
@@ -91,6 +125,11 @@ def writing(room: Room, here: Set[str], since: Mapping[str, int]) -> list[str]:
 def queue(room: Room) -> list[View]:
     """The queue as the host alone may see it."""
     return list(room.waiting.values())
+
+
+def waiting(room: Room) -> View:
+    """The queue, and what the guests in it are called."""
+    return {"room": room.id, "waiting": queue(room), "guests": guests(room, room.waiting)}
 
 
 def places(room: Room) -> dict[str, int]:
@@ -125,6 +164,7 @@ def plan(room: Room, plan: Plan) -> View:
         "opens_at": plan.at,
         "minutes": max(1, round(plan.lasts / MINUTE)),
         "coming": len(plan.coming),
+        "door": room.door.open,
     }
 
 
@@ -152,31 +192,34 @@ def expected(room: Room) -> View:
 
 def on_entering(room: Room, user: str, after: int | None) -> View:
     """What a tab of the user lacks that goes in: messages, with the last of them what is liked; the host the queue."""
-    entry: View = {"room": room.id} | feed_after(room, after)
+    hidden = unread_before(room, user)
+    entry: View = {"room": room.id} | feed_after(room, after, hidden)
     if not entry["later"]:
-        entry |= {"likes": likes(room, room.likes), "liked": sorted(room.liked.get(user, ()))}
+        seqs = [seq for seq in room.likes if seq > hidden]
+        entry |= {"likes": likes(room, seqs), "liked": sorted(room.liked.get(user, ()))}
     return entry | ({"waiting": queue(room)} if user == room.host else {})
 
 
-def feed_after(room: Room, after: int | None) -> View:
+def feed_after(room: Room, after: int | None, hidden: int) -> View:
     """Of the messages behind `after` a thousand, whether there are later ones, and what up to there was taken back; for
-    None the last few screens."""
+    None the last few screens. `hidden`, here and below, is the seq up to which the reader may not read."""
     if after is None:
-        return feed_before(room, len(room.messages) + 1) | {"later": False}
-    start = min(after, len(room.messages))
+        return feed_before(room, len(room.messages) + 1, hidden) | {"later": False}
+    start = max(min(after, len(room.messages)), hidden)
     later = start + CATCH_UP < len(room.messages)
-    taken_back = [seq for seq in room.taken_back if seq <= after]
-    return feed(room, start, start + CATCH_UP) | {"later": later, "taken_back": taken_back}
+    taken_back = [seq for seq in room.taken_back if hidden < seq <= after]
+    return feed(room, start, start + CATCH_UP, hidden) | {"later": later, "taken_back": taken_back}
 
 
-def feed_before(room: Room, seq: int) -> View:
+def feed_before(room: Room, seq: int, hidden: int) -> View:
     """The last messages before `seq`, and whether there are earlier ones."""
     end = min(seq - 1, len(room.messages))
-    return feed(room, max(end - FEED_PAGE, 0), end)
+    return feed(room, max(end - FEED_PAGE, 0), end, hidden)
 
 
-def feed(room: Room, start: int, end: int) -> View:
-    return {"messages": room.messages[start:end], "earlier": start > 0}
+def feed(room: Room, start: int, end: int, hidden: int) -> View:
+    start = max(start, hidden)
+    return {"messages": room.messages[start:end], "earlier": start > hidden}
 
 
 def likes(room: Room, seqs: Iterable[int]) -> dict[str, int]:

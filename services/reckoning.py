@@ -39,7 +39,8 @@ SINGLE_WEEKS = 12  # the longest period that is reckoned from single rows; of a 
 # The kinds of commands with which somebody uses something.
 FEATURES = (
     "host", "plan", "move", "call_off", "coming", "watch", "request", "withdraw", "approve", "deny", "remove",
-    "hand_over", "message", "take_back", "like", "pulse", "more_time", "extend", "close", "feedback",
+    "hand_over", "door", "put_out", "message", "take_back", "like", "pulse", "more_time", "extend", "close",
+    "feedback",
 )  # fmt: skip
 LET_IN = "let_in"  # a row of who got a seat, which somebody else gave: they need not be there
 OPENED_LATER = "open"  # a row of whose planned room opened, by itself: they need not be there either

@@ -2,6 +2,7 @@
  * The one door to the server: a socket that comes back by itself, and questions that always get an answer.
  */
 
+import { noteGuests } from './parts.js';
 import { fetchAllWords, language, words } from './words.js';
 
 const REPLY_MS = 8000;
@@ -99,6 +100,7 @@ export async function connect(user, onState, client) {
     if (!isTaken) report('online');
     isTaken = true;
     refusal = null;
+    noteGuests(payload);
     handlers.get(event)?.forEach((handler) => handler(payload));
   });
   socket.on('connect_error', comeBack);

@@ -7,7 +7,8 @@
 import { messageAt } from './discussion.js';
 import { partsOf } from './feed.js';
 import { draftName, kept, pitchDraftName } from './kept.js';
-import { MINUTE, SECOND, dateOf, fill, listOf, reasonOf, timeOfDay, words } from './words.js';
+import { namesOf, naming } from './parts.js';
+import { MINUTE, SECOND, dateOf, fill, reasonOf, timeOfDay, words } from './words.js';
 
 // A thousand pages see the same end; they should not all ask in the same instant.
 const TAKE_WITHIN_MS = 5 * SECOND;
@@ -26,7 +27,7 @@ const AS_MARKDOWN = { text: escapedInline, link: (address) => `<${address}>`, co
 /** What is said of the discussion as a whole: `{ title, date, people, part }`. `room` is a room view. */
 function factsOf(room, messages) {
   const { topic, host, opened_at: openedAt } = room;
-  const others = authorsOf(messages).filter((name) => name !== host);
+  const others = authorsOf(messages).filter((user) => user !== host);
   return {
     title: topic,
     date: `${dateOf(openedAt)}, ${timeOfDay(openedAt)}`,
@@ -54,8 +55,8 @@ function authorsOf(messages) {
 }
 
 /** "asha and bilal spoke." */
-function spokeIn(names) {
-  return fill(words.ending.spoke, { names: listOf(names), count: names.length });
+function spokeIn(users) {
+  return fill(words.ending.spoke, { names: namesOf(users), count: users.length });
 }
 
 export function asMarkdown(room, messages) {
@@ -68,7 +69,7 @@ export function asMarkdown(room, messages) {
 function messageAsMarkdown({ user, at, text, reply, taken_back: isTakenBack }, messages) {
   const said = isTakenBack ? `*${words.feed.takenBack}*` : linesOf(text).map(escaped).join('\\\n');
   const quote = reply ? `> ${escaped(quoteOf(reply, messages))}\n\n` : '';
-  return `**${escaped(user)}** ${escaped(timeOfDay(at))}\n\n${quote}${said}\n`;
+  return `**${escaped(naming(user))}** ${escaped(timeOfDay(at))}\n\n${quote}${said}\n`;
 }
 
 /** One line of text as Markdown that shows just that. Addresses of pages become links, as in the feed. */
@@ -91,7 +92,7 @@ function quoteOf(seq, messages) {
   const quoted = messageAt(messages, seq);
   if (!quoted) return words.feed.earlierMessage;
   const said = quoted.taken_back ? words.feed.takenBack : linesOf(quoted.text)[0];
-  return fill(words.feed.said, { user: quoted.user, text: said });
+  return fill(words.feed.said, { user: naming(quoted.user), text: said });
 }
 
 function linesOf(text) {
@@ -111,7 +112,7 @@ const PrintedDiscussion = {
         <p>{{ facts.people }}</p>
         <p v-if="facts.part">{{ facts.part }}</p>
         <section v-for="message in messages" :key="message.seq" class="printed__message">
-          <p><b><bdi>{{ message.user }}</bdi></b> <time>{{ timeOfDay(message.at) }}</time></p>
+          <p><b><bdi>{{ naming(message.user) }}</bdi></b> <time>{{ timeOfDay(message.at) }}</time></p>
           <blockquote v-if="message.reply" dir="auto">{{ quoteOf(message.reply, messages) }}</blockquote>
           <p v-if="message.taken_back"><i>{{ words.feed.takenBack }}</i></p>
           <p v-else class="printed__text" dir="auto">{{ message.text }}</p>
@@ -124,7 +125,7 @@ const PrintedDiscussion = {
       return factsOf(this.view, this.messages);
     },
   },
-  methods: { quoteOf, timeOfDay },
+  methods: { naming, quoteOf, timeOfDay },
 };
 
 export const RoomEnding = {

@@ -5,8 +5,8 @@
 
 import { messageAt } from './discussion.js';
 import { showsWriting } from './kept.js';
-import { PersonFace, besideOthers, hueOf } from './parts.js';
-import { MINUTE, SECOND, dayOf, fill, listOf, reasonOf, timeOfDay, words } from './words.js';
+import { PersonFace, besideOthers, hueOf, nameOf, namesOf, naming } from './parts.js';
+import { MINUTE, SECOND, dayOf, fill, reasonOf, timeOfDay, words } from './words.js';
 
 // Thousands of rendered messages make a phone slow; others come on demand.
 const RENDERED = 300;
@@ -81,11 +81,11 @@ export function unfinishedMention(text) {
   return text.match(UNFINISHED)?.[1] ?? null;
 }
 
-/** Those of `names` that begin with `letters`; none when the only one stands there already. */
-export function completions(letters, names) {
+/** Those of `users` whose names begin with `letters`; none when the only one stands there already. */
+export function completions(letters, users) {
   const folded = letters.toLowerCase();
-  const fitting = names.filter((name) => name.toLowerCase().startsWith(folded));
-  return fitting.length === 1 && fitting[0].length === letters.length ? [] : fitting;
+  const fitting = users.filter((user) => nameOf(user).toLowerCase().startsWith(folded));
+  return fitting.length === 1 && nameOf(fitting[0]).length === letters.length ? [] : fitting;
 }
 
 // One message
@@ -96,7 +96,7 @@ export const QuotedMessage = {
   template: /* html */ `
     <span class="quote" :class="hue">
       <template v-if="message">
-        <b><bdi>{{ message.user }}</bdi></b> <span class="quote__text" dir="auto">{{ message.taken_back ? words.feed.takenBack : message.text }}</span>
+        <b><person-name :user="message.user"></person-name></b> <span class="quote__text" dir="auto">{{ message.taken_back ? words.feed.takenBack : message.text }}</span>
       </template>
       <span v-else class="quote__text">{{ words.feed.earlierMessage }}</span>
     </span>`,
@@ -121,7 +121,7 @@ const FeedMessage = {
         <person-face v-if="!mine && !follows" :name="message.user"></person-face>
         <div class="message__bubble" @click="onTap">
           <p class="message__user" :class="[hue, { 'visually-hidden': mine || follows }]">
-            <bdi>{{ message.user }}</bdi> <span v-if="isHost" class="message__role">{{ words.people.host }}</span>
+            <person-name :user="message.user"></person-name> <span v-if="isHost" class="message__role">{{ words.people.host }}</span>
           </p>
           <button v-if="message.reply" class="message__quote" @click="$emit('jump')">
             <span class="visually-hidden">{{ words.feed.inReplyTo }}</span>
@@ -187,7 +187,7 @@ const FeedMessage = {
     parts() {
       return partsOf(this.message.text, this.names).map((part) => ({
         ...part,
-        isMe: part.kind === 'mention' && part.words.toLowerCase() === `@${this.user.toLowerCase()}`,
+        isMe: part.kind === 'mention' && part.words.toLowerCase() === `@${nameOf(this.user).toLowerCase()}`,
         shown: part.kind === 'link' ? shortened(part.words) : part.words.slice(1, -1),
       }));
     },
@@ -321,12 +321,13 @@ export const RoomFeed = {
     },
     /** Whom a mention can mean. The same list as before if it says the same, else every message would render again. */
     names(_, before) {
-      const names = [...new Set([this.discussion.user, ...this.people, ...this.messages.map(({ user }) => user)])].sort();
+      const users = new Set([this.discussion.user, ...this.people, ...this.messages.map(({ user }) => user)]);
+      const names = Array.from(users, nameOf).sort();
       return String(names) === String(before) ? before : names;
     },
     writing() {
-      const names = this.discussion.writers.slice(0, WRITERS_SHOWN);
-      return names.length && showsWriting() ? fill(words.feed.writing, { names: listOf(names), count: names.length }) : '';
+      const users = this.discussion.writers.slice(0, WRITERS_SHOWN);
+      return users.length && showsWriting() ? fill(words.feed.writing, { names: namesOf(users), count: users.length }) : '';
     },
   },
 
@@ -514,7 +515,7 @@ export const RoomFeed = {
     },
 
     sentenceOf({ user, text }) {
-      return fill(words.feed.said, { user, text });
+      return fill(words.feed.said, { user: naming(user), text });
     },
   },
 };

@@ -9,7 +9,7 @@ import { ask, command } from './connection.js';
 import { messageAt } from './discussion.js';
 import { QuotedMessage, completions, unfinishedMention } from './feed.js';
 import { draftName, keep, kept, pitchDraftName, showsWriting } from './kept.js';
-import { PersonFace, canGetMore, isClosingRound, isInComposition, seated } from './parts.js';
+import { PersonFace, canGetMore, isClosingRound, isInComposition, nameOf, seated } from './parts.js';
 import { MINUTE, SECOND, fill, limits, placeInWords, reasonOf, words } from './words.js';
 
 const WARNINGS = [1, 5]; // minutes before the end
@@ -306,8 +306,8 @@ export const MessageForm = {
         </button>
       </div>
       <ul v-if="offered.length" id="offered" class="composer__offered" role="listbox" :aria-label="words.writing.mention">
-        <li v-for="(name, index) in offered" :id="'offered-' + index" :key="name" role="option"
-          :aria-selected="index === active" @pointerdown.prevent @click="take(name)"><person-face :name="name"></person-face><bdi>{{ name }}</bdi></li>
+        <li v-for="(user, index) in offered" :id="'offered-' + index" :key="user" role="option"
+          :aria-selected="index === active" @pointerdown.prevent @click="take(user)"><person-face :name="user"></person-face><person-name :user="user"></person-name></li>
       </ul>
       <textarea v-grow ref="writing" :value="draft" :aria-label="words.writing.message" aria-describedby="count"
         aria-autocomplete="list" :aria-controls="offered.length ? 'offered' : null"
@@ -436,7 +436,8 @@ export const MessageForm = {
       this.active = -1;
     },
 
-    async take(name) {
+    async take(user) {
+      const name = nameOf(user);
       const { writing } = this.$refs;
       const end = writing.selectionStart;
       const start = end - this.mention.length;

@@ -4,8 +4,8 @@ import { command } from './connection.js';
 import { keep, kept, topicDraftName } from './kept.js';
 import { PageChoices } from './noticing.js';
 import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog } from './parts.js';
-import { hueOf, isClosingRound, isInComposition, isJustOpened, seated, sign } from './parts.js';
-import { countInWords, fill, limits, listOf, placeInWords, reasonOf, timeOfDay, words } from './words.js';
+import { hueOf, isClosingRound, isInComposition, isJustOpened, namesOf, seated, sign } from './parts.js';
+import { countInWords, fill, limits, placeInWords, reasonOf, timeOfDay, words } from './words.js';
 
 // How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
 const USUAL_MINUTES = limits.roomMinutes;
@@ -29,7 +29,7 @@ export const LobbyCard = {
           @click.exact.prevent="$emit('open')">{{ card.topic }}</a>
       </h2>
       <p v-if="card.last" class="card__last" dir="auto">
-        <b :class="authorHue"><bdi>{{ card.last.user }}</bdi></b> {{ card.last.text }}
+        <b :class="authorHue"><person-name :user="card.last.user"></person-name></b> {{ card.last.text }}
       </p>
       <p v-else class="card__last card__last--none">{{ nothingSaid }}</p>
       <div class="card__foot">
@@ -65,7 +65,7 @@ export const LobbyCard = {
       return hueOf(this.card.last.user, this.people);
     },
     speakers() {
-      return listOf(this.card.speakers);
+      return namesOf(this.card.speakers);
     },
     isNew() {
       return !this.card.last && isJustOpened(this.card, this.now);

@@ -5,7 +5,8 @@
  */
 
 import { linkTo, listensUnnamed, remember, remembered, showsWriting } from './kept.js';
-import { fill, language, listOf, words } from './words.js';
+import { namesOf } from './parts.js';
+import { fill, language, words } from './words.js';
 
 // The end of a room is no reason to make a noise; somebody who waits is.
 const RINGING = ['request', 'approved', 'mentioned'];
@@ -42,7 +43,7 @@ export function showUnseen(count) {
 
 /**
  * Makes the host notice the requests of a queue that were made after `since` (older ones were there when the page
- * came), each once, however often the queue is told. Gives the names.
+ * came), each once, however often the queue is told. Gives who asks.
  */
 export function noticeRequests({ room, topic, waiting, since }) {
   const nameOf = ({ user, at }) => `${room} ${user} ${at}`;
@@ -50,8 +51,8 @@ export function noticeRequests({ room, topic, waiting, since }) {
   fresh.forEach((request) => noticedRequests.add(nameOf(request)));
   if (fresh.length) {
     // All who wait: a newer notification takes the place of the older one.
-    const names = waiting.map(({ user }) => user);
-    notice('request', { room, topic, names: listOf(names), count: names.length, id: fresh.at(-1).at });
+    const users = waiting.map(({ user }) => user);
+    notice('request', { room, topic, names: namesOf(users), count: users.length, id: fresh.at(-1).at });
   }
   return fresh.map(({ user }) => user);
 }

@@ -1,6 +1,6 @@
-/** The small parts that stand in several places: faces, the candle that is a room's clock, and sheets. */
+/** The small parts that stand in several places: names and faces, the candle that is a room's clock, and sheets. */
 
-import { MINUTE, fill, limits, timeLeft, words } from './words.js';
+import { MINUTE, fill, limits, listOf, timeLeft, words } from './words.js';
 
 const HUES = 9; // as many as can speak in a room
 // Long enough for eight people to say a last word each, one after the other.
@@ -10,6 +10,38 @@ const JUST_OPENED_MS = MINUTE;
 
 /** Who may speak in a room, as its card or its view says: the host, then the speakers. */
 export const seated = ({ host, speakers }) => [host, ...speakers];
+
+// Names. A friend's stands for the friend; a guest has an id, and a name that anybody could have chosen.
+
+let known = {}; // what guests are called, by their ids
+
+/** Lets what shows a name follow when it is learned later. `reactive` is Vue's. */
+export function watchNames(reactive) {
+  known = reactive(known);
+}
+
+/** Learns the names of the guests that a payload, or a card in it, speaks of. */
+export function noteGuests(payload) {
+  for (const { guests } of [payload, ...(payload.rooms ?? [])]) Object.assign(known, guests);
+}
+
+export const isGuest = (user) => user.startsWith('~');
+
+/** What somebody is called. Where it stands, it stands with the word "guest": in `PersonName`, or as `naming` says. */
+export const nameOf = (user) => (isGuest(user) ? (known[user] ?? words.people.noName) : user);
+
+/** "asha", and "Maya (guest)", for sentences. */
+export const naming = (user) => (isGuest(user) ? fill(words.people.guestNamed, { user: nameOf(user) }) : user);
+
+/** "asha, bilal and Maya (guest)". */
+export const namesOf = (users) => listOf(users.map(naming));
+
+export const PersonName = {
+  name: 'PersonName',
+  template: /* html */ `<bdi>{{ nameOf(user) }}</bdi><template v-if="isGuest(user)"> <small class="guest">{{ words.people.guest }}</small></template>`,
+  props: { user: String },
+  methods: { isGuest, nameOf },
+};
 
 // Faces
 
@@ -55,7 +87,7 @@ export const PersonFace = {
       return hueOf(this.name, this.neighbours());
     },
     letter() {
-      return initial(this.name);
+      return initial(nameOf(this.name));
     },
   },
 };

@@ -7,8 +7,8 @@ import { ask, connect, fetchFeedback, isPassing, on, wait } from './connection.j
 import { asksInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { PageIcon, growing, seated } from './parts.js';
-import { MINUTE, SECOND, fetchAllWords, fill, limits, listOf, words } from './words.js';
+import { PageIcon, PersonName, growing, namesOf, noteGuests, seated, watchNames } from './parts.js';
+import { MINUTE, SECOND, fetchAllWords, fill, limits, words } from './words.js';
 
 const NOTICE_MS = 8000;
 const LOOK_FOR_ANSWERS_MS = 5 * MINUTE;
@@ -263,9 +263,9 @@ const Party = {
     setQueue(room, waiting) {
       this.queues[room] = waiting;
       const topic = this.topicOf(room);
-      const names = noticeRequests({ room, topic, waiting, since: lobby.now });
+      const users = noticeRequests({ room, topic, waiting, since: lobby.now });
       if (room !== this.room) {
-        if (names.length) this.tell(fill(words.noticing.asksIn, { count: names.length, names: listOf(names), topic }));
+        if (users.length) this.tell(fill(words.noticing.asksIn, { count: users.length, names: namesOf(users), topic }));
         return;
       }
       // "Chen asks to speak" is no news any more once chen has been answered.
@@ -332,7 +332,7 @@ const Party = {
       this.room = null;
     },
 
-    /** Shows `text` for a while; those about `requests` (names) only until these are answered. */
+    /** Shows `text` for a while; those about `requests` (of these users) only until these are answered. */
     tell(text, requests = []) {
       const id = Symbol(text);
       // Said again, it stands there once.
@@ -376,8 +376,10 @@ async function loadTelling() {
 }
 
 /** Starts the page with the Vue that could be loaded, and gives it. `client` is a promise of the Socket.IO client. */
-export function startParty({ createApp, defineAsyncComponent }, client, onError) {
+export function startParty({ createApp, defineAsyncComponent, reactive }, client, onError) {
   restoreRoomAfterSignIn();
+  watchNames(reactive);
+  noteGuests(lobby);
   const party = createApp(Party, { client });
   party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
   party.component('RoomEnding', defineAsyncComponent({ loader: async () => (await load('ending')).RoomEnding, onError }));
@@ -385,7 +387,7 @@ export function startParty({ createApp, defineAsyncComponent }, client, onError)
   party.component('RoomWorth', defineAsyncComponent(async () => (await loadTelling()).RoomWorth));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
-  party.component('PageIcon', PageIcon).directive('grow', growing);
+  party.component('PageIcon', PageIcon).component('PersonName', PersonName).directive('grow', growing);
   // Else Vue only prints a mistake, and nobody else hears of it. (During development it says more.)
   if (VERSION !== 'development') party.config.errorHandler = globalThis.reportError;
   return party.mount('#party');

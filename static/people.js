@@ -4,7 +4,7 @@
  */
 
 import { command } from './connection.js';
-import { PersonFace, hueOf, seated } from './parts.js';
+import { PersonFace, hueOf, isGuest, naming, seated } from './parts.js';
 import { SECOND, fill, reasonOf, words } from './words.js';
 
 // A denial is told to nobody until then: long enough to notice a slip, short enough not to keep anybody waiting.
@@ -28,17 +28,17 @@ export const RoomPeople = {
           <li v-for="person in seated" :key="person.name" class="person" :class="{ 'person--away': person.isAway }">
             <person-face :name="person.name"></person-face>
             <span class="person__name">
-              <bdi>{{ person.name }}</bdi> <span v-if="person.roles" class="person__role">{{ person.roles }}</span>
+              <person-name :user="person.name"></person-name> <span v-if="person.roles" class="person__role">{{ person.roles }}</span>
             </span>
             <template v-if="isHost && !person.isHost">
               <button class="button button--icon person__more" :aria-expanded="chosen === person.name"
-                :aria-label="fill(words.people.moreAbout, { user: person.name })" @click="choose(person.name)">
+                :aria-label="fill(words.people.moreAbout, { user: naming(person.name) })" @click="choose(person.name)">
                 <page-icon name="more"></page-icon>
               </button>
               <span v-if="chosen === person.name" class="person__actions">
-                <button class="button button--small" :aria-label="fill(words.people.makeHostUser, { user: person.name })"
+                <button v-if="!isGuest(person.name)" class="button button--small" :aria-label="fill(words.people.makeHostUser, { user: person.name })"
                   @click="order('hand_over', person.name)">{{ words.people.makeHost }}</button>
-                <button class="button button--small" :aria-label="fill(words.people.backToListeningUser, { user: person.name })"
+                <button class="button button--small" :aria-label="fill(words.people.backToListeningUser, { user: naming(person.name) })"
                   @click="order('remove', person.name)">{{ words.people.backToListening }}</button>
               </span>
             </template>
@@ -54,7 +54,7 @@ export const RoomPeople = {
           <li v-for="name in view.listening" :key="name" class="person">
             <person-face :name="name"></person-face>
             <span class="person__name">
-              <bdi>{{ name }}</bdi> <span v-if="name === user" class="person__role">{{ words.people.you }}</span>
+              <person-name :user="name"></person-name> <span v-if="name === user" class="person__role">{{ words.people.you }}</span>
             </span>
           </li>
         </ul>
@@ -97,6 +97,9 @@ export const RoomPeople = {
   },
 
   methods: {
+    isGuest,
+    naming,
+
     async order(event, user) {
       if (event === 'hand_over') await this.decideFirst();
       const answer = await command(event, { room: this.view.id, user });
@@ -127,7 +130,7 @@ export const RoomQueue = {
           :data-id="request.id">
           <p class="request__who">
             <person-face :name="request.user"></person-face>
-            <b><bdi>{{ request.user }}</bdi><span v-if="!isList" class="request__wants">{{ words.queue.wants }}</span></b>
+            <b><person-name :user="request.user"></person-name><span v-if="!isList" class="request__wants">{{ words.queue.wants }}</span></b>
           </p>
           <button v-if="!isList && requests.length > 1" class="button button--quiet request__next" :aria-label="words.queue.next" @click="step">
             {{ fill(words.queue.of, { number: at + 1, all: requests.length }) }}
@@ -137,13 +140,13 @@ export const RoomQueue = {
           <div class="request__answers">
             <template v-if="request.isDenied">
               <span>{{ words.queue.denied }}</span>
-              <button class="button" :aria-disabled="!request.mayUndo" :aria-label="fill(words.queue.undoUser, { user: request.user })"
+              <button class="button" :aria-disabled="!request.mayUndo" :aria-label="fill(words.queue.undoUser, { user: naming(request.user) })"
                 @click="undo(request, $event)">{{ words.queue.undo }}</button>
             </template>
             <template v-else>
-              <button class="button" :aria-label="fill(words.queue.notNowUser, { user: request.user })"
+              <button class="button" :aria-label="fill(words.queue.notNowUser, { user: naming(request.user) })"
                 @click="denySoon(request, $event)">{{ words.queue.notNow }}</button>
-              <button class="button button--main" :disabled="Boolean(full)" :aria-label="fill(words.queue.letInUser, { user: request.user })"
+              <button class="button button--main" :disabled="Boolean(full)" :aria-label="fill(words.queue.letInUser, { user: naming(request.user) })"
                 @click="approve(request, $event)">{{ words.queue.letIn }}</button>
             </template>
           </div>
@@ -204,6 +207,8 @@ export const RoomQueue = {
   },
 
   methods: {
+    naming,
+
     step() {
       this.at = (this.at + 1) % this.requests.length;
     },

@@ -7,7 +7,7 @@ import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from '.
 import { keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import { BurningLine, FacePile, RoomTime, SheetDialog } from './parts.js';
-import { canGetMore, closingRoundSince, hueOf, isInComposition, seated, sign } from './parts.js';
+import { canGetMore, closingRoundSince, hueOf, isInComposition, nameOf, namesOf, naming, seated, sign } from './parts.js';
 import { RoomPeople, RoomQueue } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
@@ -340,8 +340,8 @@ export const RoomPage = {
       },
     },
     queue(queue, before) {
-      const names = queue.map(({ user }) => user).filter((name) => !before.some(({ user }) => user === name));
-      if (names.length) this.tell(fill(words.room.asksToSpeak, { count: names.length, names: listOf(names) }), names);
+      const users = queue.map(({ user }) => user).filter((asking) => !before.some(({ user }) => user === asking));
+      if (users.length) this.tell(fill(words.room.asksToSpeak, { count: users.length, names: namesOf(users) }), users);
     },
   },
 
@@ -391,7 +391,7 @@ export const RoomPage = {
     onNews(messages) {
       this.$emit('news', messages.length);
       for (const { seq, user, text } of messages) {
-        if (mentions(text, this.user)) notice('mentioned', { room: this.id, topic: this.topic, user, id: seq });
+        if (mentions(text, nameOf(this.user))) notice('mentioned', { room: this.id, topic: this.topic, user: naming(user), id: seq });
       }
     },
 

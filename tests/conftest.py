@@ -25,6 +25,7 @@ from servers import ROOT, running_redis, running_server
 import app
 import users
 from party.presence import Presence
+from party.rules import GUEST
 from party.state import State
 from runtime import entrance, settings, transport
 from runtime.journal import open_journal
@@ -167,6 +168,23 @@ def browser_of(name):
     return browser
 
 
+def guest_of(room, name="Gita"):
+    """The id of a guest who comes in by that room's open door, and a Flask test client that has their cookie."""
+    mine = {
+        "user": GUEST + secrets.token_urlsafe(9),
+        "id": secrets.token_urlsafe(9),
+        "since": app.now(),
+        "number": None,
+    }
+    called = {"name": name, "skeletons": [name.casefold()] if name else []}
+    door = app.state.rooms[room].door.hash
+    app.submit("guest_in", mine["user"], room=room, door=door, sign_in=mine["id"], since=mine["since"], **called)
+    browser = app.app.test_client()
+    with browser.session_transaction() as session:
+        session["sign_in"] = mine | {"room": room}
+    return mine["user"], browser
+
+
 def browser_path():
     """The Chromium of `make test`, else one that is there. Fails loudly: a browser test is never skipped."""
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -265,6 +283,12 @@ def join(clean_party):
     for line in lines:
         if line.client.is_connected():
             line.hang_up()
+
+
+@pytest.fixture
+def come_in(join):
+    """Lets a guest into a room of the party of this process, whose door is open: `come_in(room, "Gita")`."""
+    return lambda room, name="Gita": join(*guest_of(room, name))
 
 
 REAL_SERVERS = [pytest.param(kind, marks=pytest.mark.server) for kind in ("eventlet", "threading", "two processes")]

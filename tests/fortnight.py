@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from party import state
 from party.rules import CLOSED_LIFE, is_guest
-from party.state import State
 
 SECOND, MINUTE, DAY = 1_000, 60_000, 86_400_000
 EVENINGS, WEEK = 14, 7
@@ -217,6 +217,22 @@ def stretch(seconds, inside, story, chance, fresh):
         "wait": {"median": wait, "slowest": wait * chance.randint(2, 5)}, "failed": len(errors), "errors": errors,
         "reconnections": int(chance.random() < 0.1),
     }  # fmt: skip
+
+
+class State(state.State):
+    """In which the guests of the plan do as friends do: sign in, and go from room to room."""
+
+    def foresee(self, command):
+        return super().foresee(as_a_friends(command))
+
+    def apply(self, command):
+        return super().apply(as_a_friends(command))
+
+
+def as_a_friends(command):
+    return {
+        name: value.replace("~", "_") if name in ("user", "who") and value else value for name, value in command.items()
+    }
 
 
 # --- What the log would hold ------------------------------------------------------------------------------------------

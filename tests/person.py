@@ -16,7 +16,8 @@ PATIENCE = 10  # seconds that a test waits for what must come, also on a busy ma
 
 # Every field that an event needs beside `room` and `key`: what an event does not know, it ignores.
 FIELDS = {"topic": "Coffee", "text": "Hi", "user": "bilal", "before": 1, "seq": 1, "mood": "agree", "liked": True}
-FIELDS |= {"about": "room", "choice": "yes", "coming": True}  # `at` is for `move` alone: with it, `host` plans a room
+# `at` is for `move` alone: with it, `host` plans a room.
+FIELDS |= {"about": "room", "choice": "yes", "open": "ask", "coming": True}
 
 
 class Person:
@@ -75,6 +76,12 @@ class Person:
 
     def hand_over(self, room, user, **more):
         return self.ask("hand_over", {"room": room, "user": user, **more})
+
+    def door(self, room, open="ask", **more):
+        return self.ask("door", {"room": room, "open": open, **more})
+
+    def put_out(self, room, user, **more):
+        return self.ask("put_out", {"room": room, "user": user, **more})
 
     def message(self, room, text="Hello", key=None, **more):
         return self.ask("message", {"room": room, "text": text, "key": key or self.new_key(), **more})

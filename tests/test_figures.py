@@ -198,6 +198,7 @@ def instance(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "INSTANCE", tmp_path)
     monkeypatch.setattr(follow, "READ_AT_ONCE", 40)
     monkeypatch.setattr(follow, "now", lambda: AT)
+    monkeypatch.setattr(follow, "State", fortnight.State)
     return tmp_path
 
 
@@ -397,7 +398,7 @@ def test_what_is_refused_or_done_by_the_party_is_no_use_of_a_feature(past):
 
 def test_every_kind_of_command_counts_as_what_it_is():
     """A new kind is a feature, or it is named here."""
-    others = {"sign_in", "opened", "measured", "open"}  # rows of their own
+    others = {"sign_in", "guest_in", "opened", "measured", "open"}  # rows of their own
     nobodys = {"end", "forget", "sign_out", "renumber", "answer", "goals", "spent"}  # the party's, and the owner's
     assert {*reckoning.FEATURES, *others, *nobodys} == KINDS
 

@@ -12,7 +12,7 @@ from runtime import transport
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at", "last"}
 VIEW = {
     "id", "topic", "host", "speakers", "seats", "away", "watching", "listening", "waiting", "more_time", "pulse",
-    "opened_at", "closes_at", "seq", "closed", "closed_at", "gone_at", "continued_in",
+    "opened_at", "closes_at", "seq", "closed", "closed_at", "gone_at", "continued_in", "door", "guests",
 }  # fmt: skip
 MESSAGE = {"room", "seq", "user", "text", "at", "key"}
 
@@ -23,7 +23,8 @@ FIELDS = {
     "lobby": {"now", "rooms", "plans", "gone"},
     "room": VIEW,
     "message": MESSAGE,
-    "waiting": {"room", "waiting"},
+    "waiting": {"room", "waiting", "guests"},
+    "door": {"room", "open", "whole", "door"},
     "place": {"room", "place"},
     "approved": {"room", "pitch"},
     "denied": {"room"},
@@ -36,8 +37,8 @@ FIELDS = {
 }
 INSIDE = {"lobby", "room", "message", "taken_back", "likes", "writing", "closed"}
 MAY_HEAR = {
-    "asha": INSIDE | {"waiting"},  # the host, who hands over before the end
-    "bilal": INSIDE | {"place", "approved", "waiting"},  # asks, is let in, speaks, becomes the host
+    "asha": INSIDE | {"waiting", "door"},  # the host, who hands over before the end
+    "bilal": INSIDE | {"place", "approved", "waiting", "door"},  # asks, is let in, speaks, becomes the host
     "chen": INSIDE | {"place", "denied", "liked"},  # asks, is denied, likes
     "dana": {"lobby", "room", "message", "place"},  # watches, leaves early, and asks from outside
     "emeka": {"lobby", "place"},  # asks from outside

@@ -343,21 +343,25 @@ def test_a_plan_outlives_a_log_that_is_cut_many_times(asha, bilal, chen, clock, 
     """Two weeks, which is four hundred hours, of a log that keeps sixteen. At each time a start would give the same."""
     room = asha.plan("In two weeks", at=clock.at + 14 * DAY, minutes=25)
     other = bilal.plan("Unlisted", at=clock.at + 13 * DAY, listed=False)
-    ask = {"through": None}
     for hour in range(14 * 24 - 25):
         passes_by_the_hour(clean_party, clock, 1)
         assert all(command["at"] >= clock.at - 17 * HOUR for _, command in clean_party.journal.replay())
         if hour % 31 == 0:  # whatever the sayings' rhythm is, it falls before, on and behind them
             clean_party.submit("coming", "chen", room=room, coming=hour % 2 == 0)
             clean_party.submit("coming", "dana", room=other, coming=True)
+            door = {"open": "ask", "whole": False, "renew": True, "out": False, "doors": True}
+            clean_party.submit("door", "asha", room=room, id=f"door {hour}", hash=f"hash {hour}", **door)
             clean_party.submit("move", "asha", room=room, opens_at=clean_party.state.rooms[room].plan.at - MINUTE)
         fresh = State()
         for _, command in clean_party.journal.replay():
             fresh.apply(command)
         assert what_matters(fresh) == what_matters(clean_party.state)
-    del ask
     plan = clean_party.state.rooms[room].plan
     assert plan.version == 11 and list(plan.coming) == ["chen"]
+    door = clean_party.state.rooms[room].door
+    assert (door.open, door.id, door.hash) == ("ask", "door 310", "hash 310"), (
+        "the link that friends were sent leads in"
+    )
     assert clean_party.state.rooms[room].topic == "In two weeks" and not clean_party.state.rooms[other].listed
     assert logged(clean_party, "host") == [], "of which the log knows nothing more"
     started_anew(clean_party, monkeypatch)

@@ -366,7 +366,7 @@ class Evening:
 
     PEOPLE = ("asha", "bilal", "chen", "dana")
     DEEDS = [event for event in EVENTS if event not in ("host", "history", "writing")]
-    DEEDS += ["watch", "approve", "message", "message"]
+    DEEDS += ["watch", "approve", "message", "message", "guest_in", "guest_in"]
 
     def __init__(self, party, clock, seed):
         self.party, self.clock, self.dice = party, clock, random.Random(seed)
@@ -400,7 +400,10 @@ class Evening:
             self.planned_at[plan["room"]] = self.clock.at
         elif rooms := [room.id for room in self.party.state.rooms.values() if not room.is_planned]:
             newest = self.dice.choice(rooms[-2:])  # of the older ones most are closed
-            self.does(self.dice.choice(self.DEEDS), user, self.party.state.rooms[newest])
+            room = self.party.state.rooms[newest]
+            guests = [guest for guest in room.guests if rules.is_guest_of(room, guest)]
+            user = self.dice.choice(guests) if guests and self.dice.random() < 0.3 else user
+            self.does(self.dice.choice(self.DEEDS), user, room)
 
     def later(self):
         return self.clock.at + self.dice.randint(2, 30 * 60) * rules.MINUTE
@@ -417,23 +420,33 @@ class Evening:
             if user in self.party.presence.names_in(room.id):
                 self.party.presence.add(room.id, {user: -1})
             return
+        if kind == "guest_in":
+            return self.comes_in(f"~{self.count}", room)
         if kind in ("move", "call_off", "coming") and (planned := rules.planned_rooms(self.party.state)):
             room = self.dice.choice(planned)
-        if kind == "call_off" and self.clock.at < self.planned_at.get(room.id, 0) + self.party.LOG_LIFE * 1.5:
+        if kind == "call_off" and self.clock.at < self.planned_at.get(room.id, 0) + self.party.LOG_LIFE * 1.3:
             return  # some are to stand for longer than their beginning
-        if kind in ("approve", "deny", "remove", "hand_over", "move", "call_off"):
+        if kind in ("approve", "deny", "remove", "hand_over", "door", "put_out", "move", "call_off"):
             user = room.host
         if kind == "take_back":
             user = room.messages[-1]["user"] if room.messages else user
         if kind == "withdraw":
             user = next(iter(room.waiting), user)
-        people = room.waiting if kind in ("approve", "deny") else room.speakers
+        people = room.waiting if kind in ("approve", "deny") else room.guests if kind == "put_out" else room.speakers
         more = {"who": next(iter(people), "nobody"), "seq": room.last_said.get(user, 1), "reason": "host", "most": 100}
         more["opens_at"] = self.later()
         self.asks(kind, user, room=room.id, **FIELDS | more)
         self.done.add(kind)
         if kind == "watch":
             self.party.presence.add(room.id, {user: 1})
+
+    def comes_in(self, guest, room):
+        self.cookies[guest] = guest
+        name = {"name": guest, "skeletons": [guest]}
+        self.party.submit(
+            "guest_in", guest, room=room.id, door=room.door.hash, sign_in=guest, since=self.clock.at, **name
+        )
+        self.done.add("guest_in")
 
     def asks(self, kind, user, **body):
         key = f"k{self.count}" if self.dice.random() < 0.5 else None

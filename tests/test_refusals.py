@@ -4,7 +4,7 @@ import copy
 
 import pytest
 from conftest import EVENTS
-from person import FIELDS, assert_refused
+from person import FIELDS, assert_ok, assert_refused
 
 from party import rules
 from runtime import settings
@@ -12,6 +12,8 @@ from runtime.pace import TokenBuckets
 
 # Who sends, as seen from the room. An outsider has never been inside; a stranger has signed out.
 CALLERS = ["stranger", "outsider", "watcher", "waiting", "speaker", "host"]
+# Of guests, one came in by the link of this room, one by another's, and one was shown out of this one.
+GUESTS = ["guest", "guest of another room", "guest shown out"]
 STATES = ["live", "overdue", "closed", "unknown"]  # overdue: the time is up, and no sweep has come by yet
 
 # event → {caller: code of the refusal, None where it is allowed}, for a live room.
@@ -29,6 +31,8 @@ LIVE = {
     "deny": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "remove": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "hand_over": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "door": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "put_out": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "writing": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None, "host": None},
     "message": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None, "host": None},
     "take_back": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": None},
@@ -39,14 +43,20 @@ LIVE = {
     "close": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
     "feedback": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:], "conflict"),  # how was it: once it has closed
 }
+FOR_GUESTS = dict.fromkeys(("watch", "history", "leave", "request", "like"))  # of who listens, in a live room
+FOR_GUESTS |= dict.fromkeys(("withdraw", "writing", "message", "take_back"), "forbidden")
 READS = ("watch", "history", "leave")
 OF_PLANS = ("move", "call_off", "coming")
 FROM_INSIDE = ("writing", "like", "pulse", "more_time")  # of a tab, which is asked for first
 
 
 def expected(event, caller, state):
-    if caller == "stranger":
+    if caller in ("stranger", "guest shown out"):
         return "signed_out"
+    if caller == "guest of another room":
+        return expected(event, "guest", "unknown")
+    if caller == "guest":
+        return expected_of_a_guest(event, state)
     if event == "host":
         return None
     if state == "unknown":
@@ -62,8 +72,19 @@ def expected(event, caller, state):
     return "closed"
 
 
+def expected_of_a_guest(event, state):
+    """What is not for guests at all is not for them of whatever room."""
+    if event not in FOR_GUESTS and event not in FROM_INSIDE:
+        return "forbidden"
+    if state == "unknown":
+        return "not_found"
+    if event not in FOR_GUESTS:
+        return "forbidden"
+    return FOR_GUESTS[event] if state == "live" or event in READS else "closed"
+
+
 @pytest.fixture
-def cast(join, clock):
+def cast(join, come_in, clock):
     """A room with somebody in every part, everyone in it by the events alone, and a message of the speaker."""
     names = {"host": "asha", "speaker": "bilal", "waiting": "chen", "watcher": "dana", "outsider": "emeka"}
     people = {part: join(name) for part, name in names.items()} | {"stranger": join("farida")}
@@ -74,6 +95,12 @@ def cast(join, clock):
     people["host"].approve(room, "bilal")
     people["waiting"].request(room)
     people["speaker"].message(room, "Hello")
+    other = people["outsider"].host("Coffee")
+    for part, where in zip(GUESTS, (room, other, room), strict=True):
+        people["outsider" if where == other else "host"].door(where, "ask", whole=True)
+        people[part] = come_in(where, part)
+        assert_ok(people[part].watch(where))
+    people["host"].put_out(room, people["guest shown out"].name)
     stranger = people["stranger"].line
     token = stranger.browser.get("/").text.split('name="token"')[1].split('value="')[1].split('"')[0]
     assert stranger.browser.post("/sign-out", data={"token": token}).status_code == 303
@@ -85,7 +112,7 @@ def test_every_event_has_its_row():
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("caller", CALLERS + GUESTS)
 @pytest.mark.parametrize("event", LIVE)
 def test_every_cell(event, caller, state, cast, clock, clean_party):
     people, room = cast
@@ -94,7 +121,7 @@ def test_every_cell(event, caller, state, cast, clock, clean_party):
     elif state == "overdue":
         clock.passes(minutes=31)
     named = "no-such-room" if state == "unknown" else room
-    whom = "bilal" if event in ("remove", "hand_over") else "chen"
+    whom = {"remove": "bilal", "hand_over": "bilal", "put_out": people["guest"].name}.get(event, "chen")
     payload = FIELDS | {"room": named, "key": "k", "user": whom} | ({"at": clock.at} if event == "move" else {})
     before, logged = copy.deepcopy(clean_party.state.rooms), last_position(clean_party)
     ack = people[caller].ask(event, payload)
@@ -112,7 +139,7 @@ def last_position(party):
     return max((position for position, _ in party.journal.replay()), default=0)
 
 
-@pytest.mark.parametrize("event", ["approve", "deny", "remove", "hand_over"])
+@pytest.mark.parametrize("event", ["approve", "deny", "remove", "hand_over", "put_out"])
 @pytest.mark.parametrize("whom", ["dana", "asha", "nobody"])
 def test_the_host_can_act_only_on_those_it_is_about(event, whom, cast):
     people, room = cast

@@ -216,7 +216,8 @@ def test_every_style_is_linked_and_nobody_waits_for_those_of_parts_that_come_lat
     assert linked.keys() | on_form.keys() == {path.name for path in assets.STATIC.glob("*.css")} - OF_OTHER_PAGES
     assert {name for name, disabled in linked.items() if not disabled} == {"party.css", "lobby.css"}
     assert {name for name, rel in on_form.items() if rel == "stylesheet"} == {"party.css", "sign-in.css"}
-    assert linked.keys() - on_form.keys() == {"ending.css", "telling.css"}, "what the lobby and its rooms need comes while they type"
+    later = {"ending.css", "telling.css"}
+    assert linked.keys() - on_form.keys() == later, "what the lobby and its rooms need comes while they type"
 
 
 def test_what_the_lobby_needs_comes_while_somebody_signs_in(phone):

@@ -61,9 +61,9 @@ def test_who_loses_the_network_in_the_closing_round_has_all_that_its_end_takes(d
     asha.page.clock.install()
     asha.page.reload()
     asha.room.get_by_role("button", name="Ask to speak").wait_for()
-    with asha.page.expect_request_finished(lambda request: request.url.endswith("ending.js")):
-        with asha.page.expect_request_finished(lambda request: request.url.endswith("ending.css")):
-            asha.page.clock.fast_forward("28:00")
+    fetched = asha.page.expect_request_finished
+    with fetched(lambda request: request.url.endswith("ending.js")), fetched(lambda it: it.url.endswith("ending.css")):
+        asha.page.clock.fast_forward("28:00")
     asha.page.route(re.compile(r"ending\."), lambda route: route.abort())
     assert_ok(discussion.bilal.close(discussion.room))
     expect(asha.room.locator(".ending")).to_contain_text("The host closed the room.")
@@ -255,6 +255,7 @@ def test_what_is_not_whole_is_not_taken_away(discussion):
     asha.page.on("download", lambda _: taken.evaluate("taken => taken.push('download')"))
     assert_ok(discussion.bilal.close(discussion.room))
     expect(asha.room.locator(".ending")).to_contain_text("450 messages")
+    expect(asha.room.locator(".worth")).to_be_visible()  # all of the page has come
     cable.cut()
     for button in ("Take away", "Print"):
         asha.room.get_by_role("button", name=button).click()
