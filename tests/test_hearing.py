@@ -20,7 +20,7 @@ KEPT = {"id", "topic", "host", "closed_at", "gone_at"}  # a closed room that som
 
 # event → its fields; what each part may hear of a room, besides the lobby's cards.
 FIELDS = {
-    "lobby": {"now", "rooms", "gone"},
+    "lobby": {"now", "rooms", "plans", "gone"},
     "room": VIEW,
     "message": MESSAGE,
     "waiting": {"room", "waiting", "guests"},
@@ -106,7 +106,7 @@ def test_each_event_has_its_fields_and_no_other(after_the_story):
     for person in people.values():
         for n, (event, payload) in enumerate(person.line.events()):
             is_reply = event == "message" and payload["seq"] == 3
-            more = {"closed", "version"} if n == 0 else {"reply"} if is_reply else set()
+            more = {"closed", "coming", "version"} if n == 0 else {"reply"} if is_reply else set()
             assert set(payload) == FIELDS[event] | more, event
             if event == "room":
                 assert all(type(count) is int for count in payload["pulse"].values()), "a signal has no name"
