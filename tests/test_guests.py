@@ -278,6 +278,8 @@ def test_guests_are_named_wherever_they_stand(room, asha, join, come_in):
     asha.line.settle()
     named = {guest.name: "Gita"}
     assert asha.heard("waiting")[-1]["guests"] == asha.sees(room)["guests"] == named
+    guest.watch(room, unnamed=True)
+    assert asha.sees(room)["guests"] == {}, "the host alone knows who is in the queue"
     asha.approve(room, guest.name)
     bilal.line.settle()
     assert bilal.heard("lobby")[-1]["rooms"][-1]["guests"] == named
@@ -285,6 +287,7 @@ def test_guests_are_named_wherever_they_stand(room, asha, join, come_in):
     asha.put_out(room, guest.name)
     assert asha.sees(room)["guests"] == named, "what they said stays, and so who said it"
     silent = come_in(room, "Hugo")
+    silent.watch(room)
     assert silent.name in asha.sees(room)["guests"]
     asha.put_out(room, silent.name)
     assert asha.sees(room)["guests"] == named
@@ -618,6 +621,7 @@ def test_a_door_can_show_out_all_who_came_in_by_it(room, asha, join, come_in, cl
     assert (asha.sees(room)["listening"], asha.sees(room)["guests"]) == (["bilal"], {})
     asha.door(room, "ask")
     late = come_in(room, "Ines")
+    late.watch(room)
     asha.door(room, "ask", renew=True)
     assert late.name in asha.sees(room)["guests"], "another link alone shows nobody out"
 
