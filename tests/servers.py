@@ -33,6 +33,15 @@ def password_of(name):
     return users.password(SECRET, name, users.PEOPLE.get(name, 1))
 
 
+def share_files(instance):
+    """Put the page's files into that folder as well, as the first start of a version does: compressing them would take
+    longer than the rest of a start."""
+    served = Path(os.environ["TESTS_INSTANCE"], "served")
+    if served.exists() and not Path(instance, "served").exists():
+        Path(instance).mkdir(mode=0o700, exist_ok=True)
+        shutil.copytree(served, Path(instance, "served"), copy_function=os.link)
+
+
 def free_ports(count):
     """The first of `count` free ports in a row. They are below those that the system gives to outgoing connections, and
     of tests in several processes each has ports of its own: else others could take the port of a server that is being
@@ -93,6 +102,8 @@ class Server(Victim):
             **FOR_EVERY_SERVER,
         }
         need("server", "page")
+        if "PARTY_INSTANCE" in settings:
+            share_files(settings["PARTY_INSTANCE"])
         # Not a pipe, which would stop the server when nobody reads it.
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
