@@ -381,6 +381,21 @@ def test_who_listens_at_a_door_that_says_so_does_not_ask(room, asha, come_in):
     assert_ok(guest.request(room))
 
 
+def test_who_was_let_in_speaks_answers_takes_back_and_finds_well_said_and_no_more(room, asha, come_in, clock):
+    guest = come_in(room, "Gita")
+    seat_guest(asha, guest, room)
+    asha.message(room, "Milk first?")
+    assert_ok(guest.writing(room))
+    assert assert_ok(guest.message(room, "Milk last", reply=1))["message"]["user"] == guest.name
+    assert_ok(guest.message(room, "A slip"))
+    assert_ok(guest.take_back(room, 3))
+    assert_ok(guest.like(room, 1))
+    assert_refused(guest.message(room, "Now", reply=9), "not_found")
+    for event in ("pulse", "more_time", "extend", "close", "door", "put_out", "hand_over", "approve", "deny", "remove"):
+        assert_refused(guest.ask(event, FIELDS | {"room": room, "user": guest.name}), "forbidden")
+    assert asha.sees(room)["more_time"] == 0
+
+
 def test_a_door_that_closes_behind_guests_leaves_them_what_they_had(room, asha, come_in, clean_party):
     guest = come_in(room)
     asha.message(room, "Hello")
