@@ -21,7 +21,7 @@ os.environ["TESTS_INSTANCE"] = os.environ.get("TESTS_INSTANCE") or (instance := 
 os.environ["PARTY_INSTANCE"] = os.environ["TESTS_INSTANCE"]
 
 import redis
-from person import Person, SocketLine, sign_in_over_http
+from person import Person, SocketLine, assert_ok, come_in_over_http, sign_in_over_http
 
 import users
 
@@ -122,6 +122,11 @@ class Server(Victim):
     def person(self, name, cookies=None):
         """Signs in and connects."""
         return Person(name, SocketLine(self.address, cookies or self.cookies_of(name)))
+
+    def guest(self, link, name="Gita", **how):
+        """Somebody who comes in by that link, and connects."""
+        answer, cookies = come_in_over_http(self.address, link, name, **how)
+        return self.person(assert_ok(answer)["user"], cookies)
 
     def cookies_of(self, name):
         return sign_in_over_http(self.address, name, password_of(name))
