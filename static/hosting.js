@@ -76,12 +76,15 @@ const WhenFields = {
       if (this.chosen < this.now + limits.plannedFrom) return words.hosting.tooSoon;
       return this.chosen > this.now + limits.plannedUntil ? words.hosting.tooFar : '';
     },
+    possible() {
+      return this.refusal ? null : this.chosen;
+    },
   },
 
   watch: {
-    chosen: {
-      handler() {
-        this.$emit('update:at', this.refusal ? null : this.chosen);
+    possible: {
+      handler(at) {
+        this.$emit('update:at', at);
       },
       immediate: true,
     },
@@ -172,7 +175,7 @@ const HostSheet = {
               <input v-model="minutes" class="visually-hidden" type="radio" name="minutes" :value="choice">{{ choice }}
             </label>
           </fieldset>
-          <button v-if="!continued && limits.plannedUntil" type="button" class="button button--quiet" :aria-expanded="String(isLater)"
+          <button v-if="!continued" type="button" class="button button--quiet" :aria-expanded="String(isLater)"
             @click="isLater = !isLater">
             <page-icon v-if="!isLater" name="calendar"></page-icon>{{ isLater ? words.hosting.now : words.hosting.later }}
           </button>

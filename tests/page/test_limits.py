@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timedelta
 
 from conftest import browser_of
 from playwright.sync_api import expect
@@ -23,6 +24,8 @@ OTHERS = {
     "takeBackWithin": 0,
     "moods": ["say_more"],
     "pulseEvery": 1_000,
+    "plannedFrom": 2 * 60_000,
+    "plannedUntil": 60 * 60_000,
     "doors": False,
 }
 
@@ -46,6 +49,12 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         expect(asha.sheet.get_by_text("7 of 7")).to_be_visible()
         expect(asha.sheet.locator("fieldset label")).to_have_text(["10", "45"])
         expect(asha.sheet.get_by_role("radio", name="45")).to_be_checked()
+        asha.sheet.get_by_role("button", name="Later…").click()
+        in_minutes(asha, 1)
+        expect(asha.sheet.get_by_text("That is over already.")).to_be_visible()
+        in_minutes(asha, 62)
+        expect(asha.sheet.get_by_text("At most two weeks ahead.")).to_be_visible()
+        asha.sheet.get_by_role("button", name="Now").click()
         asha.sheet.get_by_role("button", name="Open the room").click()
         expect(asha.open_menu().get_by_role("button", name="Ten more minutes")).to_be_disabled()
         asha.page.keyboard.press("Escape")
@@ -80,6 +89,12 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         expect(closed).to_contain_text("Readable until")
         ended, gone = (60 * int(hour) + int(minute) for hour, minute in re.findall(r"(\d+):(\d+)", closed.inner_text()))
         assert (gone - ended) % (24 * 60) == 1
+
+
+def in_minutes(visitor, minutes):
+    at = datetime.now() + timedelta(minutes=minutes)
+    visitor.sheet.get_by_label("Day").fill(f"{at:%Y-%m-%d}")
+    visitor.sheet.get_by_label("Time").fill(f"{at:%H:%M}")
 
 
 CONSTANT = re.compile(r"^const (\w+) = ([\d_.]+)(?: \* (SECOND|MINUTE))?;", re.MULTILINE)
