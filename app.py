@@ -524,9 +524,16 @@ def tabs_each(user):
     return GUEST_TABS_EACH if rules.is_guest(user) else TABS_EACH
 
 
+def look_in(room_id, door):
+    """What somebody sees who has the link of that room; `door` is the hash of its token. Refuses any other link."""
+    catch_up()
+    with lock:
+        return views.entrance(rules.room_behind(state, room_id, door, now()), presence.names_in(room_id), now())
+
+
 services.offer(app, visitor, submit)
 measuring.offer(app, visitor, submit, keep_pace)
-entrance.offer(app, users, visitor, log_sign_in, submit)
+entrance.offer(app, users, visitor, log_sign_in, submit, look_in)
 
 
 @app.get("/")
@@ -537,8 +544,9 @@ def index():
         measuring.note_arrival()
         return redirect("sign-in")
     with lock:
-        lobby = lobby_of(who[0])
-    return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby)
+        lobby, room = lobby_of(who[0]), state.rooms.get(session["sign_in"].get("room"))
+    more = {"guest": room.guests[who[0]], "room": room.id} if room else {}
+    return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby, **more)
 
 
 def refusal_of_visitor(environ):

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from party.reading import MAX_NAME, SOURCE
 from party.rules import GUEST, is_guest
-from runtime import settings
+from runtime import names, settings
 from runtime.drafts import draft_of
 from runtime.obstacles import obstacle
 
@@ -57,6 +57,17 @@ def number_of(name):
 def owner():
     """The name of the first of the people, None where there are none. An extra is never the owner."""
     return _owner
+
+
+_skeletons = None, frozenset()  # of whom, and what they are
+
+
+def skeletons():
+    """What names share that look like somebody's. Made for the first guest, and anew when the people are others."""
+    global _skeletons
+    if _skeletons[0] is not NUMBERS:
+        _skeletons = NUMBERS, names.skeletons_of_all(NUMBERS)
+    return _skeletons[1]
 
 
 def take_up():

@@ -94,6 +94,17 @@ def door(room: Room, token: str | None) -> View:
     return {"room": room.id, "open": room.door.open, "whole": room.door.whole, "door": token}
 
 
+def entrance(room: Room, here: Set[str], at: int) -> View:
+    """The room as somebody may see it who has its link and is not inside yet. What was said there, only where the host
+    lets guests read it."""
+    view = outline(room, here)
+    named = list(room.speakers)
+    if room.door.whole and (last := last_words(room)):
+        view["last"] = last
+        named.append(last["user"])
+    return view | {"guests": guests(room, named), "now": at}
+
+
 def moods(room: Room, at: int) -> dict[str, int]:
     """How many gave each signal within the last minute, and nobody's name."""
     counts = Counter(signal[0] for signal in room.pulse.values() if not is_over(signal, at))

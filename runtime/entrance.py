@@ -1,4 +1,4 @@
-"""The ways in: a name and its password, and out again; the token of a door.
+"""The ways in: a name and its password, and out again; for guests, the link of a room.
 
 Who the people are stands a floor above: it is handed in, as is all that the party alone can say.
 """
@@ -6,36 +6,44 @@ Who the people are stands a floor above: it is handed in, as is all that the par
 import base64
 import hashlib
 import hmac
+import ipaddress
 import logging
+import math
 import secrets
+from functools import wraps
 
 from flask import redirect, render_template, request, session
 
-from party.reading import MAX_NAME
-from party.rules import MINUTE
-from runtime import measuring, records, settings, web
+from party import reading
+from party.rules import GUEST, MINUTE, Refused, is_guest
+from runtime import measuring, names, records, settings, web, words
 from runtime.clock import now
 from runtime.journal import Unavailable
-from runtime.pace import WrongTries
+from runtime.pace import TriesInMemory, WrongTries
 
 log = logging.getLogger("party")
 
 WRONG_TRIES, WRONG_TRIES_WITHIN = 10, 3 * MINUTE
+ENTRIES, ENTRIES_WITHIN = 10, MINUTE  # of guests from one address: in a household a few share it
+NETWORK = 64  # bits of an IPv6 address: what stands behind them is one household's to change
 TOKEN_BYTES = 16  # of a door: nobody guesses 128 bits
 
 wrong_tries = WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
+entries = TriesInMemory(ENTRIES, ENTRIES_WITHIN)  # by address: of guests, nowhere else is one kept
 
 
-def offer(app, people, visitor, log_sign_in, submit):
-    """Let people sign in to `app` and out of it. `people` knows their names, numbers and passwords, `visitor()` is who
-    asks, and `log_sign_in(mine)` enters what their cookie will say."""
+def offer(app, people, visitor, log_sign_in, submit, look_in):
+    """Let people sign in to `app` and out of it, and guests come in. `people` knows their names, numbers and passwords,
+    `visitor()` is who asks, `log_sign_in(mine)` enters what their cookie will say, and `look_in(room, hash)` is what
+    somebody sees who has the link of that hash."""
 
     @app.get("/sign-in")
     def sign_in_page():
-        if visitor():
+        """The form; for who has the link of a room, that is made of it in the page."""
+        if (who := visitor()) and not is_guest(who[0]):
             return redirect("./")
         measuring.note_arrival()
-        return sign_in_form()
+        return sign_in_form(None if who or not was_guest() else NO_GUEST_ANY_MORE)
 
     @app.post("/sign-in")
     def sign_in():
@@ -58,6 +66,34 @@ def offer(app, people, visitor, log_sign_in, submit):
         remember(mine)
         return redirect("./", 303)
 
+    @app.post("/entrance")
+    @answers_with_an_object
+    def entrance():
+        """What stands behind a link."""
+        return look_in(*link())
+
+    @app.post("/guest")
+    @answers_with_an_object
+    def guest():
+        """Come in by a link: whoever is known here already as who they are, anybody else as a new guest."""
+        room, door = link()
+        who = visitor()
+        if who and not (is_guest(who[0]) and session["sign_in"]["room"] != room):
+            return {"room": room, "user": who[0]}
+        look_in(room, door)  # who has no link learns nothing of names
+        unnamed = request.form.get("unnamed") == "yes"
+        name, skeletons = (None, []) if unnamed else names.guest_name(request.form)
+        keep_entries_few()
+        if not people.skeletons().isdisjoint(skeletons):
+            raise Refused("conflict", "Somebody here is called like that. Please take another name.")
+        mine = {"user": GUEST + secrets.token_urlsafe(9), "id": secrets.token_urlsafe(9), "since": now()}
+        coming_in = {"door": door, "sign_in": mine["id"], "since": mine["since"], "name": name, "skeletons": skeletons}
+        submit("guest_in", mine["user"], room=room, **coming_in, **measuring.arrival())
+        if who:  # of another room, whose cookie goes: nobody can be that guest again
+            submit("sign_out", who[0], sign_in=who[1])
+        remember(mine | {"number": None, "room": room})
+        return {"room": room, "user": mine["user"]}
+
     @app.post("/sign-out")
     def sign_out():
         """Sign out: this browser, all its tabs."""
@@ -77,7 +113,7 @@ def offer(app, people, visitor, log_sign_in, submit):
 
 def sign_in_form(error=None, status=200, headers=None, id=None):
     """The form, which works without JavaScript as well."""
-    name = request.form.get("name", "")[:MAX_NAME]
+    name = request.form.get("name", "")[: reading.MAX_NAME]
     return render_template("sign_in.html", name=name, error=error, id=id), status, headers or {}
 
 
@@ -86,6 +122,58 @@ def remember(mine):
     session.clear()
     session.permanent = True
     session["sign_in"] = mine
+
+
+# --- Guests -----------------------------------------------------------------------------------------------------------
+
+NO_GUEST_ANY_MORE = "You are no guest there any more. With a link of a room you can come in again."
+
+
+def was_guest():
+    """Whether the cookie is a guest's."""
+    return is_guest(session.get("sign_in", {}).get("user"))
+
+
+def answers_with_an_object(page):
+    """Make it answer to our own pages as an event is acknowledged, with sentences in the visitor's language."""
+
+    @wraps(page)
+    def answering():
+        try:
+            web.ensure_our_form()
+            return {"ok": True, **page()}
+        except Refused as refusal:
+            ack = refusal.ack
+        except Unavailable as error:
+            ack = Refused("unavailable", web.NOT_KEPT, id=records.not_kept(log, error)).ack
+        headers = {"Retry-After": str(ack["retry_after"])} if "retry_after" in ack else {}
+        return ack | {"error": words.refusal(ack)}, web.STATUS_OF_CODE.get(ack["code"], 409), headers
+
+    return answering
+
+
+def link():
+    """(id of the room, hash of the token) of the link in the form. Where there are no doors it is that of none."""
+    token = request.form.get("door", "")
+    return reading.room(request.form), hash_of(token) if settings.DOORS else ""
+
+
+def keep_entries_few():
+    """Refuse an address from which too many have come in lately."""
+    wait = entries.ask(now(), [household(request.remote_addr)], notes=True)
+    if wait > 0:
+        sentence = "Too many are coming in from where you are. Please wait a minute."
+        raise Refused("slow_down", sentence, retry_after=math.ceil(wait / 1000))
+
+
+def household(address):
+    """What an address counts as: of IPv6 the network, since each of a household's machines has as many as it likes."""
+    try:
+        given = ipaddress.ip_address(address or "")
+    except ValueError:  # of a proxy that was told to be believed, and says none
+        return address or ""
+    given = getattr(given, "ipv4_mapped", None) or given
+    return str(given if given.version == 4 else ipaddress.ip_network((given, NETWORK), strict=False))
 
 
 # --- The token of a door ----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from runtime import assets, records, settings, words
 log = logging.getLogger("party.web")
 
 TOKEN_BYTES = 18
-STATUS_OF_CODE = {"bad_input": 400, "signed_out": 401, "slow_down": 429, "unavailable": 503}
+STATUS_OF_CODE = {"bad_input": 400, "signed_out": 401, "not_found": 404, "slow_down": 429, "unavailable": 503}
 MAX_FORM_BYTES = 16_000
 TOO_OLD = "That form was too old. Please try again."
 NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
@@ -45,6 +45,7 @@ HEADERS = [
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
+    ("X-Robots-Tag", "noindex, nofollow"),  # what friends talk about is in no search engine
 ]
 # Of pages: the best first, and well enough without keeping anybody waiting. Browsers take `br` by https, and from this
 # machine.

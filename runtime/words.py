@@ -27,11 +27,21 @@ def fill(sentence, **values):
     return form.format(**values)
 
 
-def in_the_visitors_language():
-    """What every template is given: the words, how to fill one, their language, and which way it runs."""
+def visitors_language():
     if settings.DEV:
         IN.update(read_words())
-    language = request.accept_languages.best_match(IN, "en")
+    return request.accept_languages.best_match(IN, "en")
+
+
+def refusal(ack):
+    """The sentence of this refusal in the visitor's language, as static/words.js finds it."""
+    known = IN[visitors_language()]["refusals"]
+    return known.get(ack["error"]) or known.get(ack["code"], ack["error"])
+
+
+def in_the_visitors_language():
+    """What every template is given: the words, how to fill one, their language, and which way it runs."""
+    language = visitors_language()
     words = IN[language]
     return {
         "language": language,

@@ -29,7 +29,7 @@ from party.rules import GUEST
 from party.state import State
 from runtime import entrance, settings, transport
 from runtime.journal import open_journal
-from runtime.pace import WrongTries
+from runtime.pace import TriesInMemory, WrongTries
 
 app.begin()
 # What a page can send, in the order of the contract.
@@ -129,6 +129,7 @@ def clean_party(monkeypatch):
     }
     tries = WrongTries("memory:", entrance.WRONG_TRIES, entrance.WRONG_TRIES_WITHIN)
     monkeypatch.setattr(entrance, "wrong_tries", tries)
+    monkeypatch.setattr(entrance, "entries", TriesInMemory(entrance.ENTRIES, entrance.ENTRIES_WITHIN))
     for name, thing in new.items():
         monkeypatch.setattr(app, name, thing)
     app.socketio.server.manager.rooms.clear()

@@ -51,7 +51,8 @@ def test_a_translation_says_everything_with_the_same_values(language):
 
 def refusals_of_the_server():
     """The codes and the sentences with which the server refuses; of a sentence with a value in it the code alone."""
-    paths = [ROOT / name for name in ("app.py", "services/insights.py", "runtime/web.py", "runtime/entrance.py")]
+    names = ("app.py", "services/insights.py", "runtime/entrance.py", "runtime/names.py", "runtime/web.py")
+    paths = [ROOT / name for name in names]
     paths += sorted((ROOT / "party").glob("*.py"))
     modules = [ast.parse(path.read_text()) for path in paths]
     nodes = [node for module in modules for node in ast.walk(module)]
