@@ -86,10 +86,8 @@ function showRoom() {
   document.title = `${topic} – ${words.party.name}`;
   part.page.className = `door ${hueOf(host)}`;
   part.topic.textContent = topic;
-  part.host.textContent = host;
   part.faces.replaceChildren(...people.slice(0, FACES).map((user) => face(user, people)), ...moreThan(people));
-  part.listening.textContent = room.watching ? fill(words.card.listening, { count: room.watching }) : '';
-  part.last.replaceChildren(...(last ? [nameIn(last.user, people), ` ${last.text}`] : []));
+  part.last.replaceChildren(...(last ? [lastWords(last, people)] : []));
   part.question.textContent = room.door === 'watch' ? words.entrance.nameOrNone : words.entrance.name;
   part.said.textContent = isPlanned() ? opensIn() : '';
   part.form.hidden = isPlanned();
@@ -112,11 +110,12 @@ function moreThan(people) {
   return [element];
 }
 
-function nameIn(user, people) {
-  const element = document.createElement('b');
-  element.className = hueOf(user, people);
-  element.append(bdi(naming(user)));
-  return element;
+function lastWords({ user, text }, people) {
+  const [words, author] = ['span', 'b'].map((name) => document.createElement(name));
+  words.className = hueOf(user, people);
+  author.append(bdi(naming(user)));
+  words.append(author, ` ${text}`);
+  return words;
 }
 
 function bdi(text) {
@@ -127,14 +126,19 @@ function bdi(text) {
 
 const opensIn = () => `${fill(words.entrance.opens, { day: dayOf(room.opens_at), time: timeOfDay(room.opens_at) })} ${words.entrance.byItself}`;
 
+/** Who hosts; of a room that is open also for how long, and how many listen. */
 function showTime() {
-  const isLast = !isPlanned() && isClosingRound(room, now());
-  const left = isPlanned() ? '' : timeLeft(room.closes_at - now());
-  part.time.textContent = isLast ? fill(words.clock.lastWords, { left }) : left;
-  part.time.classList.toggle('time--last', isLast);
+  const about = [`${room.host} ${words.card.hosts}`];
   part.line.hidden = isPlanned();
-  part.line.classList.toggle('burn--last', isLast);
-  if (!isPlanned()) part.line.style.setProperty('--share', shareLeft(room, now()));
+  if (!isPlanned()) {
+    const isLast = isClosingRound(room, now());
+    const left = timeLeft(room.closes_at - now());
+    about.push(isLast ? fill(words.clock.lastWords, { left }) : left);
+    if (room.watching) about.push(fill(words.card.listening, { count: room.watching }));
+    part.line.classList.toggle('burn--last', isLast);
+    part.line.style.setProperty('--share', shareLeft(room, now()));
+  }
+  part.about.textContent = about.join(words.lobby.dot);
 }
 
 /** How others will see who is typing here. */

@@ -34,8 +34,8 @@ export const LeaveVisit = {
 export const VisitEnd = {
   name: 'VisitEnd',
   template: /* html */ `
-    <main class="door">
-      <header class="door__head" :class="hue">
+    <main class="door" :class="hue">
+      <header class="door__head">
         <p class="brand"><img :src="sign" alt="" width="28" height="28">{{ words.party.name }}</p>
         <h1 class="topic" dir="auto">{{ topic }}</h1>
       </header>

@@ -38,7 +38,7 @@ export const namesOf = (users) => listOf(users.map(naming));
 
 export const PersonName = {
   name: 'PersonName',
-  template: /* html */ `<bdi>{{ nameOf(user) }}</bdi><template v-if="isGuest(user)"> <small class="guest">{{ words.people.guest }}</small></template>`,
+  template: /* html */ `<bdi>{{ nameOf(user) }}</bdi><template v-if="isGuest(user)">{{ ' ' }}<small class="guest">{{ words.people.guest }}</small></template>`,
   props: { user: String },
   methods: { isGuest, nameOf },
 };

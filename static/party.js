@@ -7,7 +7,7 @@ import { ask, connect, fetchFeedback, isPassing, on, wait } from './connection.j
 import { asksInAddress, doorInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { PageIcon, PersonName, growing, hueOf, namesOf, noteGuests, seated, watchNames } from './parts.js';
+import { PageIcon, PersonName, growing, namesOf, noteGuests, seated, watchNames } from './parts.js';
 import { MINUTE, SECOND, fetchAllWords, fill, limits, words } from './words.js';
 
 const NOTICE_MS = 8000;
@@ -56,7 +56,7 @@ const ConnectionNotice = {
 
 const Party = {
   template: /* html */ `
-    <visit-end v-if="parted" :how="parted" :topic="topicOf(room)" :hue="hueOfRoom"></visit-end>
+    <visit-end v-if="parted" v-bind="parted"></visit-end>
     <lobby-page v-if="!isGuest" v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
       :places="places" :queues="queues" :is-answered="isAnswered" @open="open" @host="$refs.hosting.show()"
       @tell-us="tellUs"></lobby-page>
@@ -85,7 +85,7 @@ const Party = {
   data: () => ({
     user: document.body.dataset.user,
     isGuest,
-    parted: '', // how a guest has gone: "left" or "out"
+    parted: null, // how a guest has gone, and from where
     connection: 'away',
     cards: byId(lobby.rooms),
     topics: {}, // of rooms that have no card, by id
@@ -113,10 +113,6 @@ const Party = {
     },
     sortedCards() {
       return Object.values(this.cards).sort((a, b) => b.active_at - a.active_at || b.opened_at - a.opened_at);
-    },
-    hueOfRoom() {
-      const host = this.$refs.room?.view?.host;
-      return host && hueOf(host);
     },
     unseen() {
       const requests = Object.values(this.queues).reduce((total, queue) => total + queue.length, 0);
@@ -324,7 +320,8 @@ const Party = {
     /** Shows a guest, in place of the room, that the visit is over. */
     async part(how) {
       await load('guest').catch(() => {}); // else the feed stands there, and nothing more comes
-      this.parted = how;
+      this.notices = [];
+      this.parted = { how, topic: this.topicOf(this.room), hue: this.$refs.room?.hue };
     },
 
     /** Ends a guest's sign-in: the link makes another one. */
