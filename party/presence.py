@@ -8,6 +8,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
+from party.rules import is_guest
+
 # What one process tells the others: {room id: {name: how many tabs}}; below UNNAMED and a room's id how many of these
 # tabs listen unnamed, below WRITING and an id who writes there since when. In a rolling restart a version that does not
 # know these takes them for rooms that it has not heard of.
@@ -20,6 +22,14 @@ LOOK_AT_ALL_EVERY = 60_000
 # A page says every few seconds that somebody still writes. Long enough to think of a word, short enough that nobody
 # waits for what was given up.
 WRITING_LIFE = 6_000
+
+
+TABS_EACH, GUEST_TABS_EACH = 20, 3
+
+
+def tabs_each(user: str) -> int:
+    """How many tabs they can have in a process."""
+    return GUEST_TABS_EACH if is_guest(user) else TABS_EACH
 
 
 @dataclass
@@ -213,11 +223,12 @@ class Presence:
 
     # --- Who is missed ---
 
-    def note_absence(self, room_id: str, host: str, waiting: Iterable[str], at: int) -> People:
-        """Note since when nobody is inside, and since when the host is not, nor those guests; gives who is."""
+    def note_absence(self, room_id: str, host: str, waiting: Iterable[str], at: int, is_begun: bool) -> People:
+        """Note since when nobody is inside, and since when the host is not, nor those guests; gives who is. In a room
+        that has not begun, the first two are not missed yet."""
         here = self.people[room_id]
-        here.empty_since = None if here.tabs else here.empty_since or at
-        here.host_gone_since = None if host in here.tabs else here.host_gone_since or at
+        here.empty_since = None if here.tabs or not is_begun else here.empty_since or at
+        here.host_gone_since = None if host in here.tabs or not is_begun else here.host_gone_since or at
         gone = here.guests_gone_since
         here.guests_gone_since = {guest: gone.get(guest, at) for guest in waiting if guest not in here.tabs}
         return here

@@ -43,7 +43,9 @@ def offer(app, people, visitor, log_sign_in, submit, look_in):
         if (who := visitor()) and not is_guest(who[0]):
             return redirect("./")
         measuring.note_arrival()
-        return sign_in_form(None if who or not was_guest() else NO_GUEST_ANY_MORE)
+        if was_guest() and not who:
+            return sign_in_form("You are no guest there any more. With the link of a room you can come in again.")
+        return sign_in_form()
 
     @app.post("/sign-in")
     def sign_in():
@@ -125,8 +127,6 @@ def remember(mine):
 
 
 # --- Guests -----------------------------------------------------------------------------------------------------------
-
-NO_GUEST_ANY_MORE = "You are no guest there any more. With a link of a room you can come in again."
 
 
 def was_guest():

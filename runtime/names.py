@@ -95,7 +95,7 @@ def without_marks(word):
 
 
 def skeletons(name):
-    """What names share that look alike in any capitals: "Iena" is like "lena", "IENA" like "iena", "BlLAL" like "bilal".
+    """What names share that look alike in any capitals: "Iena" and "lena", "IENA" and "iena", "BlLAL" and "bilal".
     What stands between and around letters and digits counts for nothing."""
     return skeletons_of_all([name])
 

@@ -3,8 +3,30 @@
 import math
 from collections import defaultdict, deque
 
+from party.rules import is_guest
 from runtime import settings
 from runtime.journal import Unavailable, redis_at
+
+BURST = 4  # times the pace
+GUEST_PACE, GUEST_BURST = 1, 5  # a second, and at once
+
+
+class Paces:
+    """How fast each person may be, over all their tabs: `pace` acts a second, a guest one. A pace of 0 is no limit."""
+
+    def __init__(self, pace):
+        self._people = TokenBuckets(pace, pace * BURST)
+        self._guests = TokenBuckets(min(pace, GUEST_PACE), GUEST_BURST)
+
+    def _of(self, user):
+        return self._guests if is_guest(user) else self._people
+
+    def take(self, user, at):
+        """As a bucket's own."""
+        return self._of(user).take(user, at)
+
+    def refusals(self, user):
+        return self._of(user).refusals(user)
 
 
 class TokenBuckets:
@@ -12,6 +34,8 @@ class TokenBuckets:
 
     A pace of 0 is no limit.
     """
+
+    TRACKED = 10_000  # at most: guests are others every day
 
     def __init__(self, pace, burst):
         self.pace, self.burst = pace, max(1, burst)
@@ -22,7 +46,11 @@ class TokenBuckets:
         """Take a token; gives 0. With none there, takes nothing and gives the seconds until there is one."""
         if not self.pace:
             return 0
-        tokens, counted_at = self._buckets.get(who, (self.burst, at))
+        tokens, counted_at = self._buckets.pop(who, (self.burst, at))
+        if len(self._buckets) >= self.TRACKED:  # the one who did something longest ago has long had a full one again
+            longest_ago = next(iter(self._buckets))
+            del self._buckets[longest_ago]
+            self._refusals.pop(longest_ago, None)
         tokens = min(self.burst, tokens + (at - counted_at) / 1000 * self.pace)
         if tokens < 1:
             self._buckets[who] = tokens, at

@@ -14,7 +14,7 @@ from servers import ROOT, Prefix, password_of, running_server
 
 import app
 from party import presence, reading, rules, state, views
-from runtime import measuring, settings, transport
+from runtime import measuring, pace, settings, transport
 from runtime.journal import MemoryJournal
 from services import feedback, figures
 
@@ -94,7 +94,7 @@ def test_the_numbers_of_what_you_trust_are_those_of_the_code():
     trust = section(SECURITY, "What you trust")
     for sentence in (
         f"{rules.LIVE_ROOMS} live rooms and {rules.CLOSED_ROOMS} closed ones",
-        f"{app.TABS_EACH} tabs a person",
+        f"{presence.TABS_EACH} tabs a person",
         f"{settings.ROOM_MESSAGES:,} messages a room",
         f"{transport.MAX_QUEUED_PACKETS:,} packets or {transport.MAX_QUEUED_BYTES // 1_000_000} MB",
     ):
@@ -138,6 +138,16 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert rules.TAKE_BACK_WITHIN == 2 * rules.MINUTE and "within two minutes" in contract
 
 
+def test_the_limits_of_guests_in_the_contract_are_those_of_the_code():
+    guests = section(CONTRACT, "Guests")
+    assert f"{rules.GUESTS_EACH} guests a room, {rules.GUESTS} in all live ones" in guests
+    assert presence.GUEST_TABS_EACH == 3 and "three tabs each" in guests
+    assert (pace.GUEST_PACE, pace.GUEST_BURST) == (1, 5) and "one command a second, five at once" in guests
+    assert (rules.GUESTS_WAITING, rules.DENIALS) == (10, 2) and "ten in the queue; after two denials" in guests
+    assert rules.GUEST_GRACE == rules.MINUTE and "not inside for a minute leaves the queue" in guests
+    assert f"`open` ({', '.join(f'`{open}`' for open in rules.DOORS)})" in section(CONTRACT, "In")
+
+
 def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
     kept = section(PROMISES, "What is kept, and what is not")
     hours = app.LOG_LIFE // (60 * rules.MINUTE)
@@ -149,7 +159,7 @@ def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
 def test_the_answers_to_a_handshake_in_the_contract_are_those_of_the_code():
     refusals = re.findall(r'"(\d{3}) [A-Z][\w ]+", f?"', CODE)
     assert sorted(first_column(section(CONTRACT, "Getting in"))) == sorted(refusals)
-    assert f"{app.TABS_EACH} tabs" in section(CONTRACT, "Getting in")
+    assert f"{presence.TABS_EACH} tabs" in section(CONTRACT, "Getting in")
 
 
 # Keeps what is said, and the first time does not say so.
