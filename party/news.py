@@ -67,7 +67,7 @@ class News:
         presence.changed.clear()
         self.stale_cards.update(self.stale_rooms, self.told_cards.keys() - state.rooms.keys())
         yield from self._of_plans(state, door_view)
-        self.stale_rooms.update(self._rooms_of_the_moment(presence))
+        self.stale_rooms.update(self.rooms_of_the_moment(presence))
         for room_id in list(self.stale_rooms):
             self.stale_rooms.discard(room_id)
             if room_id in state.rooms and not state.rooms[room_id].is_planned:
@@ -75,7 +75,7 @@ class News:
         self.stale_likes.clear()
         yield from self._of_cards(state, at, card)
 
-    def _rooms_of_the_moment(self, presence: Presence) -> set[str]:
+    def rooms_of_the_moment(self, presence: Presence) -> set[str]:
         """The ids of rooms with news that no card shows: what is liked, who writes, a signal that may be over."""
         told = {id for id, last in self.told.items() if last["writing"] or any(last["room"]["pulse"].values())}
         return told | presence.rooms_with_writing() | self.stale_likes.keys()
