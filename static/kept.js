@@ -13,6 +13,9 @@ export function linkTo(room, asks = false) {
 /** For guests: who has it comes in by the room's door. */
 export const doorLinkTo = (room, door) => `${linkTo(room)}&door=${encodeURIComponent(door)}`;
 
+/** Of a link for guests: it should stay in no address bar. */
+export const doorInAddress = () => inAddress().get('door');
+
 const inAddress = () => new URLSearchParams(location.hash.slice(1));
 
 /** What was copied with a space or a line's end means the same room. */

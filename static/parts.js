@@ -41,7 +41,7 @@ export const namesOf = (users) => listOf(users.map(naming));
 
 export const PersonName = {
   name: 'PersonName',
-  template: /* html */ `<bdi>{{ nameOf(user) }}</bdi><template v-if="isGuest(user)"> <small class="guest">{{ words.people.guest }}</small></template>`,
+  template: /* html */ `<bdi>{{ nameOf(user) }}</bdi><template v-if="isGuest(user)">{{ ' ' }}<small class="guest">{{ words.people.guest }}</small></template>`,
   props: { user: String },
   methods: { isGuest, nameOf },
 };
@@ -52,7 +52,7 @@ export const PersonName = {
 const graphemes = Intl.Segmenter && new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /** The first letter as a person sees it, be it made of several code points. */
-function initial(name) {
+export function initialOf(name) {
   const [first] = graphemes ? Array.from(graphemes.segment(name), ({ segment }) => segment) : name;
   return first.toUpperCase();
 }
@@ -90,7 +90,7 @@ export const PersonFace = {
       return hueOf(this.name, this.neighbours());
     },
     letter() {
-      return initial(nameOf(this.name));
+      return initialOf(nameOf(this.name));
     },
   },
 };
@@ -173,6 +173,10 @@ export const RoomTime = {
   },
 };
 
+/** From 1 down to 0. */
+export const shareLeft = ({ opened_at: openedAt, closes_at: closesAt }, now) =>
+  Math.min(1, Math.max(0, (closesAt - now) / (closesAt - openedAt)));
+
 export const BurningLine = {
   name: 'BurningLine',
   template: /* html */ `
@@ -184,9 +188,7 @@ export const BurningLine = {
       return isClosingRound(this.room, this.now);
     },
     share() {
-      const { opened_at: openedAt, closes_at: closesAt, closed } = this.room;
-      if (closed) return 0;
-      return Math.min(1, Math.max(0, (closesAt - this.now) / (closesAt - openedAt)));
+      return this.room.closed ? 0 : shareLeft(this.room, this.now);
     },
   },
 };
