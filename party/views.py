@@ -36,11 +36,11 @@ CROWD = 100  # people inside, above which nobody is told who is writing: it woul
 
 def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) -> View:
     """The room at `at`, as everyone inside may see it."""
-    known = (user for user, guest in room.guests.items() if not guest.is_out or user in room.last_said)
+    listening = list(itertools.islice((name for name in named if not may_speak(room, name)), LISTENING))
     return outline(room, here) | {
         "seats": seats,
         "away": [name for name in seated(room) if name not in here],
-        "listening": list(itertools.islice((name for name in named if not may_speak(room, name)), LISTENING)),
+        "listening": listening,
         "waiting": len(room.waiting),
         "more_time": len(room.more_time),
         "pulse": moods(room, at),
@@ -49,7 +49,7 @@ def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) 
         "closed_at": room.closed_at,
         "gone_at": room.gone_at,
         "continued_in": room.continued_in,
-        "guests": guests(room, known),
+        "guests": guests(room, itertools.chain(room.speakers, listening, room.last_said)),
     }
 
 
@@ -99,7 +99,7 @@ def outline(room: Room, here: Set[str]) -> View:
 
 def guests(room: Room, users: Iterable[str]) -> dict[str, str]:
     """What those of these users are called who are guests, {id: name}. They are named by this alone."""
-    known = {user: room.guests[user].name for user in users if user in room.guests}
+    known = {user: room.guests[user].name for user in users if user in room.guests} if room.guests else {}
     return {user: name for user, name in known.items() if name is not None}
 
 

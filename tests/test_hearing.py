@@ -10,6 +10,7 @@ from servers import running_server
 from runtime import transport
 
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at", "last"}
+CARD |= {"door", "guests"}
 VIEW = {
     "id", "topic", "host", "speakers", "seats", "away", "watching", "listening", "waiting", "more_time", "pulse",
     "opened_at", "closes_at", "seq", "closed", "closed_at", "gone_at", "continued_in", "door", "guests",
@@ -37,7 +38,7 @@ FIELDS = {
 }
 INSIDE = {"lobby", "room", "message", "taken_back", "likes", "writing", "closed"}
 MAY_HEAR = {
-    "asha": INSIDE | {"waiting", "door"},  # the host, who hands over before the end
+    "asha": INSIDE | {"waiting"},  # the host, who hands over before the end
     "bilal": INSIDE | {"place", "approved", "waiting", "door"},  # asks, is let in, speaks, becomes the host
     "chen": INSIDE | {"place", "denied", "liked"},  # asks, is denied, likes
     "dana": {"lobby", "room", "message", "place"},  # watches, leaves early, and asks from outside
