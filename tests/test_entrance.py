@@ -321,6 +321,20 @@ def test_a_guest_of_a_party_that_forgot_everything_is_a_stranger(room, visit, mo
     assert friend.client.get("/").status_code == 200
 
 
+def test_the_owners_pages_are_not_for_guests_and_what_their_page_measures_is_taken(room, visit):
+    browser = visit()
+    user = assert_ok(browser.come_in(room.link()))["user"]
+    for path in ("/insights", "/insights/features.csv"):
+        assert browser.client.get(path).status_code == 404
+    assert browser.client.post("/insights/goals").status_code == 404
+    assert browser.client.get("/feedback").get_json() == {"answers": [], "asks": False}
+    measures = {"seconds": 30, "inside": 20}
+    form = {"token": form_token(browser.client.get("/").text), "measured": json.dumps(measures)}
+    assert browser.client.post("/measured", data=form).status_code == 204
+    (told,) = (each for _, each in room.party.journal.replay() if each["kind"] == "measured")
+    assert told["user"] == user and told["measures"].items() >= measures.items()
+
+
 # --- Names ---
 
 
