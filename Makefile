@@ -6,13 +6,16 @@ KILLS ?= 200
 JOURNAL ?= file
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
-# Twice as many as two cores: they wait more than they work.
-AT_ONCE := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+# More than twice as many as two cores: they wait more than they work.
+AT_ONCE := --numprocesses 5 --dist loadgroup --no-loadscope-reorder
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --retries 2
 # Without a network, pip says that there is no such package.
 NOT_FETCHED := The packages could not be fetched: is there a network? Behind a proxy, set HTTPS_PROXY.
 install = $(PIP_INSTALL) -r $(1) 2>$(VENV)/said || \
   { grep -q 'after connection broken' $(VENV)/said && echo "$(NOT_FETCHED)" >&2 || cat $(VENV)/said >&2; exit 1; }
+
+# What Python has compiled is kept, also on a machine that says no to that: else each of hundreds of starts compiles anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo-insights test test-browsers check lint audit icons bench lighthouse torture cluster drill screenshots clean

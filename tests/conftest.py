@@ -21,6 +21,7 @@ import servers
 from person import InProcessLine, Person
 from playwright.sync_api import sync_playwright
 from servers import ROOT, running_redis, running_server
+from xdist.scheduler import LoadGroupScheduling
 
 import app
 import users
@@ -36,14 +37,23 @@ app.begin()
 EVENTS = [name for name in app.socketio.server.handlers["/"] if name not in ("connect", "disconnect", "*")]
 
 
+class ByFile(LoadGroupScheduling):
+    """Of tests in several processes, each file goes to one; so do all tests together that have to be alone."""
+
+    def _split_scope(self, nodeid):
+        return super()._split_scope(nodeid).partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the time limit of a test: who waits here has not begun
 def pytest_runtest_protocol(item):
-    """Of tests in several processes, one that is marked `alone` runs while no other does."""
-    alone = item.get_closest_marker("alone")
-    with open(ROOT / "tests" / "conftest.py") as turn, open(ROOT / "pyproject.toml") as machine:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(turn, fcntl.LOCK_UN)  # only now: while one waits to be alone, no other test begins
+    """Of tests in several processes, one that is marked `alone` runs while no other does: it waits until the others
+    have ended, and keeps none of them waiting meanwhile."""
+    with open(ROOT / "pyproject.toml") as machine:
+        fcntl.flock(machine, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
         return (yield)
 
 
@@ -55,7 +65,6 @@ STARTED_BY = {"playwright": "page", **dict.fromkeys(SERVERS, "server")}
 
 
 # The files that take long, the longest first, so that in the end no process works alone while the others have ended.
-# Before the first tests that have to be alone: else everybody would wait for what takes half a minute.
 LONG = (
     "test_torture", "test_accessibility", "test_cluster", "test_asking", "test_noticing", "test_transport", "test_feed",
     "test_room", "test_connection", "test_ending", "test_recovery", "test_speed", "test_clock", "test_app_like",
@@ -64,9 +73,9 @@ LONG = (
 
 
 def turn(item):
-    """Long files first, and in each those who have to be alone last and together: everybody waits for them once."""
+    """Long files first; last and together who has to be alone, so that everybody waits for them once."""
     place = LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG)
-    return place, str(item.path), item.get_closest_marker("alone") is not None
+    return item.get_closest_marker("alone") is not None, place, str(item.path)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
@@ -74,6 +83,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         for fixture in STARTED_BY.keys() & set(item.fixturenames):
             item.add_marker(STARTED_BY[fixture])
+        if item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.xdist_group("alone"))
     items.sort(key=turn)
 
 

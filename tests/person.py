@@ -6,8 +6,9 @@ import re
 import threading
 import time
 from http.cookiejar import CookieJar
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, build_opener
+from urllib.error import HTTPError
+from urllib.parse import parse_qsl, urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import websocket
 
@@ -65,6 +66,10 @@ class Person:
 
     def door(self, room, open="ask", **more):
         return self.ask("door", {"room": room, "open": open, **more})
+
+    def link(self, room, open="ask", **more):
+        """Opens the door; gives the link to it, as seen from the party's address."""
+        return f"#room={room}&door={assert_ok(self.door(room, open, **more))['door']}"
 
     def put_out(self, room, user, **more):
         return self.ask("put_out", {"room": room, "user": user, **more})
@@ -259,12 +264,36 @@ class SocketLine:
 
 def sign_in_over_http(address, name, password):
     """Signs in like a browser; gives the value of a Cookie header."""
+    return send_form(address, "sign-in", {"name": name, "password": password})[1]
+
+
+def come_in_over_http(address, link, name="Gita", cookies="", household=None):
+    """Comes in by a room's link like a browser, a nameless one where the name is None; with `cookies` as who that is,
+    from another `household` where the party believes a proxy. Gives the answer and the value of a Cookie header.
+    """
+    called = {"unnamed": "yes"} if name is None else {"name": name}
+    form = dict(parse_qsl(link.partition("#")[2])) | called
+    try:
+        answer, cookies = send_form(address, "guest", form, cookies, household)
+    except HTTPError as refusal:
+        answer = refusal.read()
+    return json.loads(answer), cookies
+
+
+def send_form(address, path, form, cookies="", household=None):
+    """Gives what comes, and the value of a Cookie header from then on. Raises HTTPError."""
     jar = CookieJar()
     browser = build_opener(HTTPCookieProcessor(jar))
-    token = form_token(browser.open(address + "sign-in").read().decode())
-    form = urlencode({"name": name, "password": password, "token": token}).encode()
-    browser.open(address + "sign-in", form)
-    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+    browser.addheaders += [("X-Forwarded-For", household)] if household else []
+
+    def known():
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar) or cookies
+
+    def send(*what):
+        return browser.open(Request(*what, headers={"Cookie": known()} if known() else {})).read().decode()
+
+    token = form_token(send(address + "sign-in"))
+    return send(address + path, urlencode(form | {"token": token}).encode()), known()
 
 
 def form_token(html):

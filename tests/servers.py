@@ -21,7 +21,7 @@ os.environ["TESTS_INSTANCE"] = os.environ.get("TESTS_INSTANCE") or (instance := 
 os.environ["PARTY_INSTANCE"] = os.environ["TESTS_INSTANCE"]
 
 import redis
-from person import Person, SocketLine, sign_in_over_http
+from person import Person, SocketLine, assert_ok, come_in_over_http, sign_in_over_http
 
 import users
 
@@ -31,6 +31,15 @@ SECRET = "a secret for tests"
 
 def password_of(name):
     return users.password(SECRET, name, users.PEOPLE.get(name, 1))
+
+
+def share_files(instance):
+    """Put the page's files into that folder as well, as the first start of a version does: compressing them would take
+    longer than the rest of a start."""
+    served = Path(os.environ["TESTS_INSTANCE"], "served")
+    if served.exists() and not Path(instance, "served").exists():
+        Path(instance).mkdir(mode=0o700, exist_ok=True)
+        shutil.copytree(served, Path(instance, "served"), copy_function=os.link)
 
 
 def free_ports(count):
@@ -93,6 +102,8 @@ class Server(Victim):
             **FOR_EVERY_SERVER,
         }
         need("server", "page")
+        if "PARTY_INSTANCE" in settings:
+            share_files(settings["PARTY_INSTANCE"])
         # Not a pipe, which would stop the server when nobody reads it.
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
@@ -111,6 +122,11 @@ class Server(Victim):
     def person(self, name, cookies=None):
         """Signs in and connects."""
         return Person(name, SocketLine(self.address, cookies or self.cookies_of(name)))
+
+    def guest(self, link, name="Gita", **how):
+        """Somebody who comes in by that link, and connects."""
+        answer, cookies = come_in_over_http(self.address, link, name, **how)
+        return self.person(assert_ok(answer)["user"], cookies)
 
     def cookies_of(self, name):
         return sign_in_over_http(self.address, name, password_of(name))

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 import redis
 from person import assert_ok, seat, sign_in_over_http
-from servers import ROOT, running_server
+from servers import ROOT, running_server, share_files
 
 import app
 import users
@@ -646,6 +646,7 @@ class RealPlace(Place):
     def __init__(self, folder, journal=None):
         super().__init__(folder, journal)
         folder.mkdir()
+        share_files(self.instance)
         self.settings = {"PARTY_INSTANCE": str(self.instance), "PARTY_JOURNAL": self.address, "PARTY_SECRET_KEY": ""}
 
     def flask(self, *arguments):

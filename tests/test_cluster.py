@@ -20,7 +20,16 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 import nginx_site
 import pytest
 import websocket
-from person import Person, SocketLine, assert_ok, assert_refused, form_token, seat, sign_in_over_http
+from person import (
+    Person,
+    SocketLine,
+    assert_ok,
+    assert_refused,
+    come_in_over_http,
+    form_token,
+    seat,
+    sign_in_over_http,
+)
 from playwright.sync_api import expect
 from servers import FOR_EVERY_SERVER, ROOT, SECRET, free_port, free_ports, password_of, running_redis, running_server
 from visitor import Visitor
@@ -107,6 +116,11 @@ class Cluster:
         """Signs in through nginx and connects to the process on `port`, or wherever nginx leads."""
         address = f"http://127.0.0.1:{port}/" if port else self.address
         return Person(name, SocketLine(address, cookies or self.cookies_of(name)))
+
+    def guest(self, link, name="Gita", port=None, **how):
+        """The same for a guest, by a room's link."""
+        answer, cookies = come_in_over_http(self.address, link, name, **how)
+        return self.person(assert_ok(answer)["user"], port, cookies)
 
     def stop(self, number=signal.SIGINT):
         """Ends it; gives the exit status and what it said."""

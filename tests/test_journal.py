@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies
+from hypothesis import given, strategies
 from person import assert_ok, seat
 from servers import ROOT, Server, free_port, running_redis
 
@@ -398,7 +398,6 @@ def test_messages_that_come_together_share_a_transaction_of_a_real_server(tmp_pa
         server.stop()
 
 
-@settings(max_examples=300)
 @given(strategies.dictionaries(strategies.text(), strategies.text() | strategies.integers(-(2**63), 2**63 - 1)))
 def test_a_command_is_written_as_the_logs_before_have_it(command):
     assert as_text(command) == json.dumps(command, ensure_ascii=False, separators=(",", ":"))

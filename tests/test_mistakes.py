@@ -17,7 +17,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from servers import ROOT, Server
+from servers import ROOT, Server, share_files
 
 from runtime import settings
 
@@ -40,6 +40,8 @@ def stopped(*program, prepare=None, **given):
         if prepare:
             instance.mkdir(mode=0o700)
             prepare(instance)
+        if program == APP:
+            share_files(instance)
         ended = run([sys.executable, *program], {"PARTY_INSTANCE": str(instance), **given})
         assert ended.returncode == 1 and ended.stdout == "", ended
         return ended.stderr

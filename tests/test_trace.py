@@ -8,6 +8,8 @@ import pytest
 from person import seat
 from servers import ROOT, SECRET, running_redis, running_server
 
+import app
+from runtime import settings
 from runtime.journal import open_journal
 
 pytestmark = pytest.mark.server
@@ -41,7 +43,19 @@ def room(address):
         yield room
 
 
-def trace(address, *arguments):
+@pytest.fixture
+def trace(monkeypatch):
+    """What the command says of the log at an address: `trace(address, …)`. In this process, which takes a tenth of the
+    time."""
+
+    def trace(address, *arguments):
+        monkeypatch.setattr(settings, "JOURNAL", address)
+        return app.app.test_cli_runner().invoke(args=["trace", *arguments])
+
+    return trace
+
+
+def traced_in_a_terminal(address, *arguments):
     said = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app", "trace", *arguments],
         cwd=ROOT,
@@ -53,7 +67,7 @@ def trace(address, *arguments):
     return said
 
 
-def test_a_rooms_story_is_told_in_order_with_who_what_outcome_and_sign_in(address, room):
+def test_a_rooms_story_is_told_in_order_with_who_what_outcome_and_sign_in(trace, address, room):
     lines = [line.split("  ") for line in trace(address, room).stdout.splitlines()]
     story = [(who, what, *more[:-1]) for _, _, who, what, *more in lines]
     assert story == [
@@ -74,7 +88,7 @@ def test_a_rooms_story_is_told_in_order_with_who_what_outcome_and_sign_in(addres
     assert [line[0] for line in lines] == sorted(line[0] for line in lines)
 
 
-def test_what_people_wrote_is_shown_only_when_asked_for(address, room):
+def test_what_people_wrote_is_shown_only_when_asked_for(trace, address, room):
     told = trace(address, room).stdout
     assert not any(said in told for said in ("Words of the room", "A slip", "A private pitch", "off_topic"))
     told = trace(address, room, "--text").stdout
@@ -82,7 +96,7 @@ def test_what_people_wrote_is_shown_only_when_asked_for(address, room):
     assert "text='A slip'" in told, "the log keeps what was taken back"
 
 
-def test_a_persons_story_has_what_they_did_and_what_was_done_to_them(address, room):
+def test_a_persons_story_has_what_they_did_and_what_was_done_to_them(trace, address, room):
     told = [line.split("  ")[2:4] for line in trace(address, "--user", "bilal").stdout.splitlines()]
     assert told == [
         ["bilal", "sign_in"],
@@ -97,9 +111,9 @@ def test_a_persons_story_has_what_they_did_and_what_was_done_to_them(address, ro
     ]
 
 
-def test_without_a_room_or_a_user_it_says_what_to_give(address, room):
+def test_without_a_room_or_a_user_it_says_what_to_give(trace, address, room):
     said = trace(address)
-    assert said.returncode == 2
+    assert said.exit_code == 2
     assert "Name a room" in said.stderr
 
 
@@ -109,10 +123,10 @@ def test_what_is_cut_off_from_its_beginning_has_no_outcome_rather_than_a_wrong_o
     journal.append({"id": "1", "at": 1, "kind": "message", "user": "asha", "key": "k", "through": "s", "room": "tea",
                     "text": "Hi", "most": 9})  # fmt: skip
     journal.close()
-    assert "→ ?" in trace(str(tmp_path / "party.db"), "tea").stdout
+    assert "→ ?" in traced_in_a_terminal(str(tmp_path / "party.db"), "tea").stdout
 
 
-def test_what_another_version_wrote_is_told_as_not_known(tmp_path):
+def test_what_another_version_wrote_is_told_as_not_known(trace, tmp_path):
     journal = open_journal(str(tmp_path / "party.db"))
     journal.follow(list, lambda position, command: None)
     for at, kind in ((1, "dance"), (2, "host"), (3, "dance")):
@@ -123,12 +137,12 @@ def test_what_another_version_wrote_is_told_as_not_known(tmp_path):
     assert results == ["→ ? (this version does not know it)", "→ ok", "→ ? (this version does not know it)"]
 
 
-def test_a_log_that_cannot_be_read_is_said_in_a_sentence(tmp_path):
+def test_a_log_that_cannot_be_read_is_said_in_a_sentence(trace, tmp_path):
     (tmp_path / "broken.db").write_bytes(b"This is no database, but long enough to be looked at as one. " * 40)
     with running_redis() as redis:
         gone = redis.address
     for address in (str(tmp_path / "broken.db"), gone):
         said = trace(address, "tea")
-        assert said.returncode == 1 and said.stderr.startswith("Error: PARTY_JOURNAL "), said.stderr
+        assert said.exit_code == 1 and said.stderr.startswith("Error: PARTY_JOURNAL "), said.stderr
     said = trace(str(tmp_path / "none.db"), "tea")
-    assert said.returncode == 1 and "Nothing in the log is about that." in said.stderr
+    assert said.exit_code == 1 and "Nothing in the log is about that." in said.stderr
