@@ -15,6 +15,7 @@ from services.reckoning import (
     COMING_IN,
     FEATURES,
     LET_IN,
+    OPENED_LATER,
     OVER,
     PERIODS,
     WEEK,
@@ -97,6 +98,10 @@ def done_by(command, outcome):
         yield kind, user, command["id"], stretch_of(command)
     elif kind == "feedback":
         yield kind, user, command["about"], {}
+    elif kind == "host" and "opens_at" in command:
+        yield "plan", user, room, {}
+    elif kind == "open":
+        yield OPENED_LATER, outcome["host"], room, {}
     elif kind in FEATURES and user and command.get("liked", True):
         yield kind, user, room, {}
     for who in let_in_by(command):
@@ -152,7 +157,7 @@ def count(database, kind, who, subject, body, day=None):
 
 def note_person(database, kind, who, at):
     """Keep when somebody was there first."""
-    if who and kind != LET_IN:
+    if who and kind not in (LET_IN, OPENED_LATER):
         row = pseudonym(who), as_json({"first": at, "guest": is_guest(who)})
         database.execute("INSERT OR IGNORE INTO people VALUES (?, ?)", row)
 
