@@ -219,6 +219,30 @@ def test_what_cannot_be_kept_is_said_with_an_id(room, visit, monkeypatch, caplog
     assert browser.cookie is None and room.guests == {}
 
 
+def test_who_has_the_link_of_a_room_that_is_planned_learns_when_it_opens(room, visit, clock):
+    at = clock() + 60_000
+    planned = assert_ok(room.host.ask("host", {"topic": "Thursday", "at": at, "minutes": 10}))["room"]
+    link = {"room": planned, "door": assert_ok(room.host.door(planned, "watch"))["door"]}
+    browser = visit()
+    assert browser.look(link) == {
+        "status": 200,
+        "ok": True,
+        "id": planned,
+        "topic": "Thursday",
+        "host": "asha",
+        "opens_at": at,
+        "minutes": 10,
+        "door": "watch",
+        "now": clock(),
+    }
+    answer = browser.come_in(link)
+    assert (answer["status"], answer["error"]) == (409, "That room has not opened yet.")
+    assert browser.look({**link, "door": "wrong"})["error"] == NOWHERE
+    clock.passes(minutes=1)
+    room.party.tick()
+    assert_ok(browser.come_in(link))
+
+
 # --- Coming in ---
 
 
