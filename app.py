@@ -8,7 +8,10 @@ then it is acknowledged. What may happen and what happens then stands in party/r
 runtime/. From top to bottom: state, set-up, the way in, announcements, time, pages, events, run.
 
     event      payload                      who may             what it does
-    host       topic, minutes?, continues?  anyone signed in    opens a room; this tab goes in
+    host       topic, minutes?, at? …       anyone signed in    opens a room; this tab goes in; with at later
+    move       room, at                     host, before        opens at another time
+    call_off   room                         host, before        will not open
+    coming     room, coming                 not host, before    says whether they come
     watch      room, after?, unnamed?       anyone signed in    goes in, silently; gives the feed
     history    room, before                 inside              gives earlier messages
     leave      room                         inside              goes out; a speaker's seat is kept
@@ -78,6 +81,7 @@ class News:
     stale_cards: set = field(default_factory=set)  # ids, for the lobby
     lively_cards: set = field(default_factory=set)  # ids, for the lobby too, of which only messages are new
     lively_cards_at: int = 0  # when these were told last
+    told_plans: dict = field(default_factory=dict)  # id of a planned room → its host, and what they were told last
     stale_likes: dict = field(default_factory=dict)  # room id → seqs, for those inside
     other_people: bool = False  # the owner's list has changed, and the log has not heard of it yet
 
@@ -113,8 +117,9 @@ socketio = SocketIO(app, **transport.OPTIONS)
 def figures():
     """Those of the dicts."""
     with lock:
-        live, people = len(rules.live_rooms(state)), {tab.user for tab in presence.tabs.values()}
-        return {"party_people": len(people), "party_rooms": {"live": live, "closed": len(state.rooms) - live}}
+        live, planned = len(rules.live_rooms(state)), len(rules.planned_rooms(state))
+        rooms = {"live": live, "planned": planned, "closed": len(state.rooms) - live - planned}
+        return {"party_people": len({tab.user for tab in presence.tabs.values()}), "party_rooms": rooms}
 
 
 # --- The way in -------------------------------------------------------------------------------------------------------
@@ -177,8 +182,7 @@ def receive(position, command):
 def rebuild(entries):
     """Make the dicts anew from the whole log; the tabs come back for what they missed."""
     with lock:
-        state.rooms.clear()
-        state.users.clear()
+        state.forget_all()
         command = None
         for _, command in entries:
             apply_and_answer(command)
@@ -246,6 +250,7 @@ ANNOUNCED = {
     "message": ("room", "message", views.message),
     "take_back": ("room", "taken_back", views.taken_back),
     "like": ("user", "liked", views.liked),
+    "coming": ("user", "coming", views.comes),
     "approve": ("who", "approved", views.approved),
     "deny": ("who", "denied", views.decided),
     "remove": ("who", "removed", views.decided),
@@ -296,11 +301,12 @@ def announce_news():
     """Tell what is new since it was told last."""
     news.stale_rooms.update(presence.changed)
     presence.changed.clear()
-    news.stale_cards.update(news.stale_rooms)
+    news.stale_cards.update(news.stale_rooms, news.told_cards.keys() - state.rooms.keys())
+    announce_plans()
     news.stale_rooms.update(rooms_of_the_moment())
     for room_id in list(news.stale_rooms):
         news.stale_rooms.discard(room_id)
-        if room_id in state.rooms:
+        if room_id in state.rooms and not state.rooms[room_id].is_planned:
             announce_room(state.rooms[room_id])
     news.stale_likes.clear()
     announce_cards()
@@ -333,28 +339,51 @@ def announce_room(room):
     news.told[room.id] = {"room": view, "waiting": waiting, "door": door, "places": places, "writing": writing}
 
 
+def announce_plans():
+    """Tell hosts who comes and who may, where that is new, and of what no lobby shows that it is over."""
+    planned = {room.id: room for room in rules.planned_rooms(state)}
+    for room_id in news.told_plans.keys() - planned.keys():
+        host, last, _ = news.told_plans.pop(room_id)
+        if "plan" in last:
+            tell(person(host), "expected", last | {"users": [], "plan": None})
+    for room in planned.values():
+        host, expected, door = news.told_plans.get(room.id, (room.host, None, rules.Door()))
+        if expected != (now_expected := views.expected(room)):
+            tell(person(room.host), "expected", now_expected)
+        if door != room.door:
+            tell(person(room.host), "door", door_view(room))
+        if (expected, door) != (now_expected, room.door):
+            news.stale_cards.add(room.id)
+        news.told_plans[room.id] = room.host, now_expected, room.door
+
+
 def announce_cards():
     """Tell everyone which cards changed and which are gone. Words wait for their time, whatever else was done there."""
     with_words = now() >= news.lively_cards_at + LIVELY_CARDS_EVERY
     if news.lively_cards and with_words:
         news.stale_cards |= news.lively_cards
         news.lively_cards, news.lively_cards_at = set(), now()
-    live = {room.id: card(room) for room in rules.live_rooms(state) if room.id in news.stale_cards}
-    changed = {id: new for id, new in live.items() if views.is_news(new, news.told_cards.get(id), with_words)}
-    gone = [id for id in news.stale_cards if id in news.told_cards and id not in live]
+    shown = {room.id: card(room) for room in rules.listed_rooms(state) if room.id in news.stale_cards}
+    changed = {id: new for id, new in shown.items() if views.is_news(new, news.told_cards.get(id), with_words)}
+    gone = [id for id in news.stale_cards if id in news.told_cards and id not in shown]
     news.stale_cards.clear()
     news.told_cards.update(changed)
     for id in gone:
         del news.told_cards[id]
     if changed or gone:
-        tell(EVERYONE, "lobby", {"now": now(), "rooms": list(changed.values()), "gone": gone})
+        tell(EVERYONE, "lobby", {"now": now(), **views.lobby(changed.values()), "gone": gone})
 
 
 def welcome(sid, user):
     """Tell a new tab what is live, what of it waits for its person, and what they can still read; and the version that
     the page should have."""
-    closed = [] if rules.is_guest(user) else views.readable(state.rooms.values(), user)
-    tell(sid, "lobby", lobby_of(user) | {"gone": [], "closed": closed, "version": assets.VERSION})
+    rooms = [] if rules.is_guest(user) else state.rooms.values()
+    more = {"closed": views.readable(rooms, user), "coming": views.coming(rooms, user), "version": assets.VERSION}
+    tell(sid, "lobby", lobby_of(user) | {"gone": []} | more)
+    for room in rules.planned_rooms(state):
+        if user == room.host:
+            tell(sid, "expected", views.expected(room))
+            tell(sid, "door", door_view(room))
     for room in rules.live_rooms(state):
         tell_place(sid, room, user)
         if user == room.host:
@@ -363,8 +392,9 @@ def welcome(sid, user):
 
 
 def lobby_of(user):
-    """What is live, as far as this person may know."""
-    return {"now": now(), "rooms": [] if rules.is_guest(user) else list(map(card, rules.live_rooms(state)))}
+    """What is live, and what is planned, as far as this person may know."""
+    rooms = [] if rules.is_guest(user) else rules.listed_rooms(state)
+    return {"now": now(), **views.lobby(map(card, rooms))}
 
 
 def tell_place(sid, room, user):
@@ -435,7 +465,7 @@ def look_at_people():
 def submit_other_numbers():
     """Let the log say who has another number now, or none: it ends their sign-ins for good. Raises Unavailable."""
     with lock:
-        other = [name for name in state.users if state.has_other_number(name, users.number_of(name))]
+        other = [name for name in state.names() if state.has_other_number(name, users.number_of(name))]
     for name in other:
         submit("renumber", name, number=users.number_of(name))
 
@@ -445,12 +475,20 @@ def submit_what_is_due():
     with lock:
         commands = []
         for room in state.rooms.values():
-            here = presence.note_absence(room.id, room.host, rules.guests_waiting(room), now())
+            is_begun = not (room.is_planned or room.awaits_host)  # before, nobody is missed there
+            here = presence.note_absence(room.id, room.host, rules.guests_waiting(room), now(), is_begun)
             gone_since = here.empty_since, here.host_gone_since, here.guests_gone_since
             commands += rules.due(room, now(), here.tabs.keys(), *gone_since)
     for kind, body in commands:
         with contextlib.suppress(Refused):  # another process was faster
             submit(kind, **body)
+
+
+def trim():
+    """Cut the log behind what still matters."""
+    with lock:
+        before = rules.not_to_be_cut(state, now() - LOG_LIFE)
+    journal.trim(before)
 
 
 def clear_out(room_id):
@@ -628,6 +666,7 @@ def room_inside(tab, data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
     with lock:
         room = rules.find_room(state, reading.room(data), tab.user)
+        rules.ensure_has_opened(room)
         if room.id not in tab.room_ids:
             raise Refused("forbidden", "You are not in that room.")
         return room
@@ -672,10 +711,17 @@ def on_host(tab, data):
     minutes, old = reading.minutes(data) or settings.ROOM_MINUTES, reading.continues(data)
     with lock:
         more = rules.carrying_on(state, old, presence.names_in(old), settings.SEATS) if old else {}
+    more |= reading.planning(data)
     outcome = ask(tab, "host", data, topic=reading.topic(data), lasts=int(minutes * MINUTE), **more)
     with lock:
-        go_in(tab, rules.find_room(state, outcome["room"]))
+        if not (room := rules.find_room(state, outcome["room"])).is_planned:
+            go_in(tab, room)
     return outcome
+
+
+plain_event("move", room=reading.room, opens_at=reading.at)
+plain_event("call_off", room=reading.room)
+plain_event("coming", room=reading.room, coming=reading.coming)
 
 
 @event
@@ -824,7 +870,7 @@ def main():
     beside = Beside()
     obstacles.warn_of_settings(app.secret_key)
     transport.again_and_again(socketio, TICK_SECONDS, tick, health.is_alive)
-    transport.again_and_again(socketio, TRIM_SECONDS, lambda: journal.trim(now() - LOG_LIFE))
+    transport.again_and_again(socketio, TRIM_SECONDS, trim)
     transport.again_and_again(socketio, 1, beside.look_after)
     try:
         at = settings.HOST, settings.PORT

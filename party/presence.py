@@ -223,11 +223,12 @@ class Presence:
 
     # --- Who is missed ---
 
-    def note_absence(self, room_id: str, host: str, waiting: Iterable[str], at: int) -> People:
-        """Note since when nobody is inside, and since when the host is not, nor those guests; gives who is."""
+    def note_absence(self, room_id: str, host: str, waiting: Iterable[str], at: int, is_begun: bool) -> People:
+        """Note since when nobody is inside, and since when the host is not, nor those guests; gives who is. In a room
+        that has not begun, the first two are not missed yet."""
         here = self.people[room_id]
-        here.empty_since = None if here.tabs else here.empty_since or at
-        here.host_gone_since = None if host in here.tabs else here.host_gone_since or at
+        here.empty_since = None if here.tabs or not is_begun else here.empty_since or at
+        here.host_gone_since = None if host in here.tabs or not is_begun else here.host_gone_since or at
         gone = here.guests_gone_since
         here.guests_gone_since = {guest: gone.get(guest, at) for guest in waiting if guest not in here.tabs}
         return here

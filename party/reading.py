@@ -30,6 +30,7 @@ ABOUT = {
     "problem": (),
     "praise": (),
 }
+LATEST = 8_640_000_000_000_000  # milliseconds: the last time that a browser's dates know
 MOST_MINUTES = 30  # that a host may choose; the owner may set more
 INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}  # Unicode's categories of control, format and white space
 
@@ -65,6 +66,20 @@ def topic(data: Data) -> str:
 
 def minutes(data: Data) -> int | None:
     return number_under(data, "minutes", 1, MOST_MINUTES)
+
+
+def planning(data: Data) -> dict[str, Any]:
+    """When a room is to open, where it is not to open now; and whether the lobby shows it, where that is said."""
+    planned = {"opens_at": at(data)} if data.get("at") is not None else {}
+    return planned | ({"listed": flag_under(data, "listed")} if data.get("listed") is not None else {})
+
+
+def at(data: Data) -> int:
+    return required_number(data, "at", 0, LATEST)
+
+
+def coming(data: Data) -> bool:
+    return flag_under(data, "coming")
 
 
 def continues(data: Data) -> str | None:

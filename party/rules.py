@@ -11,7 +11,7 @@ UTC. A guard is asked twice: before a command goes into the log, and again where
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 # {"kind": …, "user": a name or None, "at": …, "id": …, "key": text or None} and what its kind needs: "room", "who" …
@@ -44,6 +44,14 @@ CLOSED_ROOMS = 16  # kept for reading; the one closed first goes first
 CLOSED_LIFE = LONGEST_ROOM  # as long again as the longest discussion
 LIVE_ROOMS_EACH = 3  # enough for one that drags on, one that runs and one that was a mistake
 
+PLANS, PLANS_EACH = 32, 3  # a lobby that can still be read; the next evening, the one after, and one to be moved
+PLANNED_FROM, PLANNED_UNTIL = 1 * MINUTE, 14 * 24 * 60 * MINUTE  # ahead: what is further away is forgotten by people
+# Long enough for who comes home late and for a restart, short enough that nobody waits in vain for a whole evening.
+WAITS_FOR_HOST = 10 * MINUTE
+# The log is cut behind what matters no more. What stands for days is said again after as long as a room is remembered:
+# so here too all that came since then is in the log, and the sign-in that it came through.
+SAID_EVERY = LONGEST_ROOM + CLOSED_LIFE
+SAYING_LIFE = 1 * MINUTE  # far longer than one is on its way
 GUEST = "~"  # with which each guest's id begins
 DOORS = ("closed", "watch", "ask")  # what guests may who come in: nobody comes, listen, ask to speak as well
 GUESTS_EACH, GUESTS = 100, 200  # not shown out: of a room, and of all live ones
@@ -85,6 +93,18 @@ class Guest:
 
 
 @dataclass
+class Plan:
+    """When a room is to open that has not opened yet, and who says that they come."""
+
+    at: int
+    lasts: int
+    said_at: int  # when the log said all of it last
+    version: int = 0  # grows with each other time
+    changes: int = 0  # grows with whatever changes: a saying that has fewer is an old one
+    coming: dict[str, None] = field(default_factory=dict)  # names, who said so first is the first
+
+
+@dataclass
 class Room:
     """One discussion. Only the rules below change it."""
 
@@ -109,12 +129,19 @@ class Room:
     closed: str | None = None  # why: "host", "time" or "abandoned"
     closed_at: int | None = None
     continued_in: str | None = None  # id of the room that carries this one on
+    listed: bool = True  # else no lobby shows it
+    plan: Plan | None = None  # until it opens: till then it is neither live nor closed
+    awaits_host: bool = False  # it was planned, and its host has not been inside yet
     door: Door = Door()
     guests: dict[str, Guest] = field(default_factory=dict)  # id → Guest, also who was shown out
 
     @property
     def is_live(self) -> bool:
-        return self.closed is None
+        return self.closed is None and self.plan is None
+
+    @property
+    def is_planned(self) -> bool:
+        return self.plan is not None
 
     @property
     def gone_at(self) -> int | None:
@@ -146,6 +173,7 @@ class Party(Protocol):
 
     rooms: dict[str, Room]
     users: dict[str, User]
+    called_off: dict[str, int]
 
 
 def is_guest(user: str | None) -> bool:
@@ -155,6 +183,15 @@ def is_guest(user: str | None) -> bool:
 
 def live_rooms(state: Party) -> list[Room]:
     return [room for room in state.rooms.values() if room.is_live]
+
+
+def planned_rooms(state: Party) -> list[Room]:
+    return [room for room in state.rooms.values() if room.is_planned]
+
+
+def listed_rooms(state: Party) -> list[Room]:
+    """Those that the lobby shows: live ones and planned ones."""
+    return [room for room in state.rooms.values() if room.listed and (room.is_live or room.is_planned)]
 
 
 def find_room(state: Party, room_id: str, user: str | None = None) -> Room:
@@ -221,6 +258,8 @@ def of_a_room(state: Party, command: Command) -> None:
 
 
 def while_the_party_has_space(state: Party, command: Command) -> None:
+    if "opens_at" in command:
+        return while_it_can_be_planned(state, command)
     while_nobody_was_faster(state, command)
     if len(live_rooms(state)) >= LIVE_ROOMS:
         raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
@@ -252,11 +291,12 @@ def ensure_not_carried_on(state: Party, old: Room) -> None:
 
 
 def carrying_on(state: Party, room_id: str, here: Set[str], most: int) -> dict[str, Any]:
-    """What a command that carries this room on says of it: in which room it went on before, and which of those who have
-    a seat are still inside."""
+    """What a command that carries this room on says of it: in which room it went on before, which of those who have a
+    seat are still inside, and that no lobby shows it."""
     old = state.rooms.get(room_id)
     speakers = [name for name in seated(old) if name in here and not is_guest(name)] if old else []
-    return {"continues": room_id, "instead": old and old.continued_in, "speakers": speakers, "most": most}
+    more = {} if not old or old.listed else {"listed": False}
+    return {"continues": room_id, "instead": old and old.continued_in, "speakers": speakers, "most": most} | more
 
 
 def hosted_by(state: Party, user: str) -> int:
@@ -273,6 +313,7 @@ def who_was_inside(state: Party, command: Command) -> None:
     if "room" not in command:
         return
     room = find_room(state, command["room"])
+    ensure_has_opened(room)
     if command["user"] not in room.visitors:
         raise Refused("forbidden", "You were not in that room.")
     if room.is_live:
@@ -280,11 +321,18 @@ def who_was_inside(state: Party, command: Command) -> None:
 
 
 def ensure_may_read(room: Room, user: str) -> None:
+    ensure_has_opened(room)
     if not room.is_live and user not in room.visitors:
         raise Refused("closed", "That room has closed. Only those who were inside can still read it.")
 
 
+def ensure_has_opened(room: Room) -> None:
+    if room.plan:
+        raise Refused("conflict", "That room has not opened yet.", opens_at=room.plan.at)
+
+
 def until_closed(room: Room, command: Command) -> None:
+    ensure_has_opened(room)
     if not room.is_live:
         raise Refused("closed", "That room has closed.")
 
@@ -371,6 +419,80 @@ def all_but_its_author(room: Room, command: Command) -> None:
         raise Refused("forbidden", "That message is your own.")
 
 
+# --- Plans: who may ---------------------------------------------------------------------------------------------------
+
+
+def while_it_can_be_planned(state: Party, command: Command) -> None:
+    if "continues" in command:
+        raise Refused("bad_input", "A room that is planned cannot carry on another one.")
+    ensure_in_time(command)
+    planned = planned_rooms(state)
+    if len(planned) >= PLANS:
+        raise Refused("limit", "There are as many plans as the party can hold.")
+    if sum(room.host == command["user"] for room in planned) >= PLANS_EACH:
+        raise Refused("limit", f"You have {PLANS_EACH} plans already. Call one off first.")
+
+
+def ensure_in_time(command: Command) -> None:
+    if not PLANNED_FROM <= command["opens_at"] - command["at"] <= PLANNED_UNTIL:
+        raise Refused("bad_input", "A room can be planned from a minute up to 14 days ahead.")
+
+
+def plan_of(room: Room) -> Plan:
+    """The plan of a room that has not opened yet. Refuses one that has."""
+    if room.plan:
+        return room.plan
+    until_closed(room, {})
+    raise Refused("conflict", "That room has opened already.")
+
+
+def who_planned_it(room: Room, command: Command) -> None:
+    plan_of(room)
+    if room.host != command["user"]:
+        raise Refused("forbidden", "Only the host can do that.")
+
+
+def the_host_even_of_a_plan(room: Room, command: Command) -> None:
+    return who_planned_it(room, command) if room.is_planned else the_host(room, command)
+
+
+def who_moves_it(room: Room, command: Command) -> None:
+    who_planned_it(room, command)
+    ensure_in_time(command)
+
+
+def all_but_who_planned_it(room: Room, command: Command) -> None:
+    plan_of(room)
+    if room.host == command["user"]:
+        raise Refused("forbidden", "That is for everybody but the host.")
+
+
+def who_planned_it_or_the_party(state: Party, command: Command) -> None:
+    """The party calls off what could not open: nobody waits for it any more."""
+    room = find_room(state, command["room"])
+    if command["user"] is not None:
+        return who_planned_it(room, command)
+    if command["at"] < plan_of(room).at + WAITS_FOR_HOST:
+        raise Refused("conflict", "That room has another time by now.")
+
+
+def when_its_time_has_come(state: Party, command: Command) -> None:
+    room = find_room(state, command["room"])
+    if command["at"] < plan_of(room).at:
+        raise Refused("conflict", "That room has another time by now.")
+    if len(live_rooms(state)) >= LIVE_ROOMS:  # then as soon as one of them closes, or it is called off
+        raise Refused("limit", "There are as many rooms as the party can hold. Join one of them.")
+
+
+def while_it_stands(state: Party, command: Command) -> None:
+    """A plan is said again as it is, and once. Where the log was cut, this is the first that is heard of it."""
+    if command["at"] < state.called_off.get(command["room"], -SAYING_LIFE) + SAYING_LIFE:
+        find_room(state, command["room"])  # there is none
+    if room := state.rooms.get(command["room"]):
+        plan = plan_of(room)
+        is_old = command["changes"] < plan.changes
+        if is_old or (command["changes"] == plan.changes and command["at"] < plan.said_at + SAID_EVERY):
+            raise Refused("conflict", "That plan has been said already.")
 # --- Guards of doors and guests ---------------------------------------------------------------------------------------
 
 
@@ -391,7 +513,7 @@ def ensure_guest_may_ask(room: Room, user: str) -> None:
 
 
 def who_opens_the_door(state: Party, command: Command) -> None:
-    the_host(find_room(state, command["room"]), command)
+    the_host_even_of_a_plan(find_room(state, command["room"]), command)
     if command["open"] != "closed" and not command["doors"]:
         raise Refused("forbidden", "At this party doors stay closed.")
 
@@ -424,7 +546,7 @@ def guests_of_live_rooms(state: Party) -> int:
 
 def the_host_about_a_guest(state: Party, command: Command) -> None:
     room = find_room(state, command["room"])
-    the_host(room, command)
+    the_host_even_of_a_plan(room, command)
     if not is_guest_of(room, command["who"]):
         raise Refused("not_found", "They are not a guest here.")
 
@@ -434,6 +556,8 @@ def the_host_about_a_guest(state: Party, command: Command) -> None:
 
 def enter(room: Room, command: Command) -> None:
     room.visitors.add(command["user"])
+    if command["user"] == room.host:
+        room.awaits_host = False
 
 
 def ask_to_speak(room: Room, command: Command) -> Outcome:
@@ -572,8 +696,11 @@ def close(room: Room, command: Command) -> None:
 
 
 def open_room(state: Party, command: Command) -> Outcome:
+    if "opens_at" in command:
+        return plan_room(state, command)
     at = command["at"]
     room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at)
+    room.listed = command.get("listed", True)
     room.visitors.add(room.host)
     # Who keeps a seat of the room that this one continues. That may be unknown: the log may have been cut behind it.
     kept = [name for name in command.get("speakers", ()) if name != room.host]
@@ -590,6 +717,7 @@ def hand_over(state: Party, command: Command) -> None:
     unseat(room, command)
     room.speakers.append(room.host)
     room.host = command["who"]
+    room.awaits_host = False
 
 
 def forget(state: Party, command: Command) -> None:
@@ -640,6 +768,108 @@ def renumber(state: Party, command: Command) -> None:
     user.number = command["number"]
     for known in user.sign_ins.values():
         known.ended = known.ended or known.number != user.number
+    if user.number is None:
+        forget_plans_of(state, command)
+
+
+# --- Plans: what happens ----------------------------------------------------------------------------------------------
+
+
+def plan_room(state: Party, command: Command) -> Outcome:
+    plan = Plan(command["opens_at"], command["lasts"], said_at=command["at"])
+    state.rooms[command["id"]] = planned_room(command["id"], command["user"], plan, command)
+    return {"room": command["id"]}
+
+
+def planned_room(id: str, host: str, plan: Plan, command: Command) -> Room:
+    room = Room(id, command["topic"], host, opened_at=0, closes_at=0, active_at=0, plan=plan)  # known once it opens
+    room.listed = command.get("listed", True)
+    room.door = Door(**command.get("door", {}))
+    return room
+
+
+def move(room: Room, command: Command) -> Outcome:
+    plan = plan_of(room)
+    if command["opens_at"] != plan.at:
+        plan.at = command["opens_at"]
+        plan.version += 1
+        plan.changes += 1
+    return {"room": room.id}
+
+
+def come(room: Room, command: Command) -> None:
+    """A person says so once, or not at all, however often they do."""
+    plan = plan_of(room)
+    if command["coming"]:
+        plan.coming.setdefault(command["user"])
+    else:
+        plan.coming.pop(command["user"], None)
+    plan.changes += 1
+
+
+def call_off(state: Party, command: Command) -> None:
+    """The plan is gone, and stays so, even if another process says it again just now."""
+    forget_room(state, command["room"])
+    for id in [id for id, at in state.called_off.items() if at + SAYING_LIFE <= command["at"]]:
+        del state.called_off[id]
+    state.called_off[command["room"]] = command["at"]
+
+
+def open_planned(state: Party, command: Command) -> Outcome:
+    """From now on it is a room like any other, for as long as it was meant to be."""
+    room = find_room(state, command["room"])
+    lasts = plan_of(room).lasts
+    room.opened_at = room.active_at = command["at"]
+    room.closes_at = command["at"] + lasts
+    room.plan, room.awaits_host = None, True
+    return {"room": room.id, "host": room.host}
+
+
+def say_again(state: Party, command: Command) -> None:
+    """The whole plan, as it was when it was said: also where the log was cut behind it."""
+    plan = Plan(command["opens_at"], command["lasts"], command["at"], command["version"], command["changes"])
+    plan.coming = dict.fromkeys(command["coming"])
+    state.rooms[command["room"]] = planned_room(command["room"], command["host"], plan, command)
+
+
+def saying_of(room: Room, plan: Plan) -> dict[str, Any]:
+    """What `say_again` needs to know."""
+    return {
+        "key": f"{room.id} {plan.said_at} {plan.changes}",
+        "room": room.id,
+        "topic": room.topic,
+        "host": room.host,
+        "listed": room.listed,
+        "opens_at": plan.at,
+        "lasts": plan.lasts,
+        "version": plan.version,
+        "changes": plan.changes,
+        "coming": list(plan.coming),
+        "door": asdict(room.door),
+    }
+
+
+def forget_plans_of(state: Party, command: Command) -> None:
+    """They are none of the people any more: nobody waits for them, nor counts on them."""
+    for room in planned_rooms(state):
+        if room.host == command["user"]:
+            call_off(state, command | {"room": room.id})
+        elif command["user"] in plan_of(room).coming:
+            come(room, command | {"coming": False})
+
+
+def names_in_plans(state: Party) -> set[str]:
+    """Of hosts, and of those who come."""
+    return {name for room in planned_rooms(state) for name in (room.host, *plan_of(room).coming)}
+
+
+def not_to_be_cut(state: Party, before: int) -> int:
+    """Up to where the log can be cut, at most `before`: a plan that stands is to stand in it, and through which sign-in
+    it was made or changed."""
+    return min([before, *(plan_of(room).said_at - SIGN_IN_LIFE for room in planned_rooms(state))])
+
+
+# --- What happens to nobody -------------------------------------------------------------------------------------------
 
 
 def change_nothing(state: Party, command: Command) -> None:
@@ -660,6 +890,8 @@ def set_door(state: Party, command: Command) -> None:
         if room.door.hash is None or command["renew"]:
             door = replace(door, hash=command["hash"], id=command["id"])
     room.door = door
+    if room.plan:
+        room.plan.changes += 1
     if command["out"]:
         for guest in room.guests:
             show_out_of(state, room, guest)
@@ -708,10 +940,15 @@ ROOM_RULES: dict[str, tuple[RoomRule, RoomRule]] = {
     "extend": (the_host, extend),
     "close": (the_host, close),
     "end": (when_due, close),  # by the party itself
+    "move": (who_moves_it, move),
+    "coming": (all_but_who_planned_it, come),
 }
 PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
     "host": (while_the_party_has_space, open_room),
     "hand_over": (the_host_or_the_party, hand_over),
+    "call_off": (who_planned_it_or_the_party, call_off),  # by the party too, where it could not open
+    "open": (when_its_time_has_come, open_planned),  # by the party itself
+    "plan": (while_it_stands, say_again),  # by the party itself, before the log is cut
     "door": (who_opens_the_door, set_door),
     "put_out": (the_host_about_a_guest, show_out),
     # By the party itself, and by its pages.
@@ -763,6 +1000,9 @@ def due(
     `here` are the names of those inside; the two times are None while somebody, or the host, is inside; the last are
     of the guests who wait without being inside.
     """
+    if room.plan:
+        yield from due_of_plan(room, room.plan, at)
+        return
     if room.gone_at is not None:
         if at >= room.gone_at:
             yield "forget", {"room": room.id}
@@ -775,7 +1015,20 @@ def due(
     heir = next((speaker for speaker in room.speakers if speaker in here and not is_guest(speaker)), None)
     if at >= room.closes_at:
         yield "end", {"room": room.id, "reason": "time"}
+    elif room.awaits_host and room.host not in here:
+        if at >= room.opened_at + WAITS_FOR_HOST:
+            yield "end", {"room": room.id, "reason": "abandoned"}
     elif empty_since is not None and at >= empty_since + EMPTY_GRACE:
         yield "end", {"room": room.id, "reason": "abandoned"}
     elif heir and host_gone_since is not None and at >= host_gone_since + HOST_GRACE:
         yield "hand_over", {"room": room.id, "who": heir, "gone": room.host}
+
+
+def due_of_plan(room: Room, plan: Plan, at: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same, of a room that has not opened yet."""
+    if at >= plan.at + WAITS_FOR_HOST:  # the party was not running, or full
+        yield "call_off", {"room": room.id}
+    elif at >= plan.at:
+        yield "open", {"room": room.id}
+    elif at >= plan.said_at + SAID_EVERY:
+        yield "plan", saying_of(room, plan)

@@ -32,10 +32,17 @@ ADDED = {"id", "at", "key", "most", "through", "speakers", "instead", "hash", "d
 
 @dataclass
 class State:
-    """The rooms, live ones and closed ones kept for reading, by id; and the users, by name."""
+    """The rooms, live ones, planned ones and closed ones kept for reading, by id; the users, by name; and when plans
+    were called off last, by id."""
 
     rooms: dict[str, Room] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    called_off: dict[str, int] = field(default_factory=dict)
+
+    def forget_all(self) -> None:
+        """As before the first command."""
+        for known in (self.rooms, self.users, self.called_off):
+            known.clear()
 
     def apply(self, command: Command) -> Outcome:
         """Change the dicts as `command` says; gives its outcome, which is what the acknowledgement will say.
@@ -57,6 +64,7 @@ class State:
         """The outcome that is remembered under the command's key, None for a new one. Refuses what a guard refuses."""
         outcome = self.first_outcome(command)
         if outcome is None:
+            self.ensure_signed_in(command, even_where_it_was_cut=False)
             self.guard(command)
             AT_THE_DOOR.get(command["kind"], anyone)(self, command)
         return outcome
@@ -64,10 +72,19 @@ class State:
     def guard(self, command: Command) -> None:
         """Refuse where the sign-in does not hold, it is not for guests, the room is unknown, or the guard of this kind
         says no."""
-        if "through" in command and not self.is_signed_in(command["user"], command["through"], command["at"]):
-            raise Refused("signed_out", "You are signed out. Please sign in again.")
+        self.ensure_signed_in(command)
         rules.ensure_guest_may(command)
         self.ask(GUARD, command)
+
+    def ensure_signed_in(self, command: Command, even_where_it_was_cut: bool = True) -> None:
+        """Refuse where the sign-in does not hold. What is done to a plan may be as old as the log, and its sign-in cut
+        away: whether that held was asked before the command went into the log."""
+        if "through" not in command or self.is_signed_in(command["user"], command["through"], command["at"]):
+            return
+        room = self.rooms.get(command.get("room", ""))
+        is_cut = bool(room and room.is_planned and not self.sign_in_of(command["user"], command["through"]))
+        if not (is_cut and even_where_it_was_cut):
+            raise Refused("signed_out", "You are signed out. Please sign in again.")
 
     def ruling(self, command: Command) -> Outcome:
         """What the rule says, which may be a no: that is remembered like a yes."""
@@ -95,10 +112,17 @@ class State:
         return bool(known and not known.ended and at < known.since + rules.SIGN_IN_LIFE)
 
     def has_other_number(self, name: str, number: int | None) -> bool:
-        """Whether the log has another number for somebody than this, which the people have now."""
-        user = self.users[name]
+        """Whether the log has another number for somebody than this, which the people have now; or counts on somebody
+        who is none of them any more."""
+        if number is None and name in rules.names_in_plans(self):
+            return True
+        user = self.users.get(name, User())
         held = {known.number for known in user.sign_ins.values() if not known.ended}
         return user.number not in (None, number) or not held <= {number}
+
+    def names(self) -> set[str]:
+        """Of everybody whom the log speaks of."""
+        return {*self.users, *rules.names_in_plans(self)}
 
     # --- Keys: what is sent again happens once ---
 
@@ -114,15 +138,21 @@ class State:
 
     def remembered(self, command: Command) -> tuple[dict[str, Any], Outcome] | None:
         """(body, outcome) of the first command with this user's key, or None."""
-        return self.users[command["user"]].outcomes.get(command["key"]) if command["user"] in self.users else None
+        user = self.users.get(owner_of_key(command))
+        return user.outcomes.get(command["key"]) if user else None
 
     def remember(self, command: Command, outcome: Outcome) -> None:
         """Keep the first outcome of a key, for as long as a page may send it again."""
         if command["key"]:
-            outcomes = self.users.setdefault(command["user"], User()).outcomes
+            outcomes = self.users.setdefault(owner_of_key(command), User()).outcomes
             outcomes.setdefault(command["key"], (body_of(command), outcome))
             if len(outcomes) > KEYS_EACH:
                 del outcomes[next(iter(outcomes))]
+
+
+def owner_of_key(command: Command) -> str:
+    """Whose keys count; the party's own stand under no name."""
+    return command["user"] or ""
 
 
 def body_of(command: Command) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from party.state import State
 # What somebody said to a few, or without a name: in a story only when asked for.
 PRIVATE = {"text", "pitch", "mood", "liked", "choice", "question"}
 # What has a column of its own, or is the server's business alone.
-NO_DETAILS = {"id", "at", "kind", "user", "room", "key", "most", "through", "instead"}
+NO_DETAILS = {"id", "at", "kind", "user", "room", "key", "most", "through", "instead", "changes"}
 NO_DETAILS |= {"doors", "hash", "door", "skeletons"}  # of a door, and of who comes in by it
 
 

@@ -8,7 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from party.rules import MOODS, Command, Outcome, Room, is_over, may_speak, said_at, seated, unread_before
+from party.rules import (
+    MINUTE,
+    MOODS,
+    Command,
+    Outcome,
+    Plan,
+    Room,
+    is_over,
+    may_speak,
+    said_at,
+    seated,
+    unread_before,
+)
 
 View = dict[str, Any]
 
@@ -24,11 +36,11 @@ CROWD = 100  # people inside, above which nobody is told who is writing: it woul
 
 def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) -> View:
     """The room at `at`, as everyone inside may see it."""
-    known = (user for user, guest in room.guests.items() if not guest.is_out or user in room.last_said)
+    listening = list(itertools.islice((name for name in named if not may_speak(room, name)), LISTENING))
     return outline(room, here) | {
         "seats": seats,
         "away": [name for name in seated(room) if name not in here],
-        "listening": list(itertools.islice((name for name in named if not may_speak(room, name)), LISTENING)),
+        "listening": listening,
         "waiting": len(room.waiting),
         "more_time": len(room.more_time),
         "pulse": moods(room, at),
@@ -37,7 +49,7 @@ def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) 
         "closed_at": room.closed_at,
         "gone_at": room.gone_at,
         "continued_in": room.continued_in,
-        "guests": guests(room, known),
+        "guests": guests(room, itertools.chain(room.speakers, listening, room.last_said)),
     }
 
 
@@ -48,6 +60,8 @@ def room_for_guests(view: View) -> View:
 
 def card(room: Room, here: Set[str]) -> View:
     """The room as everyone in the lobby may see it."""
+    if room.plan:
+        return plan(room, room.plan)
     last = last_words(room)
     named = [*room.speakers, *([last["user"]] if last else [])]
     return outline(room, here) | {"active_at": room.active_at, "last": last, "guests": guests(room, named)}
@@ -57,7 +71,7 @@ def is_news(card: View, told: View | None, with_words: bool) -> bool:
     """Whether the card differs from the one that was told last; with or without what messages alone change."""
     # Which guests have a seat, `speakers` says as well.
     parts = card.keys() if with_words else card.keys() - {"active_at", "last", "guests"}
-    return told is None or any(card[part] != told[part] for part in parts)
+    return told is None or card.keys() != told.keys() or any(card[part] != told[part] for part in parts)
 
 
 def last_words(room: Room) -> View | None:
@@ -85,7 +99,7 @@ def outline(room: Room, here: Set[str]) -> View:
 
 def guests(room: Room, users: Iterable[str]) -> dict[str, str]:
     """What those of these users are called who are guests, {id: name}. They are named by this alone."""
-    known = {user: room.guests[user].name for user in users if user in room.guests}
+    known = {user: room.guests[user].name for user in users if user in room.guests} if room.guests else {}
     return {user: name for user, name in known.items() if name is not None}
 
 
@@ -136,7 +150,7 @@ def places(room: Room) -> dict[str, int]:
 
 def readable(rooms: Iterable[Room], user: str) -> list[View]:
     """The closed ones of these rooms that the person may still read, the one closed last first."""
-    mine = [room for room in rooms if not room.is_live and user in room.visitors]
+    mine = [room for room in rooms if room.closed and room.listed and user in room.visitors]
     return [
         {
             "id": room.id,
@@ -147,6 +161,41 @@ def readable(rooms: Iterable[Room], user: str) -> list[View]:
         }
         for room in sorted(mine, key=lambda room: room.closed_at or 0, reverse=True)
     ]
+
+
+# --- Of plans ---------------------------------------------------------------------------------------------------------
+
+
+def plan(room: Room, plan: Plan) -> View:
+    """The room that has not opened yet, as everyone in the lobby may see it."""
+    return {
+        "id": room.id,
+        "topic": room.topic,
+        "host": room.host,
+        "opens_at": plan.at,
+        "minutes": max(1, round(plan.lasts / MINUTE)),
+        "coming": len(plan.coming),
+        "door": room.door.open,
+    }
+
+
+def lobby(cards: Iterable[View]) -> dict[str, list[View]]:
+    """These cards, those of rooms that have opened and those of plans."""
+    of_kind: dict[str, list[View]] = {"rooms": [], "plans": []}
+    for card in cards:
+        of_kind["plans" if "opens_at" in card else "rooms"].append(card)
+    return of_kind
+
+
+def coming(rooms: Iterable[Room], user: str) -> list[str]:
+    """The ids of the planned ones of these rooms that the person comes to, of those that the lobby shows."""
+    return [room.id for room in rooms if room.plan and room.listed and user in room.plan.coming]
+
+
+def expected(room: Room) -> View:
+    """Who comes, as the host alone may see it; and what no lobby shows: the plan of a room that is not listed."""
+    users = list(room.plan.coming) if room.plan else []
+    return {"room": room.id, "users": users} | ({} if room.listed else {"plan": room.plan and plan(room, room.plan)})
 
 
 # --- Of a feed --------------------------------------------------------------------------------------------------------
@@ -204,6 +253,11 @@ def taken_back(room: Room, command: Command, outcome: Outcome) -> View:
 def liked(room: Room, command: Command, outcome: Outcome) -> View:
     """For who likes it, or no longer does."""
     return {"room": room.id, "seq": command["seq"], "liked": command["liked"]}
+
+
+def comes(room: Room, command: Command, outcome: Outcome) -> View:
+    """For who comes, or no longer does."""
+    return {"room": room.id, "coming": command["coming"]}
 
 
 def approved(room: Room, command: Command, outcome: Outcome) -> View:

@@ -61,7 +61,9 @@ class Feedback:
 
 
 def note_visit(database, command, outcome):
-    """That somebody is inside a room, until it closes."""
+    """That somebody is inside a room, until it closes; who plans one comes later."""
+    if "opens_at" in command:
+        return
     visit = outcome.get("room", command.get("room")), follow.pseudonym(command["user"]), command["at"]
     database.execute("INSERT OR IGNORE INTO inside VALUES (?, ?, ?)", visit)
 

@@ -14,6 +14,7 @@ from services.follow import pseudonym
 from services.reckoning import (
     FEATURES,
     LET_IN,
+    OPENED_LATER,
     OVER,
     PERIODS,
     WEEK,
@@ -94,6 +95,10 @@ def done_by(command, outcome):
         yield kind, user, command["id"], stretch_of(command)
     elif kind == "feedback":
         yield kind, user, command["about"], {}
+    elif kind == "host" and "opens_at" in command:
+        yield "plan", user, room, {}
+    elif kind == "open":
+        yield OPENED_LATER, outcome["host"], room, {}
     elif kind in FEATURES and user and command.get("liked", True):
         yield kind, user, room, {}
     for who in let_in_by(command):
@@ -141,7 +146,7 @@ def count(database, kind, who, subject, body, day=None):
 
 def note_person(database, kind, who, at):
     """Keep when somebody was there first."""
-    if who and kind != LET_IN:
+    if who and kind not in (LET_IN, OPENED_LATER):
         row = pseudonym(who), as_json({"first": at, "guest": is_guest(who)})
         database.execute("INSERT OR IGNORE INTO people VALUES (?, ?)", row)
 

@@ -37,7 +37,8 @@ AGAIN_SECONDS, AGAIN_AT_MOST = 2, 60
 NOTED_EVERY = 5  # seconds, that all is read: a disk is not to be busy with that
 BUSY_SECONDS = 5  # for a backup that begins; who reads the store hinders nobody
 PSEUDONYM_LENGTH = 16  # characters of a hexadecimal number
-BY_THE_PARTY = {"end", "forget"}  # it may do these long after what they are about; without that nobody misses them
+# It may do these long after what they are about, and without that nobody misses them; or says all of a plan anew.
+BY_THE_PARTY = {"end", "forget", "plan"}
 UNKNOWN = Refused("unavailable", "Nobody knows what came of it.").ack
 
 

@@ -38,10 +38,12 @@ SINGLE_WEEKS = 12  # the longest period that is reckoned from single rows; of a 
 
 # The kinds of commands with which somebody uses something.
 FEATURES = (
-    "host", "watch", "request", "withdraw", "approve", "deny", "remove", "hand_over", "door", "put_out",
-    "message", "take_back", "like", "pulse", "more_time", "extend", "close", "feedback",
+    "host", "plan", "move", "call_off", "coming", "watch", "request", "withdraw", "approve", "deny", "remove",
+    "hand_over", "door", "put_out", "message", "take_back", "like", "pulse", "more_time", "extend", "close",
+    "feedback",
 )  # fmt: skip
 LET_IN = "let_in"  # a row of who got a seat, which somebody else gave: they need not be there
+OPENED_LATER = "open"  # a row of whose planned room opened, by itself: they need not be there either
 OVER = "over"  # a row of a room that has closed, whoever or whatever closed it
 STEPS = ("opened", "came_in", "watched", "asked", "let_in", "spoke", "hosted")
 SOURCE_STEPS = ("opened", "came_in", "spoke")
@@ -294,7 +296,7 @@ def activated(span):
 
 
 def rooms_opened(span):
-    return {row.subject for row in span.of_kind("host")}
+    return {row.subject for kind in ("host", OPENED_LATER) for row in span.of_kind(kind)}
 
 
 def speed(span, first):
@@ -396,7 +398,7 @@ def steps(past, who, opened):
     def did(kind):
         return has_between(past.times[kind][who], opened, opened + RETURN_WITHIN)
 
-    spoke, hosted = did("message"), did("host")
+    spoke, hosted = did("message"), did("host") or did(OPENED_LATER)
     let_in = did(LET_IN) or hosted or spoke
     asked = did("request") or let_in
     watched = did("watch") or asked
@@ -506,7 +508,7 @@ def middle(numbers: Iterable[float]):
 
 def is_there(row):
     """Whether who did that was there then."""
-    return bool(row.who) and row.kind != LET_IN
+    return bool(row.who) and row.kind not in (LET_IN, OPENED_LATER)
 
 
 def grouped(pairs):

@@ -17,7 +17,8 @@ PATIENCE = 10  # seconds that a test waits for what must come, also on a busy ma
 
 # Every field that an event needs beside `room` and `key`: what an event does not know, it ignores.
 FIELDS = {"topic": "Coffee", "text": "Hi", "user": "bilal", "before": 1, "seq": 1, "mood": "agree", "liked": True}
-FIELDS |= {"about": "room", "choice": "yes", "open": "ask"}
+# `at` is for `move` alone: with it, `host` plans a room.
+FIELDS |= {"about": "room", "choice": "yes", "open": "ask", "coming": True}
 
 
 class Person:
@@ -36,6 +37,19 @@ class Person:
         ack = self.ask("host", {"topic": topic, **more})
         assert ack["ok"], ack
         return ack["room"]
+
+    def plan(self, topic="Tea", *, at, **more):
+        """Plans a room; gives its id."""
+        return self.host(topic, at=at, **more)
+
+    def move(self, room, at, **more):
+        return self.ask("move", {"room": room, "at": at, **more})
+
+    def call_off(self, room, **more):
+        return self.ask("call_off", {"room": room, **more})
+
+    def coming(self, room, coming=True, **more):
+        return self.ask("coming", {"room": room, "coming": coming, **more})
 
     def watch(self, room, **more):
         return self.ask("watch", {"room": room, **more})

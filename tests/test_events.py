@@ -471,9 +471,10 @@ def test_the_lobby_greets_with_all_live_cards(join_anywhere, asha):
 
 READS = ("watch", "history", "leave", "writing")  # these can simply be repeated
 OF_GUESTS = ("put_out",)  # tests/test_guests.py has these
+OF_PLANS = ("move", "call_off", "coming")  # and tests/test_plans.py these
 
 
-@pytest.mark.parametrize("event", [event for event in EVENTS if event not in (*READS, *OF_GUESTS)])
+@pytest.mark.parametrize("event", [event for event in EVENTS if event not in (*READS, *OF_GUESTS, *OF_PLANS)])
 def test_the_same_key_gives_the_first_outcome_and_changes_nothing(event, asha, bilal):
     room = asha.host("Tea")
     bilal.watch(room)

@@ -398,7 +398,7 @@ def test_what_is_refused_or_done_by_the_party_is_no_use_of_a_feature(past):
 
 def test_every_kind_of_command_counts_as_what_it_is():
     """A new kind is a feature, or it is named here."""
-    others = {"sign_in", "guest_in", "opened", "measured"}  # rows of their own
+    others = {"sign_in", "guest_in", "opened", "measured", "open"}  # rows of their own
     nobodys = {"end", "forget", "sign_out", "renumber", "answer", "goals", "spent"}  # the party's, and the owner's
     assert {*reckoning.FEATURES, *others, *nobodys} == KINDS
 
@@ -665,8 +665,8 @@ def test_whatever_happens_a_share_is_one(past, seed):
     for _ in range(400):
         user, ago = f"p{chance.randint(0, 15)}", chance.randint(0, 80 * DAY)
         kind = chance.choice(kinds)
-        past.of(user, kind, ago, outcome={"room": "r"}, room=f"r{chance.randint(0, 9)}", who="p1", sign_in="s",
-                liked=True, visitor=f"b{chance.randint(0, 30)}")  # fmt: skip
+        past.of(user, kind, ago, outcome={"room": "r", "host": "p2"}, room=f"r{chance.randint(0, 9)}", who="p1",
+                sign_in="s", liked=True, visitor=f"b{chance.randint(0, 30)}")  # fmt: skip
         past.visit(user, chance.randint(0, 80 * DAY), chance.random() * 2_000, chance.random() * 10, asked=1,
                    unavailable=chance.randint(0, 3))  # fmt: skip
         past.of(None, "opened", chance.randint(0, 80 * DAY), visitor=f"b{chance.randint(0, 60)}", source="x")

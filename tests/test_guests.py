@@ -278,6 +278,8 @@ def test_guests_are_named_wherever_they_stand(room, asha, join, come_in):
     asha.line.settle()
     named = {guest.name: "Gita"}
     assert asha.heard("waiting")[-1]["guests"] == asha.sees(room)["guests"] == named
+    guest.watch(room, unnamed=True)
+    assert asha.sees(room)["guests"] == {}, "the host alone knows who is in the queue"
     asha.approve(room, guest.name)
     bilal.line.settle()
     assert bilal.heard("lobby")[-1]["rooms"][-1]["guests"] == named
@@ -285,6 +287,7 @@ def test_guests_are_named_wherever_they_stand(room, asha, join, come_in):
     asha.put_out(room, guest.name)
     assert asha.sees(room)["guests"] == named, "what they said stays, and so who said it"
     silent = come_in(room, "Hugo")
+    silent.watch(room)
     assert silent.name in asha.sees(room)["guests"]
     asha.put_out(room, silent.name)
     assert asha.sees(room)["guests"] == named
@@ -376,6 +379,21 @@ def test_who_listens_at_a_door_that_says_so_does_not_ask(room, asha, come_in):
     assert_refused(guest.request(room), "forbidden")
     asha.door(room, "ask")
     assert_ok(guest.request(room))
+
+
+def test_who_was_let_in_speaks_answers_takes_back_and_finds_well_said_and_no_more(room, asha, come_in, clock):
+    guest = come_in(room, "Gita")
+    seat_guest(asha, guest, room)
+    asha.message(room, "Milk first?")
+    assert_ok(guest.writing(room))
+    assert assert_ok(guest.message(room, "Milk last", reply=1))["message"]["user"] == guest.name
+    assert_ok(guest.message(room, "A slip"))
+    assert_ok(guest.take_back(room, 3))
+    assert_ok(guest.like(room, 1))
+    assert_refused(guest.message(room, "Now", reply=9), "not_found")
+    for event in ("pulse", "more_time", "extend", "close", "door", "put_out", "hand_over", "approve", "deny", "remove"):
+        assert_refused(guest.ask(event, FIELDS | {"room": room, "user": guest.name}), "forbidden")
+    assert asha.sees(room)["more_time"] == 0
 
 
 def test_a_door_that_closes_behind_guests_leaves_them_what_they_had(room, asha, come_in, clean_party):
@@ -618,6 +636,7 @@ def test_a_door_can_show_out_all_who_came_in_by_it(room, asha, join, come_in, cl
     assert (asha.sees(room)["listening"], asha.sees(room)["guests"]) == (["bilal"], {})
     asha.door(room, "ask")
     late = come_in(room, "Ines")
+    late.watch(room)
     asha.door(room, "ask", renew=True)
     assert late.name in asha.sees(room)["guests"], "another link alone shows nobody out"
 

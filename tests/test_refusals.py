@@ -19,6 +19,9 @@ STATES = ["live", "overdue", "closed", "unknown"]  # overdue: the time is up, an
 # event → {caller: code of the refusal, None where it is allowed}, for a live room.
 LIVE = {
     "host": dict.fromkeys(CALLERS[1:]),
+    "move": dict.fromkeys(CALLERS[1:], "conflict"),  # it has opened: of those that have not, test_plans.py knows more
+    "call_off": dict.fromkeys(CALLERS[1:], "conflict"),
+    "coming": dict.fromkeys(CALLERS[1:], "conflict"),
     "watch": dict.fromkeys(CALLERS[1:]),
     "history": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:]),
     "leave": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:]),
@@ -43,6 +46,7 @@ LIVE = {
 FOR_GUESTS = dict.fromkeys(("watch", "history", "leave", "request", "like"))  # of who listens, in a live room
 FOR_GUESTS |= dict.fromkeys(("withdraw", "writing", "message", "take_back"), "forbidden")
 READS = ("watch", "history", "leave")
+OF_PLANS = ("move", "call_off", "coming")
 FROM_INSIDE = ("writing", "like", "pulse", "more_time")  # of a tab, which is asked for first
 
 
@@ -57,6 +61,8 @@ def expected(event, caller, state):
         return None
     if state == "unknown":
         return "not_found"
+    if event in OF_PLANS:
+        return "closed" if state == "closed" else "conflict"
     if event == "feedback":
         return None if state == "closed" and caller != "outsider" else LIVE[event][caller]
     if event in READS:
@@ -116,7 +122,7 @@ def test_every_cell(event, caller, state, cast, clock, clean_party):
         clock.passes(minutes=31)
     named = "no-such-room" if state == "unknown" else room
     whom = {"remove": "bilal", "hand_over": "bilal", "put_out": people["guest"].name}.get(event, "chen")
-    payload = FIELDS | {"room": named, "key": "k", "user": whom}
+    payload = FIELDS | {"room": named, "key": "k", "user": whom} | ({"at": clock.at} if event == "move" else {})
     before, logged = copy.deepcopy(clean_party.state.rooms), last_position(clean_party)
     ack = people[caller].ask(event, payload)
     code = expected(event, caller, state)

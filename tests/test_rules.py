@@ -233,12 +233,8 @@ GUESTS = ("~gita", "~hugo", "~ines")
 MOST = 2  # seats
 KINDS = (*rules.ROOM_RULES, *rules.PARTY_RULES)
 # Few rooms, which live on for a while: something is to happen in them.
-MORE_OFTEN = [kind for kind in rules.ROOM_RULES if kind not in ("close", "end")] + [
-    "hand_over",
-    "door",
-    "guest_in",
-    "put_out",
-]
+MORE_OFTEN = [kind for kind in rules.ROOM_RULES if kind not in ("close", "end")]
+MORE_OFTEN += ["hand_over", "door", "guest_in", "put_out", "take_back"]
 MOODS = rules.MOODS
 # What is done, by whom and to whom, in which of the newest rooms, under which key and sign-in, and about which message.
 # Mostly the host does it.
@@ -255,6 +251,11 @@ STEPS = strategies.tuples(
 
 # Every field that a rule reads, so that any kind of command about a room can be made of it.
 FIELDS = {"who": "bilal", "pitch": "", "text": "Hi", "seq": 1, "reason": "time", "mood": "agree", "liked": True}
+# Of plans: what is said again of one, and when. A test's commands come within its first minute, and a plan opens later.
+LATER = 2 * rules.MINUTE
+SAID = {"topic": "Tea", "host": "asha", "lasts": 10_000, "opens_at": LATER, "version": 0, "changes": 1}
+FIELDS |= SAID | {"coming": True}
+OF_PLANS = ("move", "call_off", "coming", "open", "plan")
 # A door that lets in whoever has its link, to ask to speak.
 FIELDS |= {"open": "ask", "whole": False, "renew": False, "out": False, "hash": "h", "doors": True, "door": "h"}
 FIELDS |= {"sign_in": "~g", "since": 0, "name": "Gita", "skeletons": ["gita"]}
@@ -271,9 +272,10 @@ def test_any_command_about_a_room_can_be_made(kind, party):
 
 def as_commands(steps):
     """A party that begins well, and goes on without sense: any command of anybody about any of a few rooms."""
-    rooms, hashes = ["room-0"], ["h"]
+    rooms, plans, hashes = ["room-0"], ["plan-0"], ["h"]
     yield from (command("sign_in", name, 0, sign_in=name, since=0, number=1) for name in PEOPLE)
     yield command("host", "asha", 0, id="room-0", topic="Tea", lasts=10_000)
+    yield command("host", "asha", 0, id="plan-0", topic="Later", lasts=10_000, opens_at=LATER)
     for kind, user in (("request", "bilal"), ("approve", "asha"), ("request", "chen")):
         yield command(kind, user, 0, room="room-0", who="bilal", pitch="")
     yield command("message", "asha", 0, room="room-0", text="Welcome")
@@ -282,9 +284,12 @@ def as_commands(steps):
     for n, (kind, user, who, which, key, through, seq) in enumerate(steps, start=1):
         body = {"key": key} | ({"through": through} if through else {})
         if kind == "host":
-            rooms.append(f"room-{n}")
-            body |= {"id": rooms[-1], "topic": "Tea", "lasts": 10_000}
-            if seq > 1:  # it carries on another one, and those who speak there keep a seat
+            is_plan = which == 2 and seq == 1
+            (plans if is_plan else rooms).append(f"room-{n}")
+            body |= {"id": f"room-{n}", "topic": "Tea", "lasts": 10_000}
+            if is_plan:
+                body |= {"opens_at": LATER, "listed": user != "chen"}
+            elif seq > 1:  # it carries on another one, and those who speak there keep a seat
                 body |= {"continues": rooms[-min(which + 1, len(rooms))], "speakers": [*PEOPLE], "most": which}
         elif kind in ("sign_in", "sign_out", "renumber"):
             body = {"sign_in": who, "since": n * 500, "number": which}
@@ -292,6 +297,8 @@ def as_commands(steps):
             body |= FIELDS | {"room": rooms[-min(which, len(rooms))], "who": who, "seq": seq, "mood": MOODS[seq - 1]}
             body |= {"liked": n % 3 > 0}
             body |= {"reason": "time" if seq == 1 else "abandoned"}
+            if kind in OF_PLANS or (kind == "door" and seq == 3):
+                body |= {"room": plans[-min(which, len(plans))], "opens_at": LATER + seq * 1_000, "coming": n % 3 > 0}
             # Doors that open, change and close; guests with the link of now or another, and one name or another.
             body |= {"open": rules.DOORS[-seq], "hash": f"h{n}", "renew": which > 1, "out": n % 7 == 0}
             body |= {"whole": n % 2 > 0, "door": hashes[-1], "sign_in": who, "skeletons": [f"name-{seq}"]}
@@ -303,7 +310,14 @@ def as_commands(steps):
                 body |= {"name": None, "skeletons": []} if n % 5 == 0 else {}
             # An answer to an early message; the party's own handing over, or the host's.
             body |= {"message": {"reply": seq}, "hand_over": {"gone": user}}.get(kind, {}) if seq > 1 else {}
-        yield command(kind, user, n * 500, **body)
+        if kind == "plan":
+            plans.append(body["room"] if which == 1 else f"room-{n}")  # of one that is known, or of one that was cut
+            door = {"open": "ask", "asks": True, "hash": hashes[-1], "id": "d"}
+            body |= {"room": plans[-1], "coming": ["bilal"], "changes": n, "door": door}
+        if kind == "open":  # from now on things happen in it
+            rooms.append(body["room"])
+        # What is due comes at its time, but for what a process says that has not heard of another time yet.
+        yield command(kind, user, 2 * LATER if kind == "open" and seq == 1 else n * 500, **body)
 
 
 PARTIES = strategies.lists(STEPS, min_size=20, max_size=60).map(lambda steps: list(as_commands(steps)))
@@ -376,6 +390,9 @@ def assert_is_sound(room):
     assert not set(room.waiting) & {room.host, *room.speakers}
     assert room.closes_at - room.opened_at <= rules.LONGEST_ROOM
     assert room.is_live or not (room.waiting or room.pulse or room.more_time)
+    assert room.is_live + room.is_planned + bool(room.closed) == 1
+    assert not room.is_planned or not (room.messages or room.speakers or room.visitors or room.host in room.plan.coming)
+    assert not (room.awaits_host and room.host in room.visitors)
     taken_back = [message for message in room.messages if "taken_back" in message]
     assert sorted(room.taken_back) == [message["seq"] for message in taken_back]
     assert not any(message["text"] for message in taken_back)
