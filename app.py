@@ -41,7 +41,6 @@ import contextlib
 import logging
 import secrets
 import threading
-from dataclasses import dataclass, field
 
 from flask import Flask, redirect, render_template, session
 from flask_socketio import SocketIO
@@ -49,6 +48,7 @@ from flask_socketio import SocketIO
 import services
 import users
 from party import reading, rules, story, views
+from party.news import EVERYONE, News, audiences_of, inside, person
 from party.presence import Presence, Tab, tabs_each
 from party.rules import MINUTE, Refused
 from party.state import State
@@ -63,27 +63,11 @@ log = logging.getLogger("party")
 
 REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a script does
 TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
-LIVELY_CARDS_EVERY = 10_000  # what messages alone change of the cards goes to everybody at most this often
 TRIM_SECONDS = 60
 # The log is cut behind this: a command that matters is no older than a room can be, and its sign-in this much older.
 LOG_LIFE = rules.LONGEST_ROOM + rules.CLOSED_LIFE + rules.SIGN_IN_LIFE
 
 # --- State ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class News:
-    """What people were told last, and of which rooms there may be something new to tell at the next tick."""
-
-    told: dict = field(default_factory=dict)  # room id → {what: what was told last}
-    told_cards: dict = field(default_factory=dict)  # room id → the card that the lobby was told last
-    stale_rooms: set = field(default_factory=set)  # ids, for those inside, the host and those who wait
-    stale_cards: set = field(default_factory=set)  # ids, for the lobby
-    lively_cards: set = field(default_factory=set)  # ids, for the lobby too, of which only messages are new
-    lively_cards_at: int = 0  # when these were told last
-    told_plans: dict = field(default_factory=dict)  # id of a planned room → its host, and what they were told last
-    stale_likes: dict = field(default_factory=dict)  # room id → seqs, for those inside
-    other_people: bool = False  # the owner's list has changed, and the log has not heard of it yet
 
 
 state = State(rooms={}, users={})  # what the log says: `state.apply` alone changes these two dicts
@@ -228,22 +212,6 @@ def sign_in_holds(user, sign_in_id):
 
 # --- Announcements ----------------------------------------------------------------------------------------------------
 
-EVERYONE = "everyone"
-
-
-def inside(room_id, who="all"):
-    """Of those inside "all", or the "friends" or the "guests", who each hear of the room itself what they may."""
-    return f"{who} inside:{room_id}"
-
-
-def audiences_inside(tab, room_id):
-    return inside(room_id), inside(room_id, "guests" if rules.is_guest(tab.user) else "friends")
-
-
-def person(user):
-    return f"person:{user}"
-
-
 # kind of command: (who hears of it at once, which event, what of it). That is those inside the "room", or the person
 # under this name in the command, in every tab. The rest is news for the next tick.
 ANNOUNCED = {
@@ -272,14 +240,7 @@ def announce(command, outcome):
     kind, room = command["kind"], state.rooms.get(outcome.get("room", command.get("room")))
     if not outcome["ok"] or not room:
         return
-    if kind == "take_back":
-        news.lively_cards_at = 0  # a card may show these words
-    if kind == "message":  # those inside hear the message itself
-        news.lively_cards.add(room.id)
-    elif kind == "like":
-        news.stale_likes.setdefault(room.id, set()).add(command["seq"])
-    else:
-        news.stale_rooms.update({room.id, command.get("continues", room.id)})
+    news.note(room, command)
     if kind in ANNOUNCED:
         whose, event, view = ANNOUNCED[kind]
         audience = inside(room.id) if whose == "room" else person(command[whose])
@@ -299,79 +260,8 @@ def see_off_guests(room):
 
 def announce_news():
     """Tell what is new since it was told last."""
-    news.stale_rooms.update(presence.changed)
-    presence.changed.clear()
-    news.stale_cards.update(news.stale_rooms, news.told_cards.keys() - state.rooms.keys())
-    announce_plans()
-    news.stale_rooms.update(rooms_of_the_moment())
-    for room_id in list(news.stale_rooms):
-        news.stale_rooms.discard(room_id)
-        if room_id in state.rooms and not state.rooms[room_id].is_planned:
-            announce_room(state.rooms[room_id])
-    news.stale_likes.clear()
-    announce_cards()
-
-
-def rooms_of_the_moment():
-    """The ids of rooms with news that no card shows: what is liked, who writes, a signal whose minute may be over."""
-    told = {id for id, last in news.told.items() if last["writing"] or any(last["room"]["pulse"].values())}
-    return told | presence.rooms_with_writing() | news.stale_likes.keys()
-
-
-def announce_room(room):
-    """Tell those inside, the host and those who wait what is new since they were told last."""
-    last = news.told.get(room.id, {})
-    if last.get("room") != (view := room_view(room)):
-        tell(inside(room.id, "friends"), "room", view)
-        tell(inside(room.id, "guests"), "room", views.room_for_guests(view))
-    if last.get("waiting") != (waiting := (room.host, views.queue(room))):
-        tell(person(room.host), "waiting", views.waiting(room))
-    if last.get("door", (room.host, rules.Door())) != (door := (room.host, room.door)):
-        tell(person(room.host), "door", door_view(room))
-    for user, place in (places := views.places(room)).items():
-        if last.get("places", {}).get(user) != place:
-            tell(person(user), "place", {"room": room.id, "place": place})
-    if seqs := news.stale_likes.pop(room.id, None):
-        tell(inside(room.id), "likes", {"room": room.id, "likes": views.likes(room, seqs)})
-    writing = views.writing(room, presence.names_in(room.id), presence.writing_in(room.id))
-    if last.get("writing", []) != writing:
-        tell(inside(room.id), "writing", {"room": room.id, "users": writing})
-    news.told[room.id] = {"room": view, "waiting": waiting, "door": door, "places": places, "writing": writing}
-
-
-def announce_plans():
-    """Tell hosts who comes and who may, where that is new, and of what no lobby shows that it is over."""
-    planned = {room.id: room for room in rules.planned_rooms(state)}
-    for room_id in news.told_plans.keys() - planned.keys():
-        host, last, _ = news.told_plans.pop(room_id)
-        if "plan" in last:
-            tell(person(host), "expected", last | {"users": [], "plan": None})
-    for room in planned.values():
-        host, expected, door = news.told_plans.get(room.id, (room.host, None, rules.Door()))
-        if expected != (now_expected := views.expected(room)):
-            tell(person(room.host), "expected", now_expected)
-        if door != room.door:
-            tell(person(room.host), "door", door_view(room))
-        if (expected, door) != (now_expected, room.door):
-            news.stale_cards.add(room.id)
-        news.told_plans[room.id] = room.host, now_expected, room.door
-
-
-def announce_cards():
-    """Tell everyone which cards changed and which are gone. Words wait for their time, whatever else was done there."""
-    with_words = now() >= news.lively_cards_at + LIVELY_CARDS_EVERY
-    if news.lively_cards and with_words:
-        news.stale_cards |= news.lively_cards
-        news.lively_cards, news.lively_cards_at = set(), now()
-    shown = {room.id: card(room) for room in rules.listed_rooms(state) if room.id in news.stale_cards}
-    changed = {id: new for id, new in shown.items() if views.is_news(new, news.told_cards.get(id), with_words)}
-    gone = [id for id in news.stale_cards if id in news.told_cards and id not in shown]
-    news.stale_cards.clear()
-    news.told_cards.update(changed)
-    for id in gone:
-        del news.told_cards[id]
-    if changed or gone:
-        tell(EVERYONE, "lobby", {"now": now(), **views.lobby(changed.values()), "gone": gone})
+    for audience, event, payload in news.all(state, presence, now(), room_view, door_view, card):
+        tell(audience, event, payload)
 
 
 def welcome(sid, user):
@@ -680,7 +570,7 @@ def ask(tab, kind, data, **body):
 def go_in(tab, room, unnamed=False):
     """Let the tab hear the room. Refuses one that has gone while the log was asked."""
     if presence.enter(tab_of(tab.sid), room.id, unnamed or rules.is_nameless(room, tab.user)):
-        for audience in audiences_inside(tab, room.id):
+        for audience in audiences_of(tab.user, room.id):
             socketio.server.enter_room(tab.sid, audience)
     view = room_view(room)
     tell(tab.sid, "room", views.room_for_guests(view) if rules.is_guest(tab.user) else view)
@@ -692,7 +582,7 @@ def go_in(tab, room, unnamed=False):
 def go_out(tab, room_id):
     """The tab hears the room no more."""
     if presence.leave(tab, room_id):
-        for audience in audiences_inside(tab, room_id):
+        for audience in audiences_of(tab.user, room_id):
             socketio.server.leave_room(tab.sid, audience)
 
 

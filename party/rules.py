@@ -523,13 +523,14 @@ def room_behind(state: Party, room_id: str, door: str, at: int) -> Room:
     nobody learns which it is."""
     room = state.rooms.get(room_id)
     # Of what is compared here nobody can choose more than a hash: how long it takes says nothing of the token.
-    if not room or not room.is_live or at >= room.closes_at or room.door.hash != door:
+    if not room or room.door.hash != door or not (room.is_planned or (room.is_live and at < room.closes_at)):
         raise Refused("not_found", "That link leads nowhere. Ask for a new one.")
     return room
 
 
 def whoever_has_the_link(state: Party, command: Command) -> None:
     room = room_behind(state, command["room"], command["door"], command["at"])
+    ensure_has_opened(room)
     inside = [guest for guest in room.guests.values() if not guest.is_out]
     if command["user"] in state.users:
         raise Refused("conflict", "You are in already.")

@@ -111,6 +111,9 @@ def door(room: Room, token: str | None) -> View:
 def entrance(room: Room, here: Set[str], at: int) -> View:
     """The room as somebody may see it who has its link and is not inside yet. What was said there, only where the host
     lets guests read it."""
+    if room.plan:
+        view = plan(room, room.plan)
+        return {name: view[name] for name in ("id", "topic", "host", "opens_at", "minutes", "door")} | {"now": at}
     view = outline(room, here)
     named = list(room.speakers)
     if room.door.whole and (last := last_words(room)):

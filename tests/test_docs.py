@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from servers import ROOT, Prefix, password_of, running_server
 
 import app
-from party import presence, reading, rules, state, views
+from party import news, presence, reading, rules, state, views
 from runtime import measuring, pace, settings, transport
 from runtime.journal import MemoryJournal
 from services import feedback, figures
@@ -55,7 +55,8 @@ def test_the_events_in_the_contract_are_those_in_the_code():
 
 
 def test_the_events_out_are_those_that_the_code_tells():
-    told = set(re.findall(r'tell\(.+, "(\w+)", ', CODE)) | {event for _, event, _ in app.ANNOUNCED.values()}
+    telling = r'(?:tell\(|yield (?:inside|person|EVERYONE)).+?, "(\w+)", '
+    told = set(re.findall(telling, CODE)) | {event for _, event, _ in app.ANNOUNCED.values()}
     assert set(first_column(section(CONTRACT, "Out"))) == told
 
 
@@ -134,7 +135,7 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert views.CROWD == 100 and "more than a hundred people" in out
     assert f"the first {views.LISTENING} inside" in out
     assert f"at most {views.LAST_WORDS} characters" in out
-    assert app.LIVELY_CARDS_EVERY == 10_000 and "at most every ten seconds" in out
+    assert news.LIVELY_CARDS_EVERY == 10_000 and "at most every ten seconds" in out
     assert rules.TAKE_BACK_WITHIN == 2 * rules.MINUTE and "within two minutes" in contract
 
 

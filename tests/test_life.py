@@ -175,7 +175,7 @@ def test_a_signal_counts_for_a_minute(asha, bilal, chen, clock, clean_party):
     assert asha.sees(room)["pulse"]["agree"] == 1, "nobody did anything, and it is over all the same"
     clock.passes(seconds=30)
     assert asha.sees(room)["pulse"] == {"agree": 0, "say_more": 0, "off_topic": 0}
-    assert clean_party.rooms_of_the_moment() == set(), "from then on a tick need not look"
+    assert clean_party.news.rooms_of_the_moment(clean_party.presence) == set(), "from then on a tick need not look"
 
 
 def test_the_latest_signal_of_a_person_counts_and_one_in_ten_seconds(asha, bilal, clock):
@@ -245,7 +245,7 @@ def test_who_says_no_more_that_they_write_is_forgotten_after_six_seconds(asha, b
     assert told() == []
     clock.passes(seconds=3)
     clean_party.tick()
-    assert clean_party.rooms_of_the_moment() == set(), "from then on a tick need not look"
+    assert clean_party.news.rooms_of_the_moment(clean_party.presence) == set(), "from then on a tick need not look"
 
 
 def test_in_a_crowd_nobody_is_told_who_is_writing(asha, clean_party):
