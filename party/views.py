@@ -182,6 +182,20 @@ def plan(room: Room, plan: Plan) -> View:
     }
 
 
+def for_calendar(room: Room | None) -> View | None:
+    """The plan, as the calendar of a friend may keep it; None of what is no plan."""
+    if room is None or room.plan is None:
+        return None
+    return {
+        "id": room.id,
+        "topic": room.topic,
+        "host": room.host,
+        "opens_at": room.plan.at,
+        "closes_at": room.plan.at + room.plan.lasts,
+        "version": room.plan.version,
+    }
+
+
 def lobby(cards: Iterable[View]) -> dict[str, list[View]]:
     """These cards, those of rooms that have opened and those of plans."""
     of_kind: dict[str, list[View]] = {"rooms": [], "plans": []}
