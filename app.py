@@ -52,7 +52,7 @@ from party.news import EVERYONE, News, audiences_of, inside, person
 from party.presence import Presence, Tab, tabs_each
 from party.rules import MINUTE, Refused
 from party.state import State
-from runtime import assets, commands, entrance, measuring, metrics, obstacles, records, settings, web
+from runtime import assets, calendar_file, commands, entrance, measuring, metrics, obstacles, records, settings, web
 from runtime.beside import Beside
 from runtime.clock import now
 from runtime.health import Health
@@ -166,7 +166,8 @@ def receive(position, command):
 def rebuild(entries):
     """Make the dicts anew from the whole log; the tabs come back for what they missed."""
     with lock:
-        state.forget_all()
+        state.rooms.clear()
+        state.users.clear()
         command = None
         for _, command in entries:
             apply_and_answer(command)
@@ -439,8 +440,14 @@ def look_in(room_id, door):
         return views.entrance(rules.room_behind(state, room_id, door, now()), presence.names_in(room_id), now())
 
 
+def plan_for_calendar(room_id):
+    with lock:
+        return views.for_calendar(state.rooms.get(room_id))
+
+
 services.offer(app, visitor, submit)
 measuring.offer(app, visitor, submit, keep_pace)
+calendar_file.offer(app, visitor, plan_for_calendar)
 entrance.offer(app, users, visitor, log_sign_in, submit, look_in)
 
 

@@ -166,6 +166,7 @@ class User:
     sign_ins: dict[str, SignIn] = field(default_factory=dict)  # id → SignIn
     # key → (what was asked for with it first, see `body_of`, and the outcome), the oldest first
     outcomes: dict[str, tuple[dict[str, Any], Outcome]] = field(default_factory=dict)
+    called_off: dict[str, int] = field(default_factory=dict)  # id of a plan of theirs → when, of the last minute
 
 
 class Party(Protocol):
@@ -173,7 +174,6 @@ class Party(Protocol):
 
     rooms: dict[str, Room]
     users: dict[str, User]
-    called_off: dict[str, int]
 
 
 def is_guest(user: str | None) -> bool:
@@ -486,7 +486,8 @@ def when_its_time_has_come(state: Party, command: Command) -> None:
 
 def while_it_stands(state: Party, command: Command) -> None:
     """A plan is said again as it is, and once. Where the log was cut, this is the first that is heard of it."""
-    if command["at"] < state.called_off.get(command["room"], -SAYING_LIFE) + SAYING_LIFE:
+    called_off = state.users.get(command["host"], User()).called_off
+    if command["at"] < called_off.get(command["room"], -SAYING_LIFE) + SAYING_LIFE:
         find_room(state, command["room"])  # there is none
     if room := state.rooms.get(command["room"]):
         plan = plan_of(room)
@@ -523,13 +524,14 @@ def room_behind(state: Party, room_id: str, door: str, at: int) -> Room:
     nobody learns which it is."""
     room = state.rooms.get(room_id)
     # Of what is compared here nobody can choose more than a hash: how long it takes says nothing of the token.
-    if not room or not room.is_live or at >= room.closes_at or room.door.hash != door:
+    if not room or room.door.hash != door or not (room.is_planned or (room.is_live and at < room.closes_at)):
         raise Refused("not_found", "That link leads nowhere. Ask for a new one.")
     return room
 
 
 def whoever_has_the_link(state: Party, command: Command) -> None:
     room = room_behind(state, command["room"], command["door"], command["at"])
+    ensure_has_opened(room)
     inside = [guest for guest in room.guests.values() if not guest.is_out]
     if command["user"] in state.users:
         raise Refused("conflict", "You are in already.")
@@ -809,10 +811,11 @@ def come(room: Room, command: Command) -> None:
 
 def call_off(state: Party, command: Command) -> None:
     """The plan is gone, and stays so, even if another process says it again just now."""
+    host = state.users.setdefault(find_room(state, command["room"]).host, User())
     forget_room(state, command["room"])
-    for id in [id for id, at in state.called_off.items() if at + SAYING_LIFE <= command["at"]]:
-        del state.called_off[id]
-    state.called_off[command["room"]] = command["at"]
+    for id in [id for id, at in host.called_off.items() if at + SAYING_LIFE <= command["at"]]:
+        del host.called_off[id]
+    host.called_off[command["room"]] = command["at"]
 
 
 def open_planned(state: Party, command: Command) -> Outcome:

@@ -32,17 +32,10 @@ ADDED = {"id", "at", "key", "most", "through", "speakers", "instead", "hash", "d
 
 @dataclass
 class State:
-    """The rooms, live ones, planned ones and closed ones kept for reading, by id; the users, by name; and when plans
-    were called off last, by id."""
+    """The rooms, live ones, planned ones and closed ones kept for reading, by id; and the users, by name."""
 
     rooms: dict[str, Room] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
-    called_off: dict[str, int] = field(default_factory=dict)
-
-    def forget_all(self) -> None:
-        """As before the first command."""
-        for known in (self.rooms, self.users, self.called_off):
-            known.clear()
 
     def apply(self, command: Command) -> Outcome:
         """Change the dicts as `command` says; gives its outcome, which is what the acknowledgement will say.

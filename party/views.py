@@ -111,6 +111,9 @@ def door(room: Room, token: str | None) -> View:
 def entrance(room: Room, here: Set[str], at: int) -> View:
     """The room as somebody may see it who has its link and is not inside yet. What was said there, only where the host
     lets guests read it."""
+    if room.plan:
+        view = plan(room, room.plan)
+        return {name: view[name] for name in ("id", "topic", "host", "opens_at", "minutes", "door")} | {"now": at}
     view = outline(room, here)
     named = list(room.speakers)
     if room.door.whole and (last := last_words(room)):
@@ -176,6 +179,20 @@ def plan(room: Room, plan: Plan) -> View:
         "minutes": max(1, round(plan.lasts / MINUTE)),
         "coming": len(plan.coming),
         "door": room.door.open,
+    }
+
+
+def for_calendar(room: Room | None) -> View | None:
+    """The plan, as the calendar of a friend may keep it; None of what is no plan."""
+    if room is None or room.plan is None:
+        return None
+    return {
+        "id": room.id,
+        "topic": room.topic,
+        "host": room.host,
+        "opens_at": room.plan.at,
+        "closes_at": room.plan.at + room.plan.lasts,
+        "version": room.plan.version,
     }
 
 

@@ -6,6 +6,7 @@ A name is kept only with the words of who wants to be talked to; else a pseudony
 import json
 import sqlite3
 
+from party.rules import is_guest
 from runtime import clock
 from services import follow
 from services.reckoning import DAY, WEEK, day_of, day_text, share
@@ -41,7 +42,7 @@ class Feedback:
         self._reckoned_on, self._has_news = None, True
 
     def take(self, database, position, command, outcome):
-        if outcome["ok"] and command["kind"] in NOTES:
+        if outcome["ok"] and command["kind"] in NOTES and not is_guest(command["user"]):
             NOTES[command["kind"]](database, command, outcome)
             self._has_news = self._has_news or command["kind"] == "feedback"
 
@@ -163,6 +164,8 @@ def offer(app, visitor):
         headers = {"Cache-Control": "no-store"}
         if not (who := visitor()):
             return "Please sign in first.", 401, headers
+        if is_guest(who[0]):  # is asked nothing, and told nothing
+            return NOTHING, 200, headers
         try:
             with follow.reading(Feedback.name) as database:
                 return (given(database, follow.pseudonym(who[0]), clock.now()) if database else NOTHING), 200, headers

@@ -12,6 +12,7 @@ from party.rules import KINDS, is_guest
 from runtime.journal import nothing_collected
 from services.follow import pseudonym
 from services.reckoning import (
+    COMING_IN,
     FEATURES,
     LET_IN,
     OPENED_LATER,
@@ -32,6 +33,7 @@ RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came agai
 # Rows of a day, of each person or of all strangers: far more than people make, and a script fills neither the store nor
 # the time for reckoning. What is beyond that is counted in one row more, whose subject is empty.
 MOST_A_DAY = {"opened": 300, "sign_in": 50, "measured": 200}
+GUESTS_A_DAY = 300  # that are followed: each is somebody new
 
 COUNT = """
     INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -60,8 +62,9 @@ class Figures:
             if setting := setting_in(command):
                 database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", setting)
             for kind, who, subject, more in done_by(command, outcome):
-                note_person(database, kind, who, command["at"])
-                note(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
+                if is_followed(database, kind, who, command["at"]):
+                    note_person(database, kind, who, command["at"])
+                    note(database, kind, who and pseudonym(who), subject, {"first": command["at"]} | more)
         elif outcome["code"] == "unavailable" and command["kind"] in KINDS:
             count(database, "mistake", "", command["kind"], {"first": command["at"]})
 
@@ -89,7 +92,7 @@ def done_by(command, outcome):
     kind, user, room = command["kind"], command["user"], outcome.get("room", command.get("room"))
     if kind == "opened":
         yield kind, "", command["visitor"], source_of(command)
-    elif kind == "sign_in":
+    elif kind in COMING_IN:
         yield kind, user, command.get("visitor", ""), source_of(command)
     elif kind == "measured":
         yield kind, user, command["id"], stretch_of(command)
@@ -130,6 +133,14 @@ def note(database, kind, who, subject, body):
     if is_too_much(database, day_text(day_of(body["first"])), kind, who, subject):
         subject, body = "", {"first": body["first"], "last": body.get("last", body["first"])}
     count(database, kind, who, subject, body)
+
+
+def is_followed(database, kind, who, at):
+    """Whether anything is kept of them: of guests, where not too many came in that day before them."""
+    if not is_guest(who) or database.execute("SELECT 1 FROM people WHERE who = ?", (pseudonym(who),)).fetchone():
+        return True
+    query = "SELECT count(*) FROM rows WHERE day = ? AND kind = 'guest_in'"
+    return kind == "guest_in" and database.execute(query, (day_text(day_of(at)),)).fetchone()[0] < GUESTS_A_DAY
 
 
 def is_too_much(database, day, kind, who, subject):

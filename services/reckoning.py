@@ -42,6 +42,7 @@ FEATURES = (
     "hand_over", "door", "put_out", "message", "take_back", "like", "pulse", "more_time", "extend", "close",
     "feedback",
 )  # fmt: skip
+COMING_IN = ("sign_in", "guest_in")
 LET_IN = "let_in"  # a row of who got a seat, which somebody else gave: they need not be there
 OPENED_LATER = "open"  # a row of whose planned room opened, by itself: they need not be there either
 OVER = "over"  # a row of a room that has closed, whoever or whatever closed it
@@ -131,9 +132,15 @@ class Past:
         return times
 
     @cached_property
+    def guests(self):
+        """The pseudonyms of who came in by the link of a room. With each they are somebody new, so they are counted
+        where things are counted, and not where people are: of none could be said that they came again."""
+        return {who for who, known in self.people.items() if known["guest"]}
+
+    @cached_property
     def new_people(self):
         """day → how many came for the first time."""
-        return Counter(day_of(known["first"]) for known in self.people.values())
+        return Counter(day_of(known["first"]) for who, known in self.people.items() if who not in self.guests)
 
 
 class Span:
@@ -142,20 +149,23 @@ class Span:
     def __init__(self, past, since, until):
         self.rows = [row for day in range(since, until) for row in past.rows_of.get(day, ())]
         self.visits = [visit for day in range(since, until) for visit in past.visits_of.get(day, ())]
-        self.there = {row.who for row in self.rows if is_there(row)}
+        self._guests = past.guests
+        self.there = {row.who for row in self.rows if is_there(row)} - self._guests
         self._rows_by_kind = grouped((row.kind, row) for row in self.rows)
 
     def of_kind(self, kind):
         return self._rows_by_kind.get(kind, [])
 
     def who_did(self, kind):
-        return {row.who for row in self.of_kind(kind)}
+        """Of the people."""
+        return {row.who for row in self.of_kind(kind)} - self._guests
 
     def times_of(self, kind):
-        """pseudonym → when they did that first."""
+        """pseudonym → when they did that first, of the people."""
         times = {}
         for row in self.of_kind(kind):
-            times[row.who] = min(row.body["first"], times.get(row.who, row.body["first"]))
+            if row.who not in self._guests:
+                times[row.who] = min(row.body["first"], times.get(row.who, row.body["first"]))
         return times
 
     def measured(self, name):
@@ -292,7 +302,7 @@ def activated(span):
     inside = Counter()
     for row in span.of_kind("measured"):
         inside[row.who] += row.body.get("inside", 0)
-    return {who for who, seconds in inside.items() if seconds >= ACTIVE_SECONDS} | span.who_did("message")
+    return {who for who in span.there if inside[who] >= ACTIVE_SECONDS} | span.who_did("message")
 
 
 def rooms_opened(span):
@@ -337,7 +347,9 @@ def cohorts(past, since, until):
     there = [past.span(first, first + WEEK).there for first in firsts]
     found = []
     for place, first in enumerate(firsts):
-        new = {who for who, known in past.people.items() if first <= day_of(known["first"]) < first + WEEK}
+        new = {
+            who for who, known in past.people.items() if first <= day_of(known["first"]) < first + WEEK
+        } - past.guests
         came_back = [share(len(new & later), len(new)) for later in there[place + 1 :]]
         unripe = [None] * place
         found.append({"first_day": day_text(first), "people": len(new), "came_back": came_back + unripe})
@@ -375,17 +387,17 @@ def newcomers(past):
     """Everybody who opened the party. What a browser did that led to a sign-in, its person did."""
     person_of = {}
     for row in past.rows:
-        if row.kind == "sign_in":
+        if row.kind in COMING_IN:
             person_of.setdefault(row.subject, row.who)
     openings = {who: [(known["first"], None)] for who, known in past.people.items()}
     for row in past.rows:
-        if row.kind in ("opened", "sign_in") and (row.who or row.subject):
+        if row.kind in ("opened", *COMING_IN) and (row.who or row.subject):
             who = row.who or person_of.get(row.subject, row.subject)
             openings.setdefault(who, []).append((row.body["first"], row.body.get("source")))
     for who, own in openings.items():
         own.sort(key=lambda opening: opening[0])
         source = next((source for _, source in own if source), None)
-        yield Newcomer(own[0][0], source, past.people.get(who, {}).get("guest", False), steps(past, who, own[0][0]))
+        yield Newcomer(own[0][0], source, who in past.guests, steps(past, who, own[0][0]))
 
 
 def steps(past, who, opened):

@@ -50,6 +50,7 @@ export class Discussion {
   isCurrent = false; // inside, with nothing of the feed missing
   isFlushing = false; // sending what is not sent
   hasEnded = false; // one has left
+  unread = 0; // the seq up to which one may not read: what was said before a guest came
   cameAfter = Infinity; // the last seq that was there when one came, once one has come
   listensUnnamed = null; // as the server was told
 
@@ -82,9 +83,14 @@ export class Discussion {
     clearTimeout(this.gapTimer);
   }
 
+  /** Whether there are messages before the first that is held. */
+  get hasEarlier() {
+    return this.messages[0]?.seq > this.unread + 1;
+  }
+
   get isBehind() {
     const last = Math.max(this.view?.seq ?? 0, this.messages.at(-1)?.seq ?? 0);
-    return last > (heldUpTo(this.messages) ?? 0);
+    return last > (heldUpTo(this.messages) ?? this.unread);
   }
 
   // Going in, and catching up
@@ -127,11 +133,12 @@ export class Discussion {
     }
   }
 
-  onEntered({ messages, later, waiting, likes, liked, taken_back: takenBack = [] }) {
+  onEntered({ messages, earlier, later, waiting, likes, liked, taken_back: takenBack = [] }) {
     this.absence = null;
     if (likes) Object.assign(this, { likes, liked });
     this.forgetWords(takenBack);
     this.receive(messages);
+    this.noteBeginning(earlier);
     // A long absence is caught up with in several steps.
     if (later) return this.enter();
     this.isCurrent = true;
@@ -172,6 +179,11 @@ export class Discussion {
     if (unsent.some(({ key }) => own.has(key))) this.setUnsent(unsent.filter(({ key }) => !own.has(key)));
   }
 
+  /** Where nothing stands before the first message, that is the beginning: for a guest not always of the room. */
+  noteBeginning(earlier) {
+    if (earlier === false) this.unread = (this.messages[0]?.seq ?? this.view.seq + 1) - 1;
+  }
+
   forgetWords(seqs) {
     this.messages = withoutWords(this.messages, seqs);
     for (const seq of seqs) delete this.likes[seq];
@@ -195,7 +207,10 @@ export class Discussion {
   /** Gives the server's answer. */
   async fetchEarlier() {
     const answer = await insist('history', { room: this.id, before: this.messages[0].seq });
-    if (answer.ok) this.receive(answer.messages);
+    if (answer.ok) {
+      this.receive(answer.messages);
+      this.noteBeginning(answer.earlier);
+    }
     // The party can forget a closed room before its time.
     if (answer.code === 'not_found') this.absence = answer;
     return answer;
@@ -204,7 +219,7 @@ export class Discussion {
   /** Gives the server's last answer: a refusal where not all could be had. */
   async fetchAll() {
     let answer = { ok: true };
-    while (answer.ok && this.messages[0]?.seq > 1) answer = await this.fetchEarlier();
+    while (answer.ok && this.hasEarlier) answer = await this.fetchEarlier();
     return answer;
   }
 

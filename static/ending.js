@@ -7,7 +7,7 @@
 import { messageAt } from './discussion.js';
 import { partsOf } from './feed.js';
 import { draftName, kept, pitchDraftName } from './kept.js';
-import { namesOf, naming } from './parts.js';
+import { isGuest, namesOf, naming } from './parts.js';
 import { MINUTE, SECOND, dateOf, fill, reasonOf, timeOfDay, words } from './words.js';
 
 // A thousand pages see the same end; they should not all ask in the same instant.
@@ -25,21 +25,22 @@ const AS_MARKDOWN = { text: escapedInline, link: (address) => `<${address}>`, co
 // The discussion to take away
 
 /** What is said of the discussion as a whole: `{ title, date, people, part }`. `room` is a room view. */
-function factsOf(room, messages) {
+function factsOf(room, messages, unread) {
   const { topic, host, opened_at: openedAt } = room;
   const others = authorsOf(messages).filter((user) => user !== host);
   return {
     title: topic,
     date: `${dateOf(openedAt)}, ${timeOfDay(openedAt)}`,
     people: [fill(words.ending.hosted, { user: host }), ...(others.length ? [spokeIn(others)] : [])].join(' '),
-    part: partIn(room, messages),
+    part: partIn(room, messages, unread),
   };
 }
 
-/** That these are not all messages of the discussion; empty when they are. */
-function partIn(room, messages) {
+/** That these are not all messages of the discussion; empty when they are. A guest may not read those up to `unread`. */
+function partIn(room, messages, unread = 0) {
   const count = Math.max(room.seq, messages.at(-1)?.seq ?? 0);
-  return messages.length < count ? fill(words.ending.part, { held: messages.length, count }) : '';
+  if (messages.length < count - unread) return fill(words.ending.part, { held: messages.length, count });
+  return unread ? words.guest.since : '';
 }
 
 /** A name for a file about `topic`, on every system. */
@@ -59,8 +60,8 @@ function spokeIn(users) {
   return fill(words.ending.spoke, { names: namesOf(users), count: users.length });
 }
 
-export function asMarkdown(room, messages) {
-  const { title, ...facts } = factsOf(room, messages);
+export function asMarkdown(room, messages, unread) {
+  const { title, ...facts } = factsOf(room, messages, unread);
   const lines = Object.values(facts).filter(Boolean);
   const head = `# ${escaped(title)}\n${lines.map((line) => `\n${escaped(line)}\n`).join('')}`;
   return [head, ...messages.map((message) => messageAsMarkdown(message, messages))].join('\n');
@@ -119,10 +120,10 @@ const PrintedDiscussion = {
         </section>
       </article>
     </teleport>`,
-  props: { view: Object, messages: Array },
+  props: { view: Object, messages: Array, unread: Number },
   computed: {
     facts() {
-      return factsOf(this.view, this.messages);
+      return factsOf(this.view, this.messages, this.unread);
     },
   },
   methods: { naming, quoteOf, timeOfDay },
@@ -139,8 +140,9 @@ export const RoomEnding = {
         <span class="field__name">{{ words.ending.youWereWriting }}</span>
         <textarea v-grow :value="draft" readonly rows="1" dir="auto"></textarea>
       </label>
-      <room-worth v-if="view?.closed && !isGone" :room="discussion.id" :user="discussion.user"></room-worth>
-      <template v-if="view?.closed">
+      <room-worth v-if="view?.closed && !isGone && !isGuest" :room="discussion.id" :user="discussion.user"></room-worth>
+      <template v-if="isGuest"></template>
+      <template v-else-if="view?.closed">
         <button v-if="view.continued_in" class="button button--main button--wide" @click="$emit('go', view.continued_in)">
           {{ words.ending.goOn }}
         </button>
@@ -151,14 +153,14 @@ export const RoomEnding = {
       <button v-else-if="!messages.length" class="button button--main button--wide" @click="$emit('leave')">
         {{ words.ending.toTheLobby }}
       </button>
-      <p v-if="part && isGone" class="muted">{{ part }}</p>
+      <p v-if="part && (isGone || isWhole)" class="muted">{{ part }}</p>
       <div v-if="messages.length" class="ending__foot">
         <p v-if="isGone" class="muted" role="status">{{ words.ending.gone }}</p>
         <p v-else-if="view?.gone_at" class="muted">{{ readableUntil }}</p>
         <button class="button" @click="print">{{ words.ending.print }}</button>
         <button class="button" @click="download">{{ words.ending.takeAway }}</button>
       </div>
-      <printed-discussion v-if="isPrinting && view" :view="view" :messages="messages"></printed-discussion>
+      <printed-discussion v-if="isPrinting && view" :view="view" :messages="messages" :unread="discussion.unread"></printed-discussion>
     </section>`,
   components: { PrintedDiscussion },
   props: { discussion: Object, now: Number },
@@ -176,9 +178,13 @@ export const RoomEnding = {
     messages() {
       return this.discussion.messages;
     },
+    isGuest() {
+      return isGuest(this.discussion.user);
+    },
     reason() {
       const { absence, closedBy } = this.discussion;
       const isLost = this.messages.length && absence?.code === 'not_found';
+      if (!this.view?.closed && this.isGuest) return words.guest.ended;
       if (!this.view?.closed) return isLost ? words.ending.lost : reasonOf(absence);
       return closedBy ? fill(words.ending.closedBy, { user: closedBy }) : words.ending[this.view.closed];
     },
@@ -197,9 +203,13 @@ export const RoomEnding = {
     isGone() {
       return this.discussion.absence?.code === 'not_found' || (this.view?.gone_at && this.now >= this.view.gone_at);
     },
+    /** Whether the page holds all that one may read. */
+    isWhole() {
+      return this.part === words.guest?.since;
+    },
     /** That messages are missing, as a sentence; empty when all are held. */
     part() {
-      return this.view ? partIn(this.view, this.messages) : '';
+      return this.view ? partIn(this.view, this.messages, this.discussion.unread) : '';
     },
   },
 
@@ -235,16 +245,17 @@ export const RoomEnding = {
 
     /** Whether the page has all that there is to have. Says why when it has not. */
     async hasAll() {
-      const answer = this.part && !this.isGone ? await this.take() : { ok: true };
+      const isPart = () => this.part && !this.isWhole && !this.isGone;
+      const answer = isPart() ? await this.take() : { ok: true };
       await this.$nextTick();
-      if (!this.part || this.isGone) return true;
+      if (!isPart()) return true;
       this.$emit('tell', answer.ok ? words.connection.notAnswering : reasonOf(answer));
       return false;
     },
 
     async download() {
       if (!(await this.hasAll())) return;
-      const text = asMarkdown(this.view, this.messages);
+      const text = asMarkdown(this.view, this.messages, this.discussion.unread);
       const link = document.createElement('a');
       link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown;charset=utf-8' }));
       link.download = fileNameOf(this.view.topic);

@@ -316,8 +316,7 @@ export const RoomFeed = {
       return this.unseen ? fill(words.feed.unseen, { count: this.unseen }) : words.feed.newest;
     },
     hasEarlier() {
-      const first = this.messages[0]?.seq ?? 1;
-      return Math.max(first, this.from) > 1;
+      return this.discussion.hasEarlier || this.from > this.messages[0]?.seq;
     },
     /** Whom a mention can mean. The same list as before if it says the same, else every message would render again. */
     names(_, before) {
@@ -416,7 +415,7 @@ export const RoomFeed = {
       this.isPinned = false;
       const first = this.messages[0].seq;
       this.from = Math.max(this.from, first) - STEP;
-      if (this.from < first && first > 1) await this.fetchEarlier();
+      if (this.from < first && this.discussion.hasEarlier) await this.fetchEarlier();
     },
 
     /** Gives whether there were any. */

@@ -9,7 +9,7 @@ import { ask, command } from './connection.js';
 import { messageAt } from './discussion.js';
 import { QuotedMessage, completions, unfinishedMention } from './feed.js';
 import { draftName, keep, kept, pitchDraftName, showsWriting } from './kept.js';
-import { PersonFace, canGetMore, isClosingRound, isInComposition, nameOf, seated } from './parts.js';
+import { PersonFace, canGetMore, isClosingRound, isGuest, isInComposition, nameOf, seated } from './parts.js';
 import { MINUTE, SECOND, fill, limits, placeInWords, reasonOf, words } from './words.js';
 
 const WARNINGS = [1, 5]; // minutes before the end
@@ -30,13 +30,14 @@ export const LastMinutes = {
       <span v-if="isClosingRound">{{ saidTheirs }}</span>
       <span v-if="view.more_time || wantsMore">{{ wanted }}</span>
       <button v-if="isHost && canGetMore" class="link" @click="$emit('extend')">{{ words.clock.extend }}</button>
-      <button v-else-if="!isHost && canGetMore && !wantsMore" class="link" @click="wantMore">{{ words.clock.want }}</button>
+      <button v-else-if="mayWant && canGetMore && !wantsMore" class="link" @click="wantMore">{{ words.clock.want }}</button>
     </p>`,
   props: {
     view: Object,
     now: Number,
     isHost: Boolean,
     maySpeak: Boolean,
+    mayWant: Boolean, // ask for more time
     lastWords: Array, // names of those who have said something in the closing round
   },
   emits: ['extend', 'five-minutes', 'tell'],
@@ -169,7 +170,7 @@ export const AskToSpeak = {
           <b>{{ placeInWords(place) }}</b> <span class="muted">{{ allSeatsTaken || words.asking.keepsPlace }}</span>
         </p>
       </template>
-      <form v-else-if="isAsking" class="asking__form" @submit.prevent="request" @keydown.escape="onEscape">
+      <form v-else-if="isAsking && !silence" class="asking__form" @submit.prevent="request" @keydown.escape="onEscape">
         <label class="field">
           <span class="field__name">{{ words.asking.pitch }}</span>
           <span id="pitch-hint" class="field__hint">{{ allSeatsTaken || fill(words.asking.hint, { user: view.host }) }}</span>
@@ -183,9 +184,10 @@ export const AskToSpeak = {
           <button class="button button--main" :disabled="isTooLong">{{ words.asking.ask }}</button>
         </div>
       </form>
-      <div v-show="place || !isAsking" class="listening">
-        <room-pulse :room="view.id" :pulse="view.pulse" @tell="(sentence) => $emit('tell', sentence)"></room-pulse>
+      <div v-show="place || !isAsking || silence" class="listening" :class="{ 'listening--guest': isGuest }">
+        <room-pulse v-if="!isGuest" :room="view.id" :pulse="view.pulse" @tell="(sentence) => $emit('tell', sentence)"></room-pulse>
         <button v-if="place" class="button" @click="withdraw">{{ words.asking.neverMind }}</button>
+        <p v-else-if="silence" class="listening__how">{{ silence }}</p>
         <template v-else>
           <p class="listening__how">{{ fill(words.asking.how, { user: view.host }) }}</p>
           <button ref="ask" class="button button--main" @click="begin">{{ words.asking.ask }}</button>
@@ -198,6 +200,7 @@ export const AskToSpeak = {
     user: String,
     place: Number, // in the queue; none for who only listens
     pitch: String, // what one asked with
+    silence: String, // why one can only listen; empty for who may ask
     asks: Boolean, // came to ask: from a card, or by a link that carries the wish
   },
   emits: ['tell', 'place', 'pitch'],
@@ -209,6 +212,9 @@ export const AskToSpeak = {
   },
 
   computed: {
+    isGuest() {
+      return isGuest(this.user);
+    },
     length() {
       return Array.from(this.draft.trim()).length;
     },
@@ -239,7 +245,7 @@ export const AskToSpeak = {
   },
 
   mounted() {
-    if (this.isAsking && !this.place) this.$refs.pitch.focus();
+    if (this.isAsking && !this.place) this.$refs.pitch?.focus();
   },
 
   methods: {

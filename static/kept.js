@@ -10,6 +10,9 @@ export function linkTo(room, asks = false) {
   return new URL(`./#room=${encodeURIComponent(room)}${asks ? '&ask' : ''}`, document.baseURI).href;
 }
 
+/** Of a link for guests: it should stay in no address bar. */
+export const doorInAddress = () => inAddress().get('door');
+
 const inAddress = () => new URLSearchParams(location.hash.slice(1));
 
 /** What was copied with a space or a line's end means the same room. */

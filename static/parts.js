@@ -38,7 +38,7 @@ export const namesOf = (users) => listOf(users.map(naming));
 
 export const PersonName = {
   name: 'PersonName',
-  template: /* html */ `<bdi>{{ nameOf(user) }}</bdi><template v-if="isGuest(user)"> <small class="guest">{{ words.people.guest }}</small></template>`,
+  template: /* html */ `<bdi>{{ nameOf(user) }}</bdi><template v-if="isGuest(user)">{{ ' ' }}<small class="guest">{{ words.people.guest }}</small></template>`,
   props: { user: String },
   methods: { isGuest, nameOf },
 };
@@ -49,7 +49,7 @@ export const PersonName = {
 const graphemes = Intl.Segmenter && new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /** The first letter as a person sees it, be it made of several code points. */
-function initial(name) {
+export function initialOf(name) {
   const [first] = graphemes ? Array.from(graphemes.segment(name), ({ segment }) => segment) : name;
   return first.toUpperCase();
 }
@@ -87,7 +87,7 @@ export const PersonFace = {
       return hueOf(this.name, this.neighbours());
     },
     letter() {
-      return initial(nameOf(this.name));
+      return initialOf(nameOf(this.name));
     },
   },
 };
@@ -167,6 +167,10 @@ export const RoomTime = {
   },
 };
 
+/** From 1 down to 0. */
+export const shareLeft = ({ opened_at: openedAt, closes_at: closesAt }, now) =>
+  Math.min(1, Math.max(0, (closesAt - now) / (closesAt - openedAt)));
+
 export const BurningLine = {
   name: 'BurningLine',
   template: /* html */ `
@@ -178,9 +182,7 @@ export const BurningLine = {
       return isClosingRound(this.room, this.now);
     },
     share() {
-      const { opened_at: openedAt, closes_at: closesAt, closed } = this.room;
-      if (closed) return 0;
-      return Math.min(1, Math.max(0, (closesAt - this.now) / (closesAt - openedAt)));
+      return this.room.closed ? 0 : shareLeft(this.room, this.now);
     },
   },
 };

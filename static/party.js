@@ -4,7 +4,7 @@
  */
 
 import { ask, connect, fetchFeedback, isPassing, on, wait } from './connection.js';
-import { asksInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddress, takeInvitedName, unsentName } from './kept.js';
+import { asksInAddress, doorInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { HostSheet, LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { PageIcon, PersonName, growing, namesOf, noteGuests, seated, watchNames } from './parts.js';
@@ -29,6 +29,9 @@ function restoreRoomAfterSignIn() {
 const lobby = JSON.parse(document.getElementById('lobby').textContent);
 /** Of the files that this page is made of. */
 const VERSION = document.body.dataset.version;
+/** Of a guest, the room that they came into by its link, and what they are called. */
+const { guest, room: roomOfGuest } = document.body.dataset;
+const isGuest = guest !== undefined;
 const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
 
 const ConnectionNotice = {
@@ -53,16 +56,17 @@ const ConnectionNotice = {
 
 const Party = {
   template: /* html */ `
-    <lobby-page v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
+    <visit-end v-if="parted" v-bind="parted"></visit-end>
+    <lobby-page v-if="!isGuest" v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
       :places="places" :queues="queues" :is-answered="isAnswered" @open="open" @host="$refs.hosting.show()"
       @tell-us="tellUs"></lobby-page>
-    <room-page v-if="room" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
+    <room-page v-if="room && !parted" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
       :place="places[room]" :queue="queues[room]" :asks="asks" :is-answered="isAnswered" @tell-us="tellUs"
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" @carry-on="$refs.hosting.show($event)"
       @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
-      <connection-notice :state="connection"></connection-notice>
+      <connection-notice v-if="!parted" :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
         {{ words.party.newVersion }} <button class="link" @click="reload">{{ words.party.reload }}</button>
       </p>
@@ -72,7 +76,7 @@ const Party = {
         </p>
       </div>
     </div>
-    <host-sheet ref="hosting" :user="user" @opened="open"></host-sheet>
+    <host-sheet v-if="!isGuest" ref="hosting" :user="user" @opened="open"></host-sheet>
     <tell-us v-if="tellings" :key="tellings" :user="user" @read="isAnswered = false"></tell-us>`,
   components: { ConnectionNotice, HostSheet, LobbyPage },
 
@@ -80,13 +84,15 @@ const Party = {
 
   data: () => ({
     user: document.body.dataset.user,
+    isGuest,
+    parted: null, // how a guest has gone, and from where
     connection: 'away',
     cards: byId(lobby.rooms),
     topics: {}, // of rooms that have no card, by id
     places: {}, // by room: my place in its queue
     queues: {}, // by room: who waits, where I am the host
     closedRooms: [], // that I was inside, and can still read; the newest first
-    room: roomInAddress(),
+    room: roomOfGuest ?? roomInAddress(),
     asks: asksInAddress(),
     notices: [],
     isAnswered: false, // the owner has answered this person, who has not read it
@@ -155,6 +161,7 @@ const Party = {
     });
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
     on('closed', this.onClosed);
+    on('put_out', () => this.part('out'));
     addEventListener('popstate', this.onAddress);
     document.addEventListener('visibilitychange', () => (this.unread = 0));
     document.addEventListener('visibilitychange', this.lookForAnswers);
@@ -163,12 +170,15 @@ const Party = {
   },
 
   mounted() {
+    this.passDoor();
     this.greetInvited();
     connect(this.user, this.onConnection, this.client).catch(() => {}); // the loader says so
   },
 
   methods: {
     onConnection(state) {
+      // A guest has no other way in, and reads on here.
+      if (state === 'signed-out' && isGuest) return this.$refs.room?.endVisit();
       this.connection = state;
       if (state !== 'online') return;
       this.expectsWholeLobby = true;
@@ -180,7 +190,7 @@ const Party = {
 
     /** As somebody comes, and comes back. */
     async lookForAnswers() {
-      if (document.hidden || Date.now() - this.lookedAt < LOOK_FOR_ANSWERS_MS) return;
+      if (isGuest || document.hidden || Date.now() - this.lookedAt < LOOK_FOR_ANSWERS_MS) return;
       this.lookedAt = Date.now();
       const { answers = [] } = await fetchFeedback();
       this.isAnswered = answers.some(({ id }) => !readAnswers().includes(id));
@@ -296,7 +306,33 @@ const Party = {
       this.isLeaving = false;
       this.greetInvited();
       this.asks = asksInAddress();
-      this.room = roomInAddress();
+      this.passDoor();
+      this.room = roomOfGuest ?? roomInAddress();
+    },
+
+    /** Who is in needs no token in the address. To another room's door a guest goes as whoever comes by its link. */
+    passDoor() {
+      const [room, door] = [roomInAddress(), doorInAddress()];
+      if (isGuest && door && room !== roomOfGuest) return location.replace(`sign-in${location.hash}`);
+      if (isGuest || door) history.replaceState(history.state, '', linkTo(roomOfGuest ?? room, this.asks));
+    },
+
+    /** Shows a guest, in place of the room, that the visit is over. */
+    async part(how) {
+      await load('guest').catch(() => {}); // else the feed stands there, and nothing more comes
+      this.notices = [];
+      this.parted = { how, topic: this.topicOf(this.room), hue: this.$refs.room?.hue };
+    },
+
+    /** Ends a guest's sign-in: the link makes another one. */
+    async signOut() {
+      const form = document.getElementById('sign-out');
+      try {
+        await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)), redirect: 'manual' });
+      } catch {
+        return this.tell(words.connection.notAnswering);
+      }
+      this.part('left');
     },
 
     /** An invite link that is opened by somebody who is signed in leads to the lobby, and to no other person's. */
@@ -324,6 +360,7 @@ const Party = {
     },
 
     leave() {
+      if (isGuest) return this.signOut();
       // Going back takes a moment: a second tap would leave the page.
       if (this.isLeaving) return;
       this.isLeaving = Boolean(history.state?.isFromLobby);
@@ -380,9 +417,12 @@ export function startParty({ createApp, defineAsyncComponent, reactive }, client
   restoreRoomAfterSignIn();
   watchNames(reactive);
   noteGuests(lobby);
+  if (guest) noteGuests({ guests: { [document.body.dataset.user]: guest } });
   const party = createApp(Party, { client });
   party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
   party.component('RoomEnding', defineAsyncComponent({ loader: async () => (await load('ending')).RoomEnding, onError }));
+  party.component('LeaveVisit', defineAsyncComponent(async () => (await load('guest')).LeaveVisit));
+  party.component('VisitEnd', defineAsyncComponent(async () => (await load('guest')).VisitEnd));
   party.component('TellUs', defineAsyncComponent(async () => (await loadTelling()).TellUs));
   party.component('RoomWorth', defineAsyncComponent(async () => (await loadTelling()).RoomWorth));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.

@@ -7,7 +7,7 @@ import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from '.
 import { keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import { BurningLine, FacePile, RoomTime, SheetDialog } from './parts.js';
-import { canGetMore, closingRoundSince, hueOf, isInComposition, nameOf, namesOf, naming, seated, sign } from './parts.js';
+import { canGetMore, closingRoundSince, hueOf, isGuest, isInComposition, nameOf, namesOf, naming, seated, sign } from './parts.js';
 import { RoomPeople, RoomQueue } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
@@ -57,7 +57,7 @@ const RoomMenu = {
   name: 'RoomMenu',
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.menu.title">
-      <ul class="menu">
+      <ul v-if="!isGuest" class="menu">
         <li>
           <button class="menu__item" @click="choose('invite')">
             {{ words.menu.invite }} <small>{{ words.menu.inviteHint }}</small>
@@ -75,6 +75,7 @@ const RoomMenu = {
         </li>
       </ul>
       <page-choices @chosen="$emit('chosen', $event)"></page-choices>
+      <leave-visit v-if="isGuest" @leave="choose('leave')"></leave-visit>
       <div v-if="isHost" class="menu__close">
         <button v-if="!isConfirming" class="menu__item menu__item--danger" @click="confirm">
           {{ words.menu.close }} <small>{{ words.menu.closeHint }}</small>
@@ -87,8 +88,8 @@ const RoomMenu = {
       </div>
     </sheet-dialog>`,
   components: { PageChoices, SheetDialog },
-  props: { view: Object, isHost: Boolean },
-  emits: ['chosen', 'close', 'extend', 'invite', 'tell-us'],
+  props: { view: Object, isHost: Boolean, isGuest: Boolean },
+  emits: ['chosen', 'close', 'extend', 'invite', 'leave', 'tell-us'],
 
   data: () => ({ isConfirming: false }),
 
@@ -126,7 +127,7 @@ export const RoomPage = {
   template: /* html */ `
     <main class="room" :class="[hue, { 'room--asked': isHost && queue.length, 'room--over': isOver }]" aria-labelledby="room-topic">
       <header class="room__head">
-        <button class="button button--icon" :aria-label="words.room.leave" :title="words.room.leave" @click="leave">
+        <button v-if="!isGuest" class="button button--icon" :aria-label="words.room.leave" :title="words.room.leave" @click="leave">
           <page-icon name="back"></page-icon>
         </button>
         <div class="room__about">
@@ -141,7 +142,7 @@ export const RoomPage = {
           <button v-if="isLive && !isWide" class="room__who" :aria-label="words.people.title" @click="$refs.who.show()"></button>
         </div>
         <template v-if="isLive">
-          <button v-if="isWide" class="button button--quiet" @click="$refs.invitation.show()">{{ words.menu.invite }}</button>
+          <button v-if="isWide && !isGuest" class="button button--quiet" @click="$refs.invitation.show()">{{ words.menu.invite }}</button>
           <button class="button button--icon" :class="{ 'button--marked': isAnswered }" :aria-label="more" :title="more"
             @click="$refs.menu.show()">
             <page-icon name="more"></page-icon>
@@ -169,15 +170,15 @@ export const RoomPage = {
       </aside>
 
       <footer class="foot" :class="{ 'foot--alone': isNowhere }">
-        <last-minutes v-if="isLive" :view="view" :now="now" :is-host="isHost" :may-speak="maySpeak" :last-words="lastWords"
-          @extend="extend" @five-minutes="onFiveMinutes" @tell="tell"></last-minutes>
+        <last-minutes v-if="isLive" :view="view" :now="now" :is-host="isHost" :may-speak="maySpeak" :may-want="!isHost && !isGuest"
+          :last-words="lastWords" @extend="extend" @five-minutes="onFiveMinutes" @tell="tell"></last-minutes>
         <div ref="part" class="foot__part">
           <room-ending v-if="isOver" :discussion="discussion" :now="now" @tell="tell" @go="(room) => $emit('go', room)"
             @carry-on="$emit('carry-on', { id, topic })" @leave="$emit('leave')"></room-ending>
           <message-form v-else-if="maySpeak" ref="writing" :discussion="discussion" :people="people" :pitch="pitch"
             :owes-last-word="owesLastWord" :is-alone="isAlone" @say="say"></message-form>
           <ask-to-speak v-else-if="view" :view="view" :user="user" :place="place" :pitch="pitch" :asks="asks"
-            @place="(place) => $emit('place', place)" @pitch="setPitch" @tell="tell"></ask-to-speak>
+            :silence="silence" @place="(place) => $emit('place', place)" @pitch="setPitch" @tell="tell"></ask-to-speak>
         </div>
       </footer>
 
@@ -185,12 +186,12 @@ export const RoomPage = {
         <sheet-dialog v-if="!isWide" ref="who" :title="topic" is-topic>
           <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
             @tell="tell"></room-people>
-          <button class="button button--wide" @click="invite">{{ words.menu.invite }}</button>
+          <button v-if="!isGuest" class="button button--wide" @click="invite">{{ words.menu.invite }}</button>
         </sheet-dialog>
         <sheet-dialog ref="invitation" :title="words.menu.invite">
           <room-invitation :room="id" :topic="topic" @tell="tell" @copied="$refs.invitation.close()"></room-invitation>
         </sheet-dialog>
-        <room-menu ref="menu" :view="view" :is-host="isHost" @invite="$refs.invitation.show()" @extend="extend"
+        <room-menu ref="menu" :view="view" :is-host="isHost" :is-guest="isGuest" @leave="$emit('leave')" @invite="$refs.invitation.show()" @extend="extend"
           @close="order('close')" @chosen="onChosen" @tell-us="$emit('tell-us')"></room-menu>
       </template>
     </main>`,
@@ -235,6 +236,7 @@ export const RoomPage = {
       }),
       pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       isWide: WIDE.matches,
+      denials: 0, // since the page came
     };
   },
 
@@ -255,6 +257,17 @@ export const RoomPage = {
     hue() {
       const host = this.view?.host ?? this.card?.host;
       return host && hueOf(host);
+    },
+    isGuest() {
+      return isGuest(this.user);
+    },
+    /** Why a guest can only listen; empty for who may ask. */
+    silence() {
+      if (!this.isGuest) return '';
+      const { deniedTwice, onlyListen, unnamed } = words.guest;
+      if (this.view.door === 'watch') return onlyListen;
+      if (!document.body.dataset.guest) return unnamed;
+      return this.denials > 1 ? deniedTwice : '';
     },
     isHost() {
       return this.view?.host === this.user;
@@ -377,6 +390,11 @@ export const RoomPage = {
       return isCurrent && !unsent.length && (this.view.gone_at ?? Infinity) > this.now;
     },
 
+    /** A guest's sign-in has ended: what was said until then stays. */
+    endVisit() {
+      this.discussion.absence ??= { ok: false, code: 'not_found' };
+    },
+
     onWidth() {
       this.isWide = WIDE.matches;
     },
@@ -384,7 +402,7 @@ export const RoomPage = {
     /** Escape leaves the room, unless it meant something nearer. */
     onKey(event) {
       const isMeant = !event.defaultPrevented && !isInComposition(event) && !document.querySelector('dialog[open]');
-      if (event.key === 'Escape' && isMeant) this.leave();
+      if (event.key === 'Escape' && isMeant && !this.isGuest) this.leave();
     },
 
     /** What others have said. */
@@ -422,7 +440,9 @@ export const RoomPage = {
     },
 
     onDenied({ room }) {
-      if (room === this.id) this.tell(words.room.denied);
+      if (room !== this.id) return;
+      this.denials += 1;
+      this.tell(this.silence || words.room.denied);
     },
 
     onRemoved({ room }) {

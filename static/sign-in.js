@@ -1,4 +1,7 @@
-/** Fills the form from an invite link, remembers the room that a link named, and tells the party that it was opened. */
+/**
+ * Fills the form from an invite link, remembers the room that a link named, and tells the party that it was opened. Who
+ * came by the link of a door sees the room's entrance in its place.
+ */
 
 import { keep, kept } from './kept.js';
 import { tell } from './measuring.js';
@@ -14,7 +17,23 @@ function takeLink() {
     // The password should stay in no address bar and no history.
     history.replaceState(null, '', location.pathname + location.search);
   }
+  if (fragment.get('room') && fragment.get('door')) return showEntrance(fragment);
   (elements.name.value ? elements.password : elements.name).focus();
+}
+
+/** Few come by such a link, so it comes when it is asked for. */
+async function showEntrance(link) {
+  const form = document.querySelector('.entrance');
+  form.hidden = true;
+  try {
+    const { openEntrance } = await import('./entrance.js');
+    await openEntrance(link, form);
+  } catch (error) {
+    form.hidden = false;
+    const trouble = document.getElementById('trouble');
+    trouble.textContent = trouble.dataset.notLoaded;
+    throw error;
+  }
 }
 
 takeLink();

@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from party import state
 from party.rules import CLOSED_LIFE, is_guest
+from party.state import State
 
 SECOND, MINUTE, DAY = 1_000, 60_000, 86_400_000
 EVENINGS, WEEK = 14, 7
@@ -55,7 +55,7 @@ STORIES = {
         35, 0.002, 54.0,
     ),
     "dying": Story(
-        2, 1, 4, 12, 12, 9, range(0, 6), 0.02, ("partly", "no", "no"),
+        2, 1, 4, 14, 13, 6, range(0, 6), 0.02, ("partly", "no", "no"),
         (("problem", "I asked to speak, and nothing happened."),),
         240, 0.1, 120.0,
     ),
@@ -91,6 +91,10 @@ class Talk:
     @property
     def watching(self):
         return [*self.let_in, *self.turned_away, *self.listening]
+
+    @property
+    def guests(self):
+        return list(filter(is_guest, self.watching))
 
 
 @dataclass
@@ -145,12 +149,17 @@ def invited(story, chance):
         )
         for _ in range(count)
     ]  # fmt: skip
-    names = NAMES[:1] + chance.sample(NAMES[1:], len(NAMES) - 1)  # the owner is a host
+    friends, guests = [name for name in NAMES if not is_guest(name)], list(filter(is_guest, NAMES))
+    names = friends[:1] + chance.sample(friends[1:], len(friends) - 1)  # the owner is a host
+    last_inside = story.hosts + story.speakers + story.askers + story.listeners
+    for name, place in zip(guests, sorted(chance.sample(range(story.hosts, last_inside), len(guests))), strict=True):
+        names.insert(place, name)
+    owners = evenings(story, chance)
     return [
         Friend(
             name,
             role,
-            evenings(story, chance),
+            owners if name == names[0] else [chance.choice(owners)] if is_guest(name) else evenings(story, chance),
             chance.choice(SOURCES),
             role == "browser" or chance.random() < 0.9,
             f"browser{number:05}",
@@ -185,6 +194,7 @@ def talks_of(evening, friends, story, chance):
         talk.said.update({name: chance.randint(1, 9) for name in voices})
         talk.likes = [name for name in talk.watching if chance.random() < 0.5]
         inside = [talk.host, *talk.watching]
+        inside = [name for name in inside if not is_guest(name)]  # who are asked nothing
         talk.feedback = [(name, chance.choice(story.worth)) for name in inside if chance.random() < 0.6]
         talk.words = [(chance.choice(inside), *chance.choice(story.words)) for _ in range(chance.random() < 0.2)]
     return talks
@@ -217,22 +227,6 @@ def stretch(seconds, inside, story, chance, fresh):
         "wait": {"median": wait, "slowest": wait * chance.randint(2, 5)}, "failed": len(errors), "errors": errors,
         "reconnections": int(chance.random() < 0.1),
     }  # fmt: skip
-
-
-class State(state.State):
-    """In which the guests of the plan do as friends do: sign in, and go from room to room."""
-
-    def foresee(self, command):
-        return super().foresee(as_a_friends(command))
-
-    def apply(self, command):
-        return super().apply(as_a_friends(command))
-
-
-def as_a_friends(command):
-    return {
-        name: value.replace("~", "_") if name in ("user", "who") and value else value for name, value in command.items()
-    }
 
 
 # --- What the log would hold ------------------------------------------------------------------------------------------
@@ -283,7 +277,7 @@ def openings(plan):
 
 def comings(plan):
     for friend in plan.people:
-        for evening in friend.evenings:
+        for evening in () if is_guest(friend.name) else friend.evenings:
             at = plan.begins(evening) + 2 * MINUTE
             sign_in = {"sign_in": sign_in_id(friend.name, evening), "since": at, "number": 1}
             yield command(at, "sign_in", friend.name, **sign_in, visitor=friend.browser, **source(friend))
@@ -301,6 +295,7 @@ def happenings(plan):
         room = {"room": room_id(talk)}
         opened = asked(plan, talk, 0, "host", talk.host, topic=f"Evening {talk.evening}", lasts=30 * MINUTE)
         yield opened | {"id": room["room"]}
+        yield from guests_coming_in(plan, talk)
         for name in talk.watching:
             yield asked(plan, talk, 2, "watch", name, **room)
         for name in (*talk.let_in, *talk.turned_away):
@@ -327,6 +322,20 @@ def happenings(plan):
             yield gone
 
 
+def guests_coming_in(plan, talk):
+    """By the door that the host opens, where one comes."""
+    room, hash = room_id(talk), f"{room_id(talk)}'s"
+    if talk.guests:
+        door = {"open": "ask", "whole": False, "renew": False, "out": False, "hash": hash, "doors": True}
+        yield asked(plan, talk, 0.5, "door", talk.host, room=room, **door)
+    for friend in plan.people:
+        if friend.name in talk.guests:
+            called = {"name": friend.name[1:].title(), "skeletons": [friend.name[1:]]}
+            coming = asked(plan, talk, 1, "guest_in", friend.name, room=room, door=hash, **called)
+            sign_in = coming.pop("through")
+            yield coming | {"sign_in": sign_in, "since": coming["at"], "visitor": friend.browser} | source(friend)
+
+
 def spending(plan):
     if plan.spent:
         yield command(plan.at - MINUTE, "spent", NAMES[0], month=month_of(plan.at), amount=plan.spent)
@@ -342,17 +351,8 @@ def month_of(at):
 def truth(plan):
     """What a report of three weeks must say, a share as (count, of). The first of the weeks is before everything."""
     weeks = [range(-WEEK, 0), range(WEEK), range(WEEK, 2 * WEEK)]
-    guests = {friend.name for friend in plan.people if is_guest(friend.name)}
-    spoke, listened = evenings_by_name(plan, "said"), evenings_by_name(plan, "watching")
-    hosted, present = evenings_by_name(plan, "host"), {friend.name: friend.evenings for friend in plan.people}
-    turned_away = evenings_by_name(plan, "turned_away")
-    inside, asked, let_in, voiced, led = (
-        {name for own in ways for name in own if any(e - present[name][0] < WEEK for e in own[name])}
-        for ways in ((listened, hosted), (turned_away, spoke), (spoke,), (spoke,), (hosted,))  # who hosts speaks
-    )
-    browsers = [friend for friend in plan.friends if friend.role == "browser"]
-    steps = [present, inside, asked, let_in, voiced, led]
-    counts = [len(present) + len(browsers), *map(len, steps)]
+    spoke, listened = evenings_of_friends(plan, "said"), evenings_of_friends(plan, "watching")
+    present = {friend.name: friend.evenings for friend in plan.people if not is_guest(friend.name)}
     return {
         "rooms": len(plan.talks),
         "people": len(present),
@@ -360,20 +360,34 @@ def truth(plan):
         "returned": came_again(spoke, present),
         "spoke_again": came_again(spoke, spoke),
         "listened_again": came_again(listened, listened),
-        "funnel": [
-            (step, count, len(guests & set(names)), share(count, counts[place - 1]) if place else None)
-            for place, (step, count, names) in enumerate(
-                zip(("opened", "came_in", "watched", "asked", "let_in", "spoke", "hosted"),
-                    counts, [present, *steps], strict=True))
-        ],
+        "funnel": funnel(plan),
         "by_week": [week(plan, evenings, spoke, present) for evenings in weeks],
         "cohorts": cohorts(present, weeks),
         "features": features(plan, len(present)),
-        "sources": sources(plan, voiced),
+        "sources": sources(plan),
         "costs": costs(plan),
         "speed": [speed(plan, evenings) for evenings in weeks],
         "errors": errors(plan),
-    }  # fmt: skip
+    }
+
+
+def funnel(plan):
+    """Of everybody, with how many of them are guests."""
+    guests = {friend.name for friend in plan.people if is_guest(friend.name)}
+    spoke, listened = evenings_by_name(plan, "said"), evenings_by_name(plan, "watching")
+    hosted, present = evenings_by_name(plan, "host"), {friend.name: friend.evenings for friend in plan.people}
+    turned_away = evenings_by_name(plan, "turned_away")
+    steps = [
+        {name for own in ways for name in own if any(e - present[name][0] < WEEK for e in own[name])}
+        for ways in ((listened, hosted), (turned_away, spoke), (spoke,), (spoke,), (hosted,))  # who hosts speaks
+    ]
+    browsers = [friend for friend in plan.friends if friend.role == "browser"]
+    names = ("opened", "came_in", "watched", "asked", "let_in", "spoke", "hosted")
+    counts = [len(present) + len(browsers), len(present), *map(len, steps)]
+    return [
+        (step, counts[place], len(guests & set(who)), share(counts[place], counts[place - 1]) if place else None)
+        for place, (step, who) in enumerate(zip(names, [present, present, *steps], strict=True))
+    ]
 
 
 def share(count, of):
@@ -388,6 +402,11 @@ def evenings_by_name(plan, what):
         for name in [names] if isinstance(names, str) else names:
             found.setdefault(name, []).append(talk.evening)
     return found
+
+
+def evenings_of_friends(plan, what):
+    """The same without guests, who are somebody new each time."""
+    return {name: own for name, own in evenings_by_name(plan, what).items() if not is_guest(name)}
 
 
 def came_again(first, again):
@@ -407,6 +426,7 @@ def week(plan, evenings, spoke, present):
     for visit in plan.visits:
         if visit.evening in evenings:
             inside[visit.name] += sum(measures["inside"] for _, measures in visit.stretches)
+    inside = {name: seconds for name, seconds in inside.items() if name in present}
     active = {name for name, seconds in inside.items() if seconds >= 120} | first.keys()
     bounces = sum(sum(t["seconds"] for t in visit) < 10 and not any(t["inside"] for t in visit) for visit in visits)
     return {
@@ -432,6 +452,7 @@ def features(plan, people):
     """kind → (by how many, how often)."""
     names = {
         "host": [talk.host for talk in plan.talks],
+        "door": [talk.host for talk in plan.talks if talk.guests],
         "watch": [name for talk in plan.talks for name in talk.watching],
         "request": [name for talk in plan.talks for name in (*talk.let_in, *talk.turned_away)],
         "approve": [talk.host for talk in plan.talks for _ in talk.let_in],
@@ -441,11 +462,14 @@ def features(plan, people):
         "close": [talk.host for talk in plan.talks],
         "feedback": [name for talk in plan.talks for name, *_ in (*talk.feedback, *talk.words)],
     }
-    return {kind: ((len(set(who)), people), len(who)) for kind, who in names.items() if who}
+    return {
+        kind: ((sum(not is_guest(name) for name in set(who)), people), len(who)) for kind, who in names.items() if who
+    }
 
 
-def sources(plan, spoke):
+def sources(plan):
     """source → how many opened, came in, spoke."""
+    spoke = evenings_by_name(plan, "said")
     return {
         source: (
             sum(friend.source == source for friend in plan.friends),
@@ -458,7 +482,7 @@ def sources(plan, spoke):
 
 def costs(plan):
     month = month_of(plan.at)
-    new = sum(month_of(plan.begins(friend.evenings[0])) == month for friend in plan.people)
+    new = sum(month_of(plan.begins(friend.evenings[0])) == month for friend in plan.people if not is_guest(friend.name))
     return [(month, plan.spent, new, round(plan.spent / new, 2))] if plan.spent else []
 
 

@@ -219,6 +219,30 @@ def test_what_cannot_be_kept_is_said_with_an_id(room, visit, monkeypatch, caplog
     assert browser.cookie is None and room.guests == {}
 
 
+def test_who_has_the_link_of_a_room_that_is_planned_learns_when_it_opens(room, visit, clock):
+    at = clock() + 60_000
+    planned = assert_ok(room.host.ask("host", {"topic": "Thursday", "at": at, "minutes": 10}))["room"]
+    link = {"room": planned, "door": assert_ok(room.host.door(planned, "watch"))["door"]}
+    browser = visit()
+    assert browser.look(link) == {
+        "status": 200,
+        "ok": True,
+        "id": planned,
+        "topic": "Thursday",
+        "host": "asha",
+        "opens_at": at,
+        "minutes": 10,
+        "door": "watch",
+        "now": clock(),
+    }
+    answer = browser.come_in(link)
+    assert (answer["status"], answer["error"]) == (409, "That room has not opened yet.")
+    assert browser.look({**link, "door": "wrong"})["error"] == NOWHERE
+    clock.passes(minutes=1)
+    room.party.tick()
+    assert_ok(browser.come_in(link))
+
+
 # --- Coming in ---
 
 
@@ -319,6 +343,20 @@ def test_a_guest_of_a_party_that_forgot_everything_is_a_stranger(room, visit, mo
     assert "You are no guest there any more." in browser.client.get("/sign-in").text
     assert_refused(browser.come_in(room.link()), "not_found")
     assert friend.client.get("/").status_code == 200
+
+
+def test_the_owners_pages_are_not_for_guests_and_what_their_page_measures_is_taken(room, visit):
+    browser = visit()
+    user = assert_ok(browser.come_in(room.link()))["user"]
+    for path in ("/insights", "/insights/features.csv"):
+        assert browser.client.get(path).status_code == 404
+    assert browser.client.post("/insights/goals").status_code == 404
+    assert browser.client.get("/feedback").get_json() == {"answers": [], "asks": False}
+    measures = {"seconds": 30, "inside": 20}
+    form = {"token": form_token(browser.client.get("/").text), "measured": json.dumps(measures)}
+    assert browser.client.post("/measured", data=form).status_code == 204
+    (told,) = (each for _, each in room.party.journal.replay() if each["kind"] == "measured")
+    assert told["user"] == user and told["measures"].items() >= measures.items()
 
 
 # --- Names ---

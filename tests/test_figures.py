@@ -22,7 +22,7 @@ from party.rules import KINDS
 from runtime import settings
 from runtime.journal import open_journal
 from services import follow, reckoning
-from services.figures import MOST_A_DAY, RIPE_AFTER, ROW_DAYS, SUM_DAYS, Figures
+from services.figures import GUESTS_A_DAY, MOST_A_DAY, RIPE_AFTER, ROW_DAYS, SUM_DAYS, Figures
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 AT = int(datetime(2026, 11, 21, 22, tzinfo=UTC).timestamp() * 1000)  # a Saturday evening
@@ -394,6 +394,41 @@ def test_what_is_refused_or_done_by_the_party_is_no_use_of_a_feature(past):
     past.of("asha", "like", DAY, room="r", seq=1, liked=False)
     past.of("asha", "like", DAY, room="r", seq=1, liked=True)
     assert [(each["kind"], each["times"]) for each in past.report()["features"]] == [("like", 1)]
+
+
+def test_guests_are_counted_in_a_column_of_their_own(past):
+    """Each is somebody new: as people, none of them would ever have come again."""
+    past.of("asha", "sign_in", 9 * DAY)
+    past.of("asha", "message", 9 * DAY, room="r")
+    past.of(None, "opened", 9 * DAY, visitor="b", source="blog")
+    past.of("~gita", "guest_in", 9 * DAY, room="r", visitor="b")
+    past.of("~hugo", "guest_in", 9 * DAY, room="r")
+    for guest in ("~gita", "~hugo"):
+        past.of(guest, "watch", 9 * DAY, room="r")
+        past.visit(guest, 9 * DAY, seconds=300, inside=200)
+    past.of("~gita", "request", 9 * DAY, room="r")
+    past.of("asha", "approve", 9 * DAY, room="r", who="~gita")
+    past.of("~gita", "message", 9 * DAY, room="r")
+    report = past.report()
+    steps = {step["step"]: (step["people"], step["guests"]) for step in report["funnel"]}
+    assert steps["opened"] == steps["came_in"] == (3, 2)
+    assert (steps["watched"], steps["spoke"]) == ((3, 2), (2, 1))
+    assert report["people"] == 1 and pair(report["spoke"]) == (1, 1)
+    assert (pair(report["returned"]), pair(report["listened_again"])) == ((0, 1), None), "of who could come again"
+    week = report["by_week"][1]
+    assert (week["people"], week["visits"], pair(week["activated"])) == (1, 2, (1, 1))
+    assert sum(each["people"] for each in report["cohorts"]) == 1
+    (said,) = (each for each in report["features"] if each["kind"] == "message")
+    assert (pair(said["people"]), said["times"]) == ((1, 1), 2)
+    assert {"source": "blog", "opened": 1, "came_in": 1, "spoke": 1} in report["sources"]
+
+
+def test_of_more_guests_than_a_day_brings_nothing_is_kept(past):
+    for n in range(GUESTS_A_DAY + 20):
+        past.of(f"~{n}", "guest_in", HOUR, room="r")
+        past.of(f"~{n}", "watch", HOUR, room="r")
+    assert past.report()["funnel"][2]["guests"] == GUESTS_A_DAY
+    assert past.database.execute("SELECT count(*) FROM rows").fetchone()[0] == 2 * GUESTS_A_DAY
 
 
 def test_every_kind_of_command_counts_as_what_it_is():

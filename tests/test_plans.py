@@ -4,10 +4,13 @@ import copy
 import dataclasses
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
+import icalendar
 import pytest
 from conftest import EVENTS
 from person import FIELDS, assert_ok, assert_refused
+from servers import ROOT
 
 import users
 from party import rules
@@ -497,6 +500,81 @@ def test_a_plan_moved_through_another_process_does_not_open_at_the_old_time(asha
     append(clean_party, "open", {"room": room})
     append(clean_party, "call_off", {"room": room})
     assert clean_party.state.rooms[room].is_planned
+
+
+# --- A file for calendars ---------------------------------------------------------------------------------------------
+
+
+def file_for(person, room):
+    return person.line.browser.get(f"/plans/{room}.ics")
+
+
+def event_in(answer):
+    assert answer.status_code == 200 and answer.content_type == "text/calendar; charset=utf-8"
+    lines = answer.data.split(b"\r\n")
+    assert not any(b"\n" in line or b"\r" in line or len(line) > 75 for line in lines)
+    calendar = icalendar.Calendar.from_ical(answer.data)
+    assert (calendar["VERSION"], calendar["METHOD"]) == ("2.0", "PUBLISH") and calendar["PRODID"]
+    (event,) = calendar.events
+    assert not event.errors
+    return event
+
+
+@pytest.mark.parametrize("topic", ["Tea", "Tea, cake; and \\ more: ñandú ☕ " * 3, "BEGIN:VALARM", "𝔗𝔢𝔞 " * 30])
+def test_a_plan_can_be_taken_into_a_calendar(topic, asha, bilal, clock):
+    room = asha.plan(topic, at=clock.at + DAY, minutes=20)
+    event = event_in(file_for(bilal, room))
+    assert event["SUMMARY"] == topic.strip()
+    assert event["DTSTART"].dt == datetime.fromtimestamp((clock.at + DAY) // 1000, UTC)
+    assert event["DTEND"].dt - event["DTSTART"].dt == timedelta(minutes=20)
+    assert event["DTSTART"].to_ical().endswith(b"Z") and event["DTEND"].to_ical().endswith(b"Z"), "in UTC"
+    assert abs(event["DTSTAMP"].dt - datetime.now(UTC)) < timedelta(minutes=1)
+    assert event["URL"] == f"http://localhost/#room={room}"
+    assert event["ORGANIZER"].params["CN"] == "asha", "who publishes must be named"
+    assert file_for(asha, room).status_code == 200
+    assert "no-store" in file_for(bilal, room).headers["Cache-Control"]
+
+
+def test_a_plan_that_is_moved_takes_the_place_of_the_old_one_in_a_calendar(asha, bilal, clock, clean_party):
+    room = asha.plan(at=clock.at + DAY)
+    assert_ok(asha.door(room))
+    token = asha.hears("door")["door"]
+    events = []
+    for hours in (25, 25, 48, 20):
+        assert_ok(asha.move(room, clock.at + hours * HOUR))
+        bilal.coming(room)
+        events.append(event_in(file_for(bilal, room)))
+        assert token and token not in file_for(asha, room).text
+    assert len({event["UID"] for event in events}) == 1
+    assert [event["SEQUENCE"] for event in events] == [1, 1, 2, 3]
+    assert events[-1]["DTSTART"].dt == datetime.fromtimestamp((clock.at + 20 * HOUR) // 1000, UTC)
+
+
+def test_for_everybody_else_there_is_no_file_and_of_what_is_no_plan_neither(asha, bilal, clock, clean_party):
+    room, live = asha.plan(at=clock.at + HOUR, listed=False), asha.host()
+    stranger = clean_party.app.test_client()
+    guest = clean_party.app.test_client()
+    mine = {"user": "~guest", "id": "s", "since": clock.at, "number": None, "room": room}
+    link = {"room": live, "door": None, "name": "Gita", "skeletons": ["gita"]}
+    clean_party.submit("guest_in", "~guest", sign_in="s", since=clock.at, **link)
+    with guest.session_transaction() as session:
+        session["sign_in"] = mine
+    unknown = stranger.get("/plans/unknown.ics")
+    assert unknown.status_code == 404
+    for browser, id in ((stranger, room), (guest, room), (guest, live), (bilal.line.browser, live), (guest, "unknown")):
+        answer = browser.get(f"/plans/{id}.ics")
+        assert (answer.status_code, answer.data) == (404, unknown.data)
+    assert file_for(bilal, room).status_code == 200, "a friend who was sent the link"
+    asha.call_off(room)
+    assert file_for(bilal, room).status_code == 404
+
+
+def test_who_starts_a_party_does_not_wait_for_what_makes_the_file():
+    """It takes a fifth of a second: nothing names it where a module is loaded."""
+    modules = [path for folder in (".", "party", "runtime", "services") for path in (ROOT / folder).glob("*.py")]
+    naming = [path.stem for path in modules if re.search("^(import|from) icalendar", path.read_text(), re.M)]
+    late = [path.stem for path in modules if re.search("^ +(import|from) icalendar", path.read_text(), re.M)]
+    assert (naming, late) == ([], ["calendar_file"])
 
 
 # --- People who are removed -------------------------------------------------------------------------------------------

@@ -152,6 +152,7 @@ COOKIE = {
     "id": ("the numbers of that sign-in", "los números de esa sesión"),
     "number": ("the numbers of that sign-in", "los números de esa sesión"),
     "_permanent": ("twelve hours", "doce horas"),
+    "room": ("in place of your name, and your room", "en lugar de tu nombre, y tu sala"),
 }
 
 
@@ -221,7 +222,7 @@ def test_it_names_all_that_the_pages_scripts_keep():
     assert unsaid(IN_THE_BROWSER, keys - {"party"}) == set(), "`party` is before each choice"
 
 
-def test_it_names_all_that_stands_in_the_cookie(clean_party):
+def test_it_names_all_that_stands_in_the_cookie(clean_party, join):
     browser = clean_party.app.test_client()
     token = form_token(browser.get("/sign-in?from=letter").text)
     with browser.session_transaction() as session:
@@ -229,6 +230,12 @@ def test_it_names_all_that_stands_in_the_cookie(clean_party):
     browser.post("/sign-in", data={"name": "asha", "password": password_of("asha"), "token": token})
     browser.get("/")
     with browser.session_transaction() as session:
+        kept |= {*session, *session["sign_in"]}
+    asha, guest = join("asha"), clean_party.app.test_client()
+    link = {"room": (room := asha.host("Tea")), "door": asha.door(room)["door"]}
+    form = {"token": form_token(guest.get("/sign-in").text), "name": "Gita", **link}
+    assert guest.post("/guest", data=form).status_code == 200
+    with guest.session_transaction() as session:
         kept |= {*session, *session["sign_in"]}
     assert kept == COOKIE.keys()
     assert unsaid(COOKIE, kept) == set()
@@ -243,6 +250,7 @@ def test_it_says_for_how_long_as_the_code_has_it():
     assert feedback.KEPT == 365 * DAY and "A year." in part("feedback")
     assert feedback.ROOMS_BEFORE_ASKING == 3 and "counted up to three" in part("feedback")
     assert entrance.WRONG_TRIES_WITHIN == 3 * rules.MINUTE and "Three minutes." in part("tries")
+    assert entrance.ENTRIES_WITHIN == rules.MINUTE and "Of guests one." in part("tries")
     assert "--keep 14" in (ROOT / "deploy/party-backup.service").read_text() and "fourteen nights" in part("log")
 
 
