@@ -593,7 +593,7 @@ def test_the_plans_of_who_is_removed_are_called_off_and_nobody_counts_on_them(
     assert not {"asha", "chen"} & clean_party.state.users.keys(), "the log says nothing else of them any more"
     remove(monkeypatch, "asha")
     clean_party.tick()
-    assert [room.id for room in planned_rooms(clean_party.state)] == [of_bilal]
+    assert [room.id for room in model.planned_rooms(clean_party.state)] == [of_bilal]
     assert list(clean_party.state.rooms[of_bilal].plan.coming) == ["chen"]
     told = len(logged(clean_party, "renumber"))
     clean_party.news.other_people = True
