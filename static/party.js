@@ -178,7 +178,7 @@ const Party = {
   methods: {
     onConnection(state) {
       // A guest has no other way in, and reads on here.
-      if (state === 'signed-out' && isGuest) return this.$refs.room?.endVisit();
+      if (state === 'signed-out' && isGuest) return this.endVisit();
       this.connection = state;
       if (state !== 'online') return;
       this.expectsWholeLobby = true;
@@ -313,15 +313,22 @@ const Party = {
     /** Who is in needs no token in the address. To another room's door a guest goes as whoever comes by its link. */
     passDoor() {
       const [room, door] = [roomInAddress(), doorInAddress()];
-      if (isGuest && door && room !== roomOfGuest) return location.replace(`sign-in${location.hash}`);
+      if (isGuest && door && (room !== roomOfGuest || this.hasVisited)) return location.replace(`sign-in${location.hash}`);
       if (isGuest || door) history.replaceState(history.state, '', linkTo(roomOfGuest ?? room, this.asks));
     },
 
     /** Shows a guest, in place of the room, that the visit is over. */
     async part(how) {
+      this.hasVisited = true;
       await load('guest').catch(() => {}); // else the feed stands there, and nothing more comes
       this.notices = [];
       this.parted = { how, topic: this.topicOf(this.room), hue: this.$refs.room?.hue };
+    },
+
+    /** A guest is one no more: the room is gone, or they were shown out while they were away. What is held stays. */
+    endVisit() {
+      this.hasVisited = true;
+      this.$refs.room?.endVisit();
     },
 
     /** Ends a guest's sign-in: the link makes another one. */
