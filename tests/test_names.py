@@ -215,6 +215,7 @@ def test_whatever_is_shown_is_short_and_seen():
         ("irem", "İREM"),
         ("irem", "i\u0307rem"),  # a dot upon a dot is one
         ("isil", "ısıl"),
+        ("lia", "Iıa"),
         ("straße", "STRASSE"),
         ("extra1", "extral"),
         ("zoë", "ZOE\u0308"),
@@ -242,9 +243,9 @@ def test_the_skeletons_of_many_are_those_of_each(people=("asha", "Iena", "Zoë",
 
 def test_a_hundred_thousand_friends_are_compared_with_in_a_moment():
     skeletons("asha")  # so that the tables are there
-    began = time.perf_counter()
+    began = time.process_time()
     known = skeletons_of_all([f"extra{n}" for n in range(100_000)])
-    assert "extra77777" in known and time.perf_counter() - began < 5
+    assert "extra77777" in known and time.process_time() - began < 2
 
 
 def labels(words):
