@@ -177,15 +177,14 @@ def test_no_white_space_makes_another_name():
 
 
 def one_in_twenty(character):
-    """Of the tens of thousands that are signs of one kind, and of those that are kept free."""
-    point = ord(character)
-    return point % 20 == 0 or not (0x3400 <= point < 0xA000 or 0xAC00 <= point < 0xD7A4 or point >= 0x17000)
+    """Of the tens of thousands that are signs of one kind, and have no capitals."""
+    return ord(character) % 20 == 0 or ord(character) < 0x3000 or character.upper() != character.lower()
 
 
 def test_whatever_is_shown_is_short_and_seen():
     """Of each character that there is, and no name keeps anybody waiting."""
     names = list(filter(None, map(shown, filter(one_in_twenty, map(chr, range(sys.maxunicode + 1))))))
-    assert len(names) > 25_000
+    assert len(names) > 10_000
     for name in names:
         assert 1 <= len(name) <= MAX_NAME and name == " ".join(name.split())
         assert not {unicodedata.category(one) for one in name} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Me"}
