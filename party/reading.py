@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from party import model, rules
+from party import model, plans, rules
 from party.doors import DOORS
 from party.model import Refused
 from party.rules import MOODS
@@ -51,6 +51,8 @@ def limits(room_minutes: float) -> dict[str, Any]:
         "takeBackWithin": rules.TAKE_BACK_WITHIN,
         "moods": rules.MOODS,
         "pulseEvery": rules.PULSE_EVERY,
+        "plannedFrom": plans.PLANNED_FROM,
+        "plannedUntil": plans.PLANNED_UNTIL,
     }
 
 

@@ -109,7 +109,9 @@ def skeletons_of_all(names):
 
 def letters_of(skeleton):
     """Its letters, digits and marks; all of it where it has none of these."""
-    return "".join(character for character in skeleton if is_of_a_word(character)) or skeleton
+    if skeleton.isalnum():  # as most are
+        return skeleton
+    return "".join(filter(is_of_a_word, skeleton)) or skeleton
 
 
 def is_of_a_word(character):

@@ -245,10 +245,18 @@ def test_a_planned_room_says_when_it_opens_and_opens_by_itself(discussion):
     door = assert_ok(discussion.chen.door(planned, "ask"))["door"]
     tom.page.goto(f"./#room={planned}&door={door}")
     expect(tom.page.get_by_role("heading", level=1)).to_have_text("Thursday")
-    expect(tom.page.locator(".door").get_by_role("status")).to_have_text(re.compile(r"Opens on \w+ \d+ \w+ at \d\d:\d\d\."))
+    expect(tom.page.locator(".door").get_by_role("status")).to_have_text(
+        re.compile(r"Opens on \w+ \d+ \w+ at \d\d:\d\d\.")
+    )
     expect(field(tom)).to_have_count(0)
-    assert_ok(discussion.chen.call_off(planned))
+    now = {"opened_at": 0, "closes_at": 1_800_000, "now": 1, "speakers": [], "watching": 0, "guests": {}}
+    opened = {"ok": True, "topic": "Thursday", "host": "chen", "door": "ask"} | now
+    tom.page.route("**/entrance", lambda route: route.fulfill(json=opened), times=1)
     tom.page.clock.fast_forward("48:30:00")
+    expect(field(tom)).to_be_focused()
+    expect(tom.page.locator(".door").get_by_role("status")).to_have_count(0)
+    assert_ok(discussion.chen.call_off(planned))
+    tom.page.clock.fast_forward("00:40:00")
     expect(tom.page.get_by_role("heading", level=1)).to_have_text("This link leads nowhere")
 
 
