@@ -8,7 +8,7 @@ import re
 import unicodedata
 from functools import cache
 
-from party.rules import Refused
+from party.model import Refused
 
 MAX_NAME = 20  # characters
 MARKS_IN_A_ROW = 3  # above or below one letter: a pointed Hebrew letter has as many

@@ -6,7 +6,7 @@ A name is kept only with the words of who wants to be talked to; else a pseudony
 import json
 import sqlite3
 
-from party.rules import is_guest
+from party.model import is_guest
 from runtime import clock
 from services import follow
 from services.reckoning import DAY, WEEK, day_of, day_text, share

@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from servers import ROOT
 
-from party.rules import Refused
+from party.model import Refused
 from runtime.names import MAX_NAME, OURS, guest_name, skeletons, skeletons_of_all
 
 UNSEEN = "That name has characters in it that nobody can see, or that not everybody can."
