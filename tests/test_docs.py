@@ -96,6 +96,7 @@ def test_the_numbers_of_what_you_trust_are_those_of_the_code():
     for sentence in (
         f"{rules.LIVE_ROOMS} live rooms and {rules.CLOSED_ROOMS} closed ones",
         f"{presence.TABS_EACH} tabs a person",
+        f"{rules.PLANS} plans, three a person",
         f"{settings.ROOM_MESSAGES:,} messages a room",
         f"{transport.MAX_QUEUED_PACKETS:,} packets or {transport.MAX_QUEUED_BYTES // 1_000_000} MB",
     ):
@@ -112,6 +113,11 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     contract = section(CONTRACT, "In")
     assert f"`topic` (1–{reading.MAX_TOPIC})" in contract
     assert f"`minutes?` (1–{reading.MOST_MINUTES})" in contract
+    plans = section(CONTRACT, "Plans")
+    assert rules.PLANNED_FROM == rules.MINUTE and rules.PLANNED_UNTIL == 14 * 24 * 60 * rules.MINUTE
+    assert "from a minute up to 14 days ahead" in plans and "from a minute up to 14 days ahead" in CODE
+    assert rules.PLANS_EACH == 3 and f"three of a person, {rules.PLANS} in all" in plans
+    assert rules.WAITS_FOR_HOST == 10 * rules.MINUTE and "inside after ten minutes" in plans
     assert f"`pitch?` (≤ {reading.MAX_PITCH})" in contract
     assert f"`text` (1–{reading.MAX_TEXT:,})" in contract
     assert f"1–{reading.MAX_KEY} characters" in section(CONTRACT, "Keys")
@@ -154,6 +160,7 @@ def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
     hours = app.LOG_LIFE // (60 * rules.MINUTE)
     assert hours == 16 and "Sixteen hours are the life of a sign-in (12) plus that of a room (2 open, 2 closed)" in kept
     assert f"after {hours} hours, or {MemoryJournal.KEPT_COMMANDS:,} commands" in kept
+    assert rules.SAID_EVERY == 4 * 60 * rules.MINUTE and "says it again every four hours" in kept
     assert f"words included, for {hours} hours" in section(SECURITY, "What you trust")
 
 
