@@ -88,7 +88,7 @@ except ValueError as error:
 if settings.ASSETS == "local" and assets.missing():
     raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
 
-LIMITS = reading.limits(settings.ROOM_MINUTES)
+LIMITS = reading.limits(settings.ROOM_MINUTES) | {"doors": settings.DOORS}
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
 web.set_up(app, rules.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)

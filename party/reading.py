@@ -49,6 +49,8 @@ def limits(room_minutes: float) -> dict[str, Any]:
         "takeBackWithin": rules.TAKE_BACK_WITHIN,
         "moods": rules.MOODS,
         "pulseEvery": rules.PULSE_EVERY,
+        "plannedFrom": rules.PLANNED_FROM,
+        "plannedUntil": rules.PLANNED_UNTIL,
     }
 
 

@@ -134,6 +134,7 @@ SERVED = settings.INSTANCE / "served"  # a folder for each version, for all proc
 # A page that was on its way during a restart still gets its own files. Enough for a day on which somebody tries things.
 KEPT_VERSIONS = 10
 # They count for all that lies below their address, or are looked for there.
+NOT_INDEXED = {"X-Robots-Tag": "noindex, nofollow"}
 BESIDE_THE_PAGE = ("/manifest.webmanifest", "/service-worker.js", "/robots.txt")
 HEADERS = {
     "Cache-Control": "max-age=31536000, immutable",  # a year is the longest that caches take for an answer
@@ -171,7 +172,7 @@ class Files(WhiteNoise):
         elif url.startswith(f"/{ADDRESS}/"):
             own = HEADERS
         else:  # asked for anew each time
-            own = {"Cache-Control": "no-cache", "ETag": f'W/"{VERSION}"'}
+            own = {"Cache-Control": "no-cache", "ETag": f'W/"{VERSION}"'} | NOT_INDEXED
         # A module is UTF-8 whatever is said of it, a style is what its page is, and a page asks for twenty of them.
         headers["Content-Type"] = headers["Content-Type"].partition(";")[0]
         for name, value in own.items():

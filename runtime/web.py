@@ -45,7 +45,6 @@ HEADERS = [
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
-    ("X-Robots-Tag", "noindex, nofollow"),  # what friends talk about is in no search engine
 ]
 # Of pages: the best first, and well enough without keeping anybody waiting. Browsers take `br` by https, and from this
 # machine.
@@ -84,6 +83,7 @@ def set_up(app, sign_in_seconds, limits):
     )
     app.session_interface = SessionCookie()
     assets.serve(app)
+    app.after_request(keep_out_of_search_engines)
     app.after_request(keep_pages_small_and_out_of_caches)
     app.add_url_rule("/privacy", view_func=privacy)
     app.add_url_rule("/offline", view_func=offline)
@@ -109,6 +109,13 @@ def believe_proxies(app):
     if settings.PROXIES:
         trusted = dict.fromkeys(("x_for", "x_proto", "x_host", "x_port", "x_prefix"), settings.PROXIES)
         app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)
+
+
+def keep_out_of_search_engines(response):
+    """What friends talk about is in none. The page's files say it only where no version stands in their address: a page
+    takes thirty of the others, and says it itself."""
+    response.headers.update(assets.NOT_INDEXED)
+    return response
 
 
 def keep_pages_small_and_out_of_caches(response):

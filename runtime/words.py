@@ -17,7 +17,8 @@ def read_words():
 
 IN = read_words()
 # What templates alone show, and what few need, who fetch the file (static/words.js): the page is spared it.
-NOT_WITH_THE_PAGE = {"page", "signIn", "entrance", "guest", "offline", "trouble", "privacy", "insights", "refusals", "telling"}
+OF_TEMPLATES = {"page", "signIn", "entrance", "offline", "trouble", "privacy", "insights"}
+NOT_WITH_THE_PAGE = OF_TEMPLATES | {"door", "guest", "hosting", "plans", "refusals", "telling"}
 
 
 def fill(sentence, **values):

@@ -39,7 +39,8 @@ export async function openEntrance(fragment, form) {
   await look();
   form.before(page);
   document.addEventListener('visibilitychange', onVisible);
-  (part.form.hidden ? part.topic : part.name).focus();
+  if (part.form.hidden) part.topic.focus();
+  else part.name.focus();
 }
 
 function loadStyle() {
@@ -69,7 +70,9 @@ async function look() {
     room = answer;
     clockOffset = room.now - Date.now();
     noteGuests(room);
+    const hasOpened = part.form.hidden && !isPlanned();
     showRoom();
+    if (hasOpened) part.name.focus();
   } else if (answer.code === 'not_found') showNowhere();
   else if (!room) showTrouble(answer.error);
   clearInterval(ticking);

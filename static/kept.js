@@ -10,6 +10,9 @@ export function linkTo(room, asks = false) {
   return new URL(`./#room=${encodeURIComponent(room)}${asks ? '&ask' : ''}`, document.baseURI).href;
 }
 
+/** For guests: who has it comes in by the room's door. */
+export const doorLinkTo = (room, door) => `${linkTo(room)}&door=${encodeURIComponent(door)}`;
+
 /** Of a link for guests: it should stay in no address bar. */
 export const doorInAddress = () => inAddress().get('door');
 
@@ -36,7 +39,8 @@ export const pitchDraftName = (user, room) => `pitch draft ${user} ${room}`;
 
 export const tellingDraftName = (user) => `telling draft ${user}`;
 
-export const topicDraftName = (user) => `topic draft ${user}`;
+/** Of a room that continues another, its own. */
+export const topicDraftName = (user, continued = '') => `topic draft ${user} ${continued}`.trim();
 
 export const pitchName = (user, room) => `pitch ${user} ${room}`;
 

@@ -1,15 +1,46 @@
-/** The lobby: the live rooms as cards, the closed ones that one can still read, and the sheet that opens a new room. */
+/** The lobby: the live rooms as cards, which can be searched, what is planned, and the closed rooms that one can still read. */
 
-import { command } from './connection.js';
-import { keep, kept, topicDraftName } from './kept.js';
 import { PageChoices } from './noticing.js';
 import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog } from './parts.js';
-import { hueOf, isClosingRound, isInComposition, isJustOpened, namesOf, seated, sign } from './parts.js';
-import { countInWords, fill, limits, placeInWords, reasonOf, timeOfDay, words } from './words.js';
+import { hueOf, isClosingRound, isDoorOpen, isJustOpened, namesOf, seated, sign } from './parts.js';
+import { MINUTE, SECOND, countInWords, fill, placeInWords, timeOfDay, words } from './words.js';
 
-// How long a room is open when its host does not say; the owner can set it beyond what a host may choose.
-const USUAL_MINUTES = limits.roomMinutes;
-const CHOICES_OF_MINUTES = [10, 20, 30];
+// As many cards are seen at a glance.
+const CARDS_AT_A_GLANCE = 6;
+// Nobody reads a card for longer, or they touch something.
+const READ_WITHIN = 30 * SECOND;
+// How long after its last words a room is lively, and how long it has only fallen silent; and how much time left is little.
+const LIVELY_FOR = 2 * MINUTE;
+const SILENT_FOR = 10 * MINUTE;
+const LITTLE_TIME = 10 * MINUTE;
+// A finger leaves its hover behind.
+const CAN_HOVER = matchMedia('(hover: hover)');
+const TOUCHES = ['pointerdown', 'pointermove', 'keydown', 'scroll', 'wheel'];
+
+/**
+ * The cards in the lobby's order: where something was said lately (or which have just opened) come first, then where it has
+ * fallen silent for some minutes, then for longer; of equally lively ones those with time to take part, then the last ten
+ * minutes, then the closing rounds; of these the newest. The steps are coarse, so that cards seldom change places.
+ */
+export function inOrder(cards, now) {
+  const silence = ({ active_at: at }) => [LIVELY_FOR, SILENT_FOR].filter((step) => now - at >= step).length;
+  const hurry = (card) => (isClosingRound(card, now) ? 2 : Number(card.closes_at - now < LITTLE_TIME));
+  const compare = (a, b) => silence(a) - silence(b) || hurry(a) - hurry(b) || b.opened_at - a.opened_at || (a.id < b.id ? -1 : 1);
+  return [...cards].sort(compare);
+}
+
+/** As it is compared: without accents, in one case. ("ß" has a case only as "SS".) */
+const folded = (text) => text.normalize('NFKD').replace(/\p{M}/gu, '').toUpperCase().toLowerCase();
+
+/** The cards in whose topic, host or speakers each of the words of `text` stands. */
+export function found(cards, text) {
+  const sought = folded(text).split(/\s+/);
+  return cards.filter(({ topic, host, speakers = [], guests = {} }) => {
+    const names = [host, ...speakers].map((name) => guests[name] ?? name);
+    const all = folded([topic, ...names].join('\n'));
+    return sought.every((word) => all.includes(word));
+  });
+}
 
 /** A live room. The whole card opens it; what one may do besides stands above that link. */
 export const LobbyCard = {
@@ -23,6 +54,7 @@ export const LobbyCard = {
         <span v-if="isNew">{{ words.card.justOpened }}</span>
         <room-time v-else :room="card" :now="now"></room-time>
         <span v-if="card.watching">{{ fill(words.card.listening, { count: card.watching }) }}</span>
+        <span v-if="isDoorOpen" class="card__door"><page-icon name="door"></page-icon>{{ words.card.openDoor }}</span>
       </p>
       <h2 :id="'topic-' + card.id" class="topic" dir="auto">
         <a :id="'open-' + card.id" class="card__open" :href="'#room=' + card.id"
@@ -73,6 +105,9 @@ export const LobbyCard = {
     nothingSaid() {
       return this.card.speakers.length ? words.feed.empty : fill(words.card.nothingSaid, { user: this.card.host });
     },
+    isDoorOpen() {
+      return isDoorOpen(this.card);
+    },
     mine() {
       if (this.card.host === this.user) return words.card.youHost;
       return this.card.speakers.includes(this.user) ? words.card.youSpeak : '';
@@ -82,81 +117,6 @@ export const LobbyCard = {
     },
   },
   methods: { placeInWords },
-};
-
-export const HostSheet = {
-  name: 'HostSheet',
-  template: /* html */ `
-    <sheet-dialog ref="sheet" :title="words.hosting.title">
-      <form class="hosting" @submit.prevent="open">
-        <label class="field">
-          <span class="visually-hidden">{{ words.hosting.topic }}</span>
-          <textarea v-grow v-model="topic" class="topic" required rows="1" :maxlength="limits.maxTopic" autocomplete="off" dir="auto"
-            enterkeyhint="go" aria-describedby="topic-count" @keydown.enter.prevent="onEnter"></textarea>
-        </label>
-        <p id="topic-count" class="field__count">{{ count }}</p>
-        <fieldset v-if="choices.length > 1" class="chips">
-          <legend>{{ words.hosting.minutes }}</legend>
-          <label v-for="choice in choices" :key="choice" class="chip">
-            <input v-model="minutes" class="visually-hidden" type="radio" name="minutes" :value="choice">{{ choice }}
-          </label>
-        </fieldset>
-        <p class="refusal" role="alert">{{ refusal }}</p>
-        <button class="button button--main button--wide" :disabled="isOpening">{{ words.hosting.open }}</button>
-      </form>
-    </sheet-dialog>`,
-  components: { SheetDialog },
-  props: { user: String },
-  emits: ['opened'],
-  data() {
-    const topic = kept(topicDraftName(this.user), '');
-    return { topic, minutes: USUAL_MINUTES, continues: undefined, refusal: '', isOpening: false };
-  },
-  computed: {
-    /** The usual time is one of them, whatever it is. */
-    choices() {
-      return [...new Set([...CHOICES_OF_MINUTES, USUAL_MINUTES])].filter((n) => n <= limits.mostMinutes || n === USUAL_MINUTES);
-    },
-    count() {
-      return fill(words.writing.count, { length: Array.from(this.topic).length, most: limits.maxTopic });
-    },
-  },
-  watch: {
-    topic(text) {
-      keep(topicDraftName(this.user), text);
-    },
-  },
-  methods: {
-    /** With a closed room (`{ id, topic }`) to carry on its discussion. */
-    async show(continued) {
-      await this.$refs.sheet.show();
-      const isOther = this.continues !== continued?.id;
-      Object.assign(this, { refusal: '', continues: continued?.id });
-      if (isOther) this.topic = continued?.topic ?? '';
-      await this.$nextTick();
-      const field = this.$el.querySelector('textarea');
-      field.focus();
-      field.select();
-    },
-
-    onEnter(event) {
-      if (!isInComposition(event)) this.open();
-    },
-
-    async open() {
-      if (this.isOpening || !this.topic.trim()) return;
-      this.isOpening = true;
-      const minutes = this.minutes === USUAL_MINUTES ? undefined : this.minutes;
-      const answer = await command('host', { topic: this.topic.trim(), minutes, continues: this.continues });
-      this.isOpening = false;
-      this.refusal = answer.ok ? '' : reasonOf(answer);
-      // Where somebody else was faster, the answer says which room it goes on in.
-      if (!answer.room) return;
-      this.topic = '';
-      this.$refs.sheet.close();
-      this.$emit('opened', answer.room);
-    },
-  },
 };
 
 /** Closed rooms that one was inside of. */
@@ -206,14 +166,21 @@ export const LobbyPage = {
       </header>
       <main>
         <h1 ref="heading" tabindex="-1">{{ heading }}</h1>
-        <div v-if="cards.length" class="cards">
-          <lobby-card v-for="card in cards" :key="card.id" :card="card" :user="user" :now="now" :place="places[card.id]"
+        <form v-if="isSearchable" class="search" role="search" @submit.prevent="goToFirst">
+          <input v-model="sought" type="search" :aria-label="words.lobby.search" :placeholder="words.lobby.search" autocomplete="off"
+            enterkeyhint="search" dir="auto" @keydown.esc="sought = ''">
+          <p role="status">{{ result }}</p>
+        </form>
+        <div v-if="cards.length" ref="cards" class="cards">
+          <lobby-card v-for="card in shownCards" :key="card.id" :card="card" :user="user" :now="now" :place="places[card.id]"
             :requests="queues[card.id]?.length" @open="$emit('open', card.id)" @ask="$emit('open', card.id, true)"></lobby-card>
         </div>
         <section v-else class="quiet">
           <img :src="sign" alt="" width="96" height="96">
           <p>{{ words.lobby.quietHint }}</p>
         </section>
+        <lobby-plans v-if="shownPlans.length" :plans="shownPlans" :user="user" :now="now" :coming="coming" :expected="expected"
+          @open="(id) => $emit('open', id)" @come="(...said) => $emit('come', ...said)"></lobby-plans>
         <closed-rooms :rooms="closedRooms" :now="now" @read="(id) => $emit('open', id)"></closed-rooms>
       </main>
       <sheet-dialog ref="me" :title="user">
@@ -229,15 +196,50 @@ export const LobbyPage = {
   components: { ClosedRooms, LobbyCard, PageChoices, PersonFace, SheetDialog },
   props: {
     cards: Array,
+    plans: Array,
     closedRooms: Array,
     user: String,
     now: Number,
     places: Object,
     queues: Object,
+    coming: Object, // by room: whether this person comes
+    expected: Object, // by room: who comes, where this person hosts it
+    isAway: Boolean, // in a room
     isAnswered: Boolean, // by the owner, and has not read it
   },
-  emits: ['host', 'open', 'tell-us'],
+  emits: ['come', 'host', 'open', 'tell-us'],
+
+  data: () => ({
+    order: [], // ids of the cards as they stand
+    sought: '',
+  }),
+
   computed: {
+    /** In the order that stands; what has opened since then comes last. */
+    orderedCards() {
+      const place = ({ id }) => (this.order.includes(id) ? this.order.indexOf(id) : Infinity);
+      const late = inOrder(this.cards, this.now).filter(({ id }) => !this.order.includes(id));
+      const standing = this.cards.filter(({ id }) => this.order.includes(id));
+      return [...standing.sort((a, b) => place(a) - place(b)), ...late];
+    },
+    shownCards() {
+      return found(this.orderedCards, this.soughtHere);
+    },
+    shownPlans() {
+      return found([...this.plans].sort((a, b) => a.opens_at - b.opens_at), this.soughtHere);
+    },
+    /** The field stays while somebody searches, however many have closed meanwhile. */
+    isSearchable() {
+      return this.cards.length + this.plans.length > CARDS_AT_A_GLANCE || this.sought !== '';
+    },
+    soughtHere() {
+      return this.sought.trim();
+    },
+    result() {
+      if (!this.soughtHere) return '';
+      const count = this.shownCards.length + this.shownPlans.length;
+      return count ? fill(words.lobby.found, { count }) : fill(words.lobby.notFound, { text: this.soughtHere });
+    },
     heading() {
       return this.cards.length ? countInWords(words.lobby.heading, this.cards.length) : words.lobby.quiet;
     },
@@ -248,7 +250,46 @@ export const LobbyPage = {
     isOwner: () => 'owner' in document.body.dataset,
     version: () => document.body.dataset.release,
   },
+
+  watch: {
+    now: 'settle',
+    isAway(isAway) {
+      if (!isAway) this.comeBack();
+    },
+  },
+
+  created() {
+    this.comeBack();
+    for (const touch of TOUCHES) addEventListener(touch, this.onTouch, { passive: true });
+    document.addEventListener('visibilitychange', this.comeBack);
+  },
+
   methods: {
+    onTouch() {
+      this.readFrom = Date.now();
+    },
+
+    /** Whoever comes, or comes back, finds the cards in order, and reads. */
+    comeBack() {
+      this.readFrom = 0;
+      this.settle();
+      this.readFrom = Date.now();
+    },
+
+    /** Puts the cards in order, unless somebody may be reading them: then none changes its place. */
+    settle() {
+      const isPointedAt = this.$refs.cards?.matches(CAN_HOVER.matches ? ':hover, :focus-within' : ':focus-within');
+      const isSeen = !document.hidden && !this.isAway;
+      if (isSeen && (isPointedAt || Date.now() - this.readFrom < READ_WITHIN)) return;
+      const order = inOrder(this.cards, this.now).map(({ id }) => id);
+      if (order.join() !== this.order.join()) this.order = order;
+    },
+
+    /** From the field to what was found. */
+    goToFirst() {
+      this.$el.querySelector('.card__open')?.focus();
+    },
+
     tellUs() {
       this.$refs.me.close();
       this.$emit('tell-us');

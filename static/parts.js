@@ -11,6 +11,9 @@ const JUST_OPENED_MS = MINUTE;
 /** Who may speak in a room, as its card or its view says: the host, then the speakers. */
 export const seated = ({ host, speakers }) => [host, ...speakers];
 
+/** Whether guests may come in, as a card or a view says. */
+export const isDoorOpen = ({ door }) => Boolean(door) && door !== 'closed';
+
 // Names. A friend's stands for the friend; a guest has an id, and a name that anybody could have chosen.
 
 let known = {}; // what guests are called, by their ids
@@ -114,7 +117,10 @@ export const FacePile = {
 
 const ICONS = {
   back: 'M15 5l-7 7 7 7',
+  calendar: 'M8 3v4M16 3v4M4 10h16M4 5h16v15H4z',
+  check: 'M5 12.5l4.5 4.5L19 7.5',
   close: 'M6 6l12 12M18 6L6 18',
+  door: 'M3 21h18M6 21V3h12v18M14.5 12v.01',
   more: 'M5 12h.01M12 12h.01M19 12h.01',
   next: 'M9 5l7 7-7 7',
   plus: 'M12 5v14M5 12h14',

@@ -3,12 +3,12 @@
  * (`#room=ID`).
  */
 
-import { ask, connect, fetchFeedback, isPassing, on, wait } from './connection.js';
+import { ask, command, connect, fetchFeedback, isPassing, on, wait } from './connection.js';
 import { asksInAddress, doorInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddress, takeInvitedName, unsentName } from './kept.js';
-import { HostSheet, LobbyPage } from './lobby.js';
+import { LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
 import { PageIcon, PersonName, growing, namesOf, noteGuests, seated, watchNames } from './parts.js';
-import { MINUTE, SECOND, fetchAllWords, fill, limits, words } from './words.js';
+import { MINUTE, SECOND, fetchAllWords, fill, limits, reasonOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
 const LOOK_FOR_ANSWERS_MS = 5 * MINUTE;
@@ -32,7 +32,7 @@ const VERSION = document.body.dataset.version;
 /** Of a guest, the room that they came into by its link, and what they are called. */
 const { guest, room: roomOfGuest } = document.body.dataset;
 const isGuest = guest !== undefined;
-const byId = (cards) => Object.fromEntries(cards.map((card) => [card.id, card]));
+const byId = (cards = []) => Object.fromEntries(cards.map((card) => [card.id, card]));
 
 const ConnectionNotice = {
   name: 'ConnectionNotice',
@@ -57,14 +57,18 @@ const ConnectionNotice = {
 const Party = {
   template: /* html */ `
     <visit-end v-if="parted" v-bind="parted"></visit-end>
-    <lobby-page v-if="!isGuest" v-show="!room" ref="lobby" :cards="sortedCards" :closed-rooms="closedRooms" :user="user" :now="now"
-      :places="places" :queues="queues" :is-answered="isAnswered" @open="open" @host="$refs.hosting.show()"
-      @tell-us="tellUs"></lobby-page>
-    <room-page v-if="room && !parted" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
+    <lobby-page v-if="!isGuest" v-show="!room" ref="lobby" :cards="Object.values(cards)" :plans="listedPlans" :closed-rooms="closedRooms"
+      :user="user" :now="now" :places="places" :queues="queues" :coming="coming" :expected="expected" :is-away="Boolean(room)"
+      :is-answered="isAnswered" @open="open" @come="come" @host="decide('host')" @tell-us="tellUs"></lobby-page>
+    <plan-page v-if="plans[room]" :key="room" :plan="plans[room]" :user="user" :now="now" :is-coming="Boolean(coming[room])"
+      :expected="expected[room]" @come="come" @door="decide('door')" @move="decide('move')" @leave="leave"
+      @tell="tell"></plan-page>
+    <room-page v-else-if="room && !parted" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"
       :place="places[room]" :queue="queues[room]" :asks="asks" :is-answered="isAnswered" @tell-us="tellUs"
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
-      @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" @carry-on="$refs.hosting.show($event)"
-      @ends-soon="prepareEnding"></room-page>
+      @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" :door="doors[room]"
+      @carry-on="(closed) => decide('host', closed)" @door="decide('door')" @show-out="(guest) => decide('out', guest)"
+      @planned="(opensAt) => showUnlistedPlan(room, opensAt)" @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice v-if="!parted" :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
@@ -76,9 +80,10 @@ const Party = {
         </p>
       </div>
     </div>
-    <host-sheet v-if="!isGuest" ref="hosting" :user="user" @opened="open"></host-sheet>
+    <host-decision v-if="decision" :key="decision.id" :what="decision.what" :about="decision.about" :user="user" :now="now"
+      :room="room" :topic="topicOf(room)" :plan="plans[room]" :door="doors[room]" @opened="onHosted" @tell="tell"></host-decision>
     <tell-us v-if="tellings" :key="tellings" :user="user" @read="isAnswered = false"></tell-us>`,
-  components: { ConnectionNotice, HostSheet, LobbyPage },
+  components: { ConnectionNotice, LobbyPage },
 
   props: { client: Promise }, // of the Socket.IO client: what the page shows need not wait for it
 
@@ -88,6 +93,10 @@ const Party = {
     parted: null, // how a guest has gone, and from where
     connection: 'away',
     cards: byId(lobby.rooms),
+    plans: byId(lobby.plans), // of rooms that have not opened yet
+    coming: {}, // by room that is planned: whether I said that I come
+    expected: {}, // by room that is planned, where I am the host: names of those who said so
+    doors: {}, // by room, where I am the host: how its door is open, and the token of its link
     topics: {}, // of rooms that have no card, by id
     places: {}, // by room: my place in its queue
     queues: {}, // by room: who waits, where I am the host
@@ -97,6 +106,7 @@ const Party = {
     notices: [],
     isAnswered: false, // the owner has answered this person, who has not read it
     tellings: 0, // how often the sheet was opened in which one tells the owner something
+    decision: null, // what I am deciding as a host: {what, about, id}
     unread: 0, // messages that came while nobody looked
     version: VERSION, // of the page, as the server has it by now
     offersReload: false,
@@ -111,8 +121,9 @@ const Party = {
     now() {
       return this.localNow + this.clockOffset;
     },
-    sortedCards() {
-      return Object.values(this.cards).sort((a, b) => b.active_at - a.active_at || b.opened_at - a.opened_at);
+    /** Of one that somebody came to by its link alone, the page knows no more than when it opens. */
+    listedPlans() {
+      return Object.values(this.plans).filter(({ host }) => host);
     },
     unseen() {
       const requests = Object.values(this.queues).reduce((total, queue) => total + queue.length, 0);
@@ -139,6 +150,7 @@ const Party = {
       this.visited.add(room);
       this.goOut(before);
       this.unread = 0;
+      this.decision = null;
       if (room) this.notices = []; // what was said before would cover its feed
       if (!this.cards[before]) this.forget(before);
       // What was refused cannot be sent by going in again.
@@ -159,6 +171,9 @@ const Party = {
       notice('approved', { room, topic: this.topicOf(room) });
       this.onDecision(room, words.party.maySpeakIn);
     });
+    on('door', ({ room, ...door }) => (this.doors[room] = door));
+    on('coming', ({ room, coming }) => (this.coming[room] = coming));
+    on('expected', this.onExpected);
     on('denied', ({ room }) => this.onDecision(room, words.party.deniedIn));
     on('closed', this.onClosed);
     on('put_out', () => this.part('out'));
@@ -178,7 +193,7 @@ const Party = {
   methods: {
     onConnection(state) {
       // A guest has no other way in, and reads on here.
-      if (state === 'signed-out' && isGuest) return this.$refs.room?.endVisit();
+      if (state === 'signed-out' && isGuest) return this.endVisit();
       this.connection = state;
       if (state !== 'online') return;
       this.expectsWholeLobby = true;
@@ -186,6 +201,7 @@ const Party = {
       // Decisions may have been missed. What stands is told anew; the room that is open asks by itself.
       this.places = { [this.room]: this.places[this.room] };
       this.queues = { [this.room]: this.queues[this.room] ?? [] };
+      this.doors = {};
     },
 
     /** As somebody comes, and comes back. */
@@ -201,17 +217,38 @@ const Party = {
       setTimeout(() => load('ending').catch(() => {}), Math.random() * PREPARE_WITHIN_MS); // asked for again when it is over
     },
 
-    async tellUs() {
+    /** Shows something that is not needed at first, once it has come. */
+    async showLater(name, show) {
       try {
-        await loadTelling();
-        this.tellings += 1;
+        await loadWithWords(name);
+        show();
       } catch {
         this.tell(words.connection.notAnswering);
       }
     },
 
+    tellUs() {
+      this.showLater('telling', () => (this.tellings += 1));
+    },
+
+    /** What a host decides: "host" a room, "move" one that is planned, its "door", or whether a guest goes "out". */
+    decide(what, about) {
+      this.showLater('hosting', () => (this.decision = { what, about, id: Symbol(what) }));
+    },
+
+    /** `plan` is the card of a room that opens later; `why` says what of one's wishes was refused. */
+    async onHosted(room, plan, why) {
+      if (plan) this.plans[room] = plan;
+      this.open(room);
+      await this.$nextTick();
+      if (why) this.tell(why);
+    },
+
     onSecond() {
       this.localNow = Date.now();
+      // Of a plan that no lobby shows, the party does not say that it has opened.
+      const { host, opens_at: opensAt } = this.plans[this.room] ?? {};
+      if (host === null && opensAt + SECOND < this.now) delete this.plans[this.room];
       this.offersReload = this.version !== VERSION && this.connection === 'online' && this.comesBack();
     },
 
@@ -225,25 +262,69 @@ const Party = {
       location.reload();
     },
 
-    onLobby({ now, rooms, gone, closed, version = this.version }) {
+    onLobby({ now, rooms, plans, gone, coming, closed, version = this.version }) {
       this.version = version;
       this.clockOffset = now - Date.now();
-      const cards = { ...(this.expectsWholeLobby ? {} : this.cards), ...byId(rooms) };
-      for (const card of rooms) {
-        // Whoever handed the room over does not see its queue any more.
-        if (card.host !== this.user) delete this.queues[card.id];
-      }
+      const isWhole = this.expectsWholeLobby;
+      const [cards, planned] = isWhole ? [{}, {}] : [{ ...this.cards }, { ...this.plans }];
       for (const room of gone) {
-        const card = this.cards[room];
-        if (this.visited.has(room) || (card && seated(card).includes(this.user))) this.listClosed(room);
+        const card = cards[room];
+        const wasIn = this.visited.has(room) && !planned[room];
+        if (wasIn || (card && seated(card).includes(this.user))) this.listClosed(room);
         delete cards[room];
+        delete planned[room];
       }
+      for (const card of rooms) {
+        cards[card.id] = card;
+        delete planned[card.id];
+        // Whoever handed the room over does not see its queue any more, nor has its link.
+        if (card.host !== this.user) this.forgetAsHost(card.id);
+      }
+      Object.assign(planned, byId(plans));
+      this.tellOfPlans(this.listedPlans).catch(() => {}); // it can be seen all the same
       this.cards = cards;
+      this.plans = planned;
       for (const room of [...Object.keys(this.places), ...Object.keys(this.queues)]) {
         if (!cards[room] && room !== this.room) this.forget(room);
       }
       this.expectsWholeLobby = false;
       if (closed) this.closedRooms = closed;
+      if (coming) this.coming = Object.fromEntries(coming.map((room) => [room, true]));
+    },
+
+    /** Who comes to a room that one has planned; and the plan of one that no lobby shows, or null once it is none. */
+    onExpected({ room, users, plan }) {
+      this.expected[room] = users;
+      if (plan === undefined) return;
+      const { [room]: before, ...plans } = this.plans;
+      if (plan) plans[room] = plan;
+      else if (before?.opens_at <= this.now) notice('opened', { room, topic: before.topic });
+      this.plans = plans;
+    },
+
+    showUnlistedPlan(room, opensAt) {
+      this.plans[room] = { id: room, topic: words.room.untitled, host: null, opens_at: opensAt };
+    },
+
+    /** What became of plans that concern this person: what they host, come to, or look at. */
+    async tellOfPlans(before) {
+      const mine = before.filter(({ id, host }) => host === this.user || this.coming[id] || id === this.room);
+      if (!mine.length) return;
+      const { newsOf } = await loadWithWords('plans');
+      for (const { id, topic, fate, said } of newsOf(mine, this.plans, this.cards, this.now)) {
+        if (fate === 'hasOpened') notice('opened', { room: id, topic });
+        if (fate === 'isOff' && id === this.room) this.leave();
+        if (fate !== 'hasOpened' || id !== this.room) this.tell(said);
+      }
+    },
+
+    /** Says that one comes to a room that is planned, or does not after all. It is seen at once. */
+    async come(room, coming) {
+      this.coming[room] = coming;
+      const answer = await command('coming', { room, coming });
+      if (answer.ok) return;
+      this.coming[room] = !coming;
+      this.tell(reasonOf(answer));
     },
 
     onClosed({ room, gone_at: goneAt }) {
@@ -294,12 +375,17 @@ const Party = {
     },
 
     topicOf(room, otherwise = words.room.untitled) {
-      return this.cards[room]?.topic ?? this.topics[room] ?? otherwise;
+      return (this.cards[room] ?? this.plans[room])?.topic ?? this.topics[room] ?? otherwise;
     },
 
     forget(room) {
       delete this.places[room];
+      this.forgetAsHost(room);
+    },
+
+    forgetAsHost(room) {
       delete this.queues[room];
+      delete this.doors[room];
     },
 
     onAddress() {
@@ -313,15 +399,22 @@ const Party = {
     /** Who is in needs no token in the address. To another room's door a guest goes as whoever comes by its link. */
     passDoor() {
       const [room, door] = [roomInAddress(), doorInAddress()];
-      if (isGuest && door && room !== roomOfGuest) return location.replace(`sign-in${location.hash}`);
+      if (isGuest && door && (room !== roomOfGuest || this.hasVisited)) return location.replace(`sign-in${location.hash}`);
       if (isGuest || door) history.replaceState(history.state, '', linkTo(roomOfGuest ?? room, this.asks));
     },
 
     /** Shows a guest, in place of the room, that the visit is over. */
     async part(how) {
+      this.hasVisited = true;
       await load('guest').catch(() => {}); // else the feed stands there, and nothing more comes
       this.notices = [];
       this.parted = { how, topic: this.topicOf(this.room), hue: this.$refs.room?.hue };
+    },
+
+    /** A guest is one no more: the room is gone, or they were shown out while they were away. What is held stays. */
+    endVisit() {
+      this.hasVisited = true;
+      this.$refs.room?.endVisit();
     },
 
     /** Ends a guest's sign-in: the link makes another one. */
@@ -406,10 +499,10 @@ async function load(name) {
   return parts;
 }
 
-/** What people tell the owner with. Its words come with it. */
-async function loadTelling() {
-  await fetchAllWords();
-  return load('telling');
+/** One that few open: its words do not come with the page either. */
+async function loadWithWords(name) {
+  const [parts] = await Promise.all([load(name), fetchAllWords()]);
+  return parts;
 }
 
 /** Starts the page with the Vue that could be loaded, and gives it. `client` is a promise of the Socket.IO client. */
@@ -420,11 +513,15 @@ export function startParty({ createApp, defineAsyncComponent, reactive }, client
   if (guest) noteGuests({ guests: { [document.body.dataset.user]: guest } });
   const party = createApp(Party, { client });
   party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
+  party.component('HostDecision', defineAsyncComponent(async () => (await loadWithWords('hosting')).HostDecision));
+  party.component('LobbyPlans', defineAsyncComponent(async () => (await loadWithWords('plans')).LobbyPlans));
+  party.component('PlanPage', defineAsyncComponent({ loader: async () => (await loadWithWords('plans')).PlanPage, onError }));
+  party.component('RoomQueue', defineAsyncComponent({ loader: async () => (await load('queue')).RoomQueue, onError }));
   party.component('RoomEnding', defineAsyncComponent({ loader: async () => (await load('ending')).RoomEnding, onError }));
   party.component('LeaveVisit', defineAsyncComponent(async () => (await load('guest')).LeaveVisit));
   party.component('VisitEnd', defineAsyncComponent(async () => (await load('guest')).VisitEnd));
-  party.component('TellUs', defineAsyncComponent(async () => (await loadTelling()).TellUs));
-  party.component('RoomWorth', defineAsyncComponent(async () => (await loadTelling()).RoomWorth));
+  party.component('TellUs', defineAsyncComponent(async () => (await loadWithWords('telling')).TellUs));
+  party.component('RoomWorth', defineAsyncComponent(async () => (await loadWithWords('telling')).RoomWorth));
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
   party.component('PageIcon', PageIcon).component('PersonName', PersonName).directive('grow', growing);

@@ -4,32 +4,39 @@ import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomFeed, mentions } from './feed.js';
 import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
-import { keep, kept, linkTo, pitchName } from './kept.js';
+import { doorLinkTo, keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import { BurningLine, FacePile, RoomTime, SheetDialog } from './parts.js';
-import { canGetMore, closingRoundSince, hueOf, isGuest, isInComposition, nameOf, namesOf, naming, seated, sign } from './parts.js';
-import { RoomPeople, RoomQueue } from './people.js';
+import { canGetMore, closingRoundSince, hueOf, isDoorOpen, isGuest, isInComposition, nameOf, namesOf, naming, seated, sign } from './parts.js';
+import { RoomPeople } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
 const WIDE = matchMedia('(min-width: 64rem)');
 
 /** The link to the room, and how it is shared. */
-const RoomInvitation = {
+export const RoomInvitation = {
   name: 'RoomInvitation',
   template: /* html */ `
     <div class="invitation">
-      <p class="invitation__about">{{ words.invitation.about }}</p>
+      <p class="invitation__about">{{ about }}</p>
       <input ref="link" class="invitation__link" :value="link" :aria-label="words.invitation.link" readonly dir="ltr"
         @focus="$event.target.select()">
       <button class="button button--main button--wide" @click="copy">{{ words.invitation.copy }}</button>
       <button v-if="canSend" class="button button--wide" @click="send">{{ words.invitation.send }}</button>
     </div>`,
-  props: { room: String, topic: String },
+  props: {
+    room: String,
+    topic: String,
+    door: Object, // for its host: `{ open, door }`, with the token where it is open
+  },
   emits: ['copied', 'tell'],
   computed: {
     link() {
-      return linkTo(this.room);
+      return this.door?.door ? doorLinkTo(this.room, this.door.door) : linkTo(this.room);
+    },
+    about() {
+      return words.invitation[this.door?.door ? this.door.open : 'closed'];
     },
     canSend: () => Boolean(navigator.share),
   },
@@ -137,12 +144,13 @@ export const RoomPage = {
             <span v-if="isOver">{{ ended }}</span>
             <room-time v-else :room="view" :now="now"></room-time>
             <span v-if="isLive && listening">{{ listening }}</span>
+            <span v-if="isLive && isDoorOpen">{{ words.card.openDoor }}</span>
             <span v-if="signals" role="img" :aria-label="words.pulse.title + ': ' + signals.said">{{ signals.drawn }}</span>
           </p>
           <button v-if="isLive && !isWide" class="room__who" :aria-label="words.people.title" @click="$refs.who.show()"></button>
         </div>
         <template v-if="isLive">
-          <button v-if="isWide && !isGuest" class="button button--quiet" @click="$refs.invitation.show()">{{ words.menu.invite }}</button>
+          <button v-if="isWide && !isGuest" class="button button--quiet" @click="invite">{{ words.menu.invite }}</button>
           <button class="button button--icon" :class="{ 'button--marked': isAnswered }" :aria-label="more" :title="more"
             @click="$refs.menu.show()">
             <page-icon name="more"></page-icon>
@@ -157,7 +165,10 @@ export const RoomPage = {
         <section v-if="isAlone" class="alone">
           <img :src="sign" alt="" width="72" height="72">
           <h2>{{ words.invitation.title }}</h2>
-          <room-invitation :room="id" :topic="topic" @tell="tell"></room-invitation>
+          <room-invitation :room="id" :topic="topic" :door="door" @tell="tell"></room-invitation>
+          <button v-if="limits.doors" class="link" @click="$emit('door')">
+            {{ isDoorOpen ? words.invitation.door : words.invitation.letGuestsIn }}
+          </button>
         </section>
       </room-feed>
 
@@ -166,7 +177,7 @@ export const RoomPage = {
 
       <aside v-if="isWide && isLive" class="room__side" :aria-label="words.people.title">
         <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
-          @tell="tell"></room-people>
+          @tell="tell" @show-out="showOut"></room-people>
       </aside>
 
       <footer class="foot" :class="{ 'foot--alone': isNowhere }">
@@ -185,13 +196,13 @@ export const RoomPage = {
       <template v-if="isLive">
         <sheet-dialog v-if="!isWide" ref="who" :title="topic" is-topic>
           <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
-            @tell="tell"></room-people>
-          <button v-if="!isGuest" class="button button--wide" @click="invite">{{ words.menu.invite }}</button>
+            @tell="tell" @show-out="showOut"></room-people>
+          <button v-if="!isGuest" class="button button--wide" @click="$refs.who.close(); invite()">{{ words.menu.invite }}</button>
         </sheet-dialog>
         <sheet-dialog ref="invitation" :title="words.menu.invite">
           <room-invitation :room="id" :topic="topic" @tell="tell" @copied="$refs.invitation.close()"></room-invitation>
         </sheet-dialog>
-        <room-menu ref="menu" :view="view" :is-host="isHost" :is-guest="isGuest" @leave="$emit('leave')" @invite="$refs.invitation.show()" @extend="extend"
+        <room-menu ref="menu" :view="view" :is-host="isHost" :is-guest="isGuest" @leave="$emit('leave')" @invite="invite" @extend="extend"
           @close="order('close')" @chosen="onChosen" @tell-us="$emit('tell-us')"></room-menu>
       </template>
     </main>`,
@@ -205,7 +216,6 @@ export const RoomPage = {
     RoomInvitation,
     RoomMenu,
     RoomPeople,
-    RoomQueue,
     RoomTime,
     SheetDialog,
   },
@@ -218,9 +228,10 @@ export const RoomPage = {
     place: Number,
     queue: { type: Array, default: () => [] },
     asks: Boolean,
+    door: Object, // for its host: how it is open, and the token of its link
     isAnswered: Boolean,
   },
-  emits: ['carry-on', 'ends-soon', 'go', 'leave', 'news', 'place', 'queue', 'tell', 'tell-us', 'topic'],
+  emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'place', 'planned', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
 
   provide() {
     return { neighbours: () => this.people };
@@ -283,6 +294,9 @@ export const RoomPage = {
     people() {
       return this.view ? seated(this.view) : [];
     },
+    isDoorOpen() {
+      return isDoorOpen(this.view);
+    },
     listening() {
       return this.view.watching ? fill(words.card.listening, { count: this.view.watching }) : '';
     },
@@ -344,6 +358,10 @@ export const RoomPage = {
     },
     'discussion.isCurrent'(isCurrent) {
       if (isCurrent) this.$nextTick(this.focusOnWriting);
+    },
+    /** Its link was opened before its time. */
+    'discussion.absence'(absence) {
+      if (absence?.opens_at) this.$emit('planned', absence.opens_at);
     },
     role: 'keepFocus',
     closingRound: {
@@ -469,6 +487,11 @@ export const RoomPage = {
       await this.$refs.queue?.denyNow();
     },
 
+    showOut(guest) {
+      this.$refs.who?.close();
+      this.$emit('show-out', guest);
+    },
+
     leave() {
       if (this.isHost && this.isLive) this.tell(words.room.leftAsHost);
       this.$emit('leave');
@@ -490,9 +513,10 @@ export const RoomPage = {
       notice('fiveMinutes', { room: this.id, topic: this.topic, count, id: this.view.closes_at });
     },
 
+    /** The host decides there who may come in. */
     invite() {
-      this.$refs.who.close();
-      this.$refs.invitation.show();
+      if (this.isHost && limits.doors) this.$emit('door');
+      else this.$refs.invitation.show();
     },
 
     tell(sentence, requests) {

@@ -5,6 +5,7 @@
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
 
 export const words = JSON.parse(document.getElementById('words').textContent);
 /** What the party takes, as its server says: texts in characters, times in milliseconds. */
@@ -12,7 +13,7 @@ export const limits = JSON.parse(document.getElementById('limits').textContent);
 
 export const language = document.documentElement.lang;
 /** The same language as its person's country writes it. */
-const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
+export const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
 
 // Somebody may wait for them.
 const FETCH_MS = 4000;

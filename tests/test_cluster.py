@@ -311,6 +311,40 @@ def test_the_counts_are_right_across_processes_within_two_seconds(cluster, join)
     everybody_sees(1)
 
 
+def test_a_guest_of_one_process_is_a_guest_of_all_and_shown_out_of_all(cluster, join):
+    """As is a link that was changed: within two seconds, wherever it was changed."""
+    here, there, elsewhere = cluster.ports
+    asha = join("asha", port=here)
+    link = asha.link(room := asha.host("An open door"))
+    cookies = {name: come_in_over_http(f"http://127.0.0.1:{there}/", link, name) for name in ("Gita", "Rude")}
+    (gita, of_gita), (rude, of_rude) = cookies.values()
+    tabs = [cluster.person(gita["user"], port, of_gita) for port in cluster.ports]
+    out = [cluster.person(rude["user"], port, of_rude) for port in cluster.ports]
+    for tab in (*tabs, *out):
+        assert_ok(tab.watch(room))
+    assert_ok(tabs[1].request(room))
+    assert_ok(asha.approve(room, gita["user"]))
+    said = assert_ok(tabs[2].message(room, "Hello"))["message"]
+    for person in (asha, *tabs, *out):
+        assert person.hears("message") == said
+    since = time.monotonic()
+    assert_ok(asha.put_out(room, rude["user"]))
+    changed = asha.link(room, renew=True)
+    for tab in out:
+        tab.line.wait_until(lambda tab=tab: tab.line.closed is not None, "who is shown out is outside at once")
+    assert time.monotonic() - since < 2
+    for port in cluster.ports:
+        address = f"http://127.0.0.1:{port}/"
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            SocketLine(address, of_rude)
+        assert refused.value.status_code == 401
+        assert_refused(come_in_over_http(address, link, "By the old link")[0], "not_found")
+        assert_ok(come_in_over_http(address, changed, f"By the new link at {port - here}")[0])
+    for tab in tabs:
+        assert tab.line.closed is None and len(tab.hears("room", lambda view: len(view["guests"]) == 4)["guests"]) == 4
+        tab.line.hang_up()
+
+
 def test_who_listens_and_who_writes_is_known_across_processes(cluster, join):
     asha, bilal, chen = (join(name, port=port) for name, port in zip(NAMES, cluster.ports, strict=False))
     room = asha.host("Known")
@@ -354,8 +388,8 @@ def test_signing_out_through_one_process_holds_on_the_others_within_two_seconds(
 class Page:
     """Somebody whose page comes back by itself, like the real one, and says each thing until it is acknowledged."""
 
-    def __init__(self, cluster, name):
-        self.cluster, self.name, self.cookies = cluster, name, cluster.cookies_of(name)
+    def __init__(self, cluster, name, cookies=None):
+        self.cluster, self.name, self.cookies = cluster, name, cookies or cluster.cookies_of(name)
         self.acknowledged, self.feed, self.codes, self.longest_wait = [], {}, [], 0
         self.room = None
         self.person = cluster.person(name, cookies=self.cookies)
@@ -413,6 +447,9 @@ def test_a_rolling_restart_under_load_loses_nothing(cluster):
     pages = [Page(cluster, name) for name in NAMES]
     host = pages[0]
     room = host.person.host("Rolling", minutes=5)
+    link = host.person.link(room)
+    answer, cookies = come_in_over_http(cluster.address, link)
+    pages.append(Page(cluster, answer["user"], cookies))
     for page in pages[1:]:
         seat(host.person, page.person, room)
     for page in pages:
@@ -452,6 +489,7 @@ def test_a_rolling_restart_under_load_loses_nothing(cluster):
         ], "what one person says stays in order"
     assert 1012 in codes and set(codes) <= {1012, 1006}
     assert longest < 5, "everybody is back within a few seconds"
+    assert_ok(come_in_over_http(cluster.address, link, "Another")[0])
     host.person.close(room)
     for page in pages:
         page.person.line.hang_up()

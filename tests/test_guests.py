@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import EVENTS, guest_of, sid_of
-from person import FIELDS, assert_ok, assert_refused, seat
+from person import FIELDS, assert_ok, assert_refused, come_in_over_http, seat
 
 from party import presence, rules, state, story
 from party.state import State
@@ -694,6 +694,35 @@ def test_the_story_of_a_room_tells_of_its_guests_and_not_of_the_link(room, asha,
     assert token not in "".join(told) and entrance.hash_of(token) not in "".join(told)
     of_them = list(story.lines(clean_party.journal.replay(), None, guest.name, with_words=True))
     assert [line.split("  ")[3] for line in of_them] == ["guest_in", "watch", "put_out"]
+
+
+# --- On servers -------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_shown_out_through_one_process_is_out_on_the_other(two_processes):
+    here, there = two_processes
+    asha, bilal = here.person("asha"), there.person("bilal")
+    room = asha.host("Tea with two pots")
+    guest = there.guest(link := asha.link(room), "Gita")
+    for person in (bilal, guest):
+        assert_ok(person.watch(room))
+    assert_ok(guest.request(room, pitch="Milk"))
+    asha.hears("waiting", lambda told: told["guests"] == {guest.name: "Gita"})
+    assert_ok(asha.approve(room, guest.name))
+    guest.hears("approved")
+    assert_ok(guest.message(room, "Milk goes last"))
+    assert asha.hears("message")["user"] == guest.name
+    asha.put_out(room, guest.name)
+    assert guest.hears("put_out") == {"room": room}
+    guest.line.wait_until(lambda: guest.line.closed is not None, "the tab is closed")
+    assert_ok(asha.message(room, "They are out"))
+    bilal.hears("message", lambda message: message["text"] == "They are out")
+    assert [message["text"] for message in guest.heard("message")] == ["Milk goes last"]
+    assert_ok(come_in_over_http(there.address, link, "Gita")[0])
+    asha.door(room, renew=True)
+    for server in two_processes:
+        assert_refused(come_in_over_http(server.address, link, "Hugo")[0], "not_found")
+    asha.close(room)
 
 
 # --- Bugs that are put back -------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def state_of(entries):
 def assert_told(then, now):
     """All that the dicts said then they say now. A room or a person may say more by now."""
     if isinstance(then, dict):
-        is_record = len(then) == 1 and next(iter(then)) in ("Room", "User", "SignIn")
+        is_record = len(then) == 1 and next(iter(then)) in ("Room", "Door", "Guest", "Plan", "User", "SignIn")
         if is_record:
             (kind,) = then
             then, now = then[kind], {name: now[kind][name] for name in then[kind]}

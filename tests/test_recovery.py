@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 from conftest import EVENTS
 from hypothesis import given, settings, strategies
-from person import assert_ok, assert_refused, form_token, seat
+from person import assert_ok, assert_refused, come_in_over_http, form_token, seat
 from servers import ROOT, SECRET, Server, running_redis
 from test_rules import ALWAYS_THE_SAME, FIELDS, PARTIES, run
 
@@ -134,6 +134,35 @@ def test_a_room_goes_on_after_a_restart_as_if_nothing_had_been(start, log, how):
     assert texts(chen.watch(room, after=1)) == ["Two", "", "Three"]
     assert_refused(chen.more_time(room), "conflict")
     assert_refused(chen.pulse(room, "agree"), "slow_down")
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_a_guest_is_the_same_after_a_restart_and_who_was_shown_out_stays_out(start, log, how):
+    server = start(log)
+    cookies = server.cookies_of("asha")
+    asha = server.person("asha", cookies)
+    room = asha.host("Tea")
+    asha.message(room, "Before anybody came")
+    link = asha.link(room)
+    (gita, of_gita), (rude, of_rude) = (come_in_over_http(server.address, link, name) for name in ("Gita", "Rude"))
+    guest, other = server.person(gita["user"], of_gita), server.person(rude["user"], of_rude)
+    seat(asha, guest, room)
+    other.watch(room)
+    said = assert_ok(guest.message(room, "Hello", key="hello"))
+    asha.put_out(room, other.name)
+    end(server, how)
+
+    server = start(log)
+    asha, guest = server.person("asha", cookies), server.person(gita["user"], of_gita)
+    assert guest.message(room, "Hello", key="hello") == said, "a key's first outcome"
+    assert texts(guest.watch(room)) == ["Hello"], "what was said before they came is still not theirs"
+    assert asha.hears("door")["door"] == link.rpartition("=")[2]
+    asha.watch(room)
+    assert asha.sees(room)["guests"] == {guest.name: "Gita"}
+    assert not is_let_in(server, of_rude)
+    assert_ok(come_in_over_http(server.address, link, "Another")[0])
+    asha.link(room, renew=True)
+    assert_refused(come_in_over_http(server.address, link, "Too late")[0], "not_found")
 
 
 def test_a_room_that_is_overdue_is_closed_before_the_door_opens(start, log, clean_party):

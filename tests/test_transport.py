@@ -764,6 +764,25 @@ def test_one_who_sends_without_a_pause_does_not_stop_everybody(server, asha_cook
     wire.socket.close()
 
 
+def test_many_pages_at_once_do_not_stop_who_is_connected(eventlet_server, asha_cookies):
+    """As when a link has just been posted. All has come when the server looks; pages and messages say when they were
+    made."""
+    server, asha = eventlet_server, eventlet_server.person("asha", asha_cookies)
+    room = asha.host("A link was posted")
+    wires = [Wire(server) for _ in range(40)]
+    assert is_served(server), "it has taken them all"
+    server.freeze()
+    for wire in wires:
+        wire.send(f"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {asha_cookies}\r\n\r\n".encode())
+    asha.line.send("42999" + json.dumps(["message", {"room": room, "text": "Meanwhile", "key": "meanwhile"}]))
+    server.thaw()
+    at = asha.hears("message")["at"]
+    pages = [int(re.search(r'id="lobby">{"now": (\d+)', wire.answer()[2])[1]) for wire in wires]
+    assert sum(made < at for made in pages) < len(pages) / 2
+    assert max(pages) > at, "they were still being made"
+    asha.close(room)
+
+
 def fill(person, room, number=200):
     """Fills the room with messages of the greatest length, so that whoever watches it has 1.6 MB to read."""
     for n in range(number):

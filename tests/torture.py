@@ -41,7 +41,7 @@ import websocket
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from person import Person, SocketLine, seat, sign_in_over_http  # noqa: E402
+from person import Person, SocketLine, come_in_over_http, seat, sign_in_over_http  # noqa: E402
 from servers import Redis, Server, free_port, password_of  # noqa: E402
 
 from runtime.journal import open_journal  # noqa: E402
@@ -521,18 +521,21 @@ class Torture:
         self.close_room(names[0], cookies[names[0]], room)
 
     def open_room(self):
-        """A host and speakers with their seats, and watchers; gives {name: cookies} and the room."""
-        names = [f"extra{number}" for number in range(1, 2 + self.speakers + WATCHERS)]
-        cookies = {name: sign_in_over_http(self.addresses[0], name, password_of(name)) for name in names}
-        people = {name: Person(name, SocketLine(self.addresses[0], cookies[name])) for name in names}
-        host, *others = people.values()
-        room = host.host("Torture")
-        for speaker in others[: self.speakers]:
-            seat(host, speaker, room)
-        for person in people.values():
+        """A host and speakers with their seats, the last of them a guest, and watchers; gives {name: cookies} and the
+        room."""
+        address = self.addresses[0]
+        names = [f"extra{number}" for number in range(1, 1 + self.speakers + WATCHERS)]
+        cookies = {name: sign_in_over_http(address, name, password_of(name)) for name in names}
+        people = [Person(name, SocketLine(address, cookies[name])) for name in names]
+        room = people[0].host("Torture")
+        come_in, of_guest = come_in_over_http(address, people[0].link(room))
+        people.insert(self.speakers, Person(come_in["user"], SocketLine(address, of_guest)))
+        for speaker in people[1 : self.speakers + 1]:
+            seat(people[0], speaker, room)
+        for person in people:
             person.watch(room)
             person.line.hang_up()
-        return cookies, room
+        return {person.name: cookies.get(person.name, of_guest) for person in people}, room
 
     def close_room(self, name, cookies, room):
         host = Person(name, SocketLine(self.addresses[0], cookies))
@@ -654,7 +657,7 @@ def main():
     parser.add_argument("--kills", type=int, default=200, help="faults, all kinds together")
     parser.add_argument("--journal", choices=KINDS, default="file")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--clients", type=int, default=4, help="speakers beside the host, up to 90")
+    parser.add_argument("--clients", type=int, default=4, help="speakers beside the host, the last a guest, up to 90")
     parser.add_argument("--bug", help="one of tests/crashing.py, to see that it is found")
     given = parser.parse_args()
     faults = evenly(KINDS[given.journal], given.kills, given.seed)

@@ -190,12 +190,14 @@ def people_without_a_page(address, *names):
 
 
 def close_rooms(party, names):
-    """Leaves no room to the next test, also when this one failed half-way."""
+    """Leaves no room and no plan to the next test, also when this one failed half-way."""
     with people_without_a_page(party.address, *names) as people:
         for person in people:
-            for card in person.heard("lobby")[0]["rooms"]:
-                if card["host"] == person.name:
-                    person.close(card["id"])
+            lobby = person.heard("lobby")[0]
+            for end, cards in ((person.close, lobby["rooms"]), (person.call_off, lobby["plans"])):
+                for card in cards:
+                    if card["host"] == person.name:
+                        end(card["id"])
 
 
 def violations(page, *rules):

@@ -11,12 +11,13 @@ import sqlite3
 import sys
 import tempfile
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+from urllib.request import HTTPCookieProcessor, build_opener
 
-from person import assert_ok, assert_refused, form_token, seat
+from person import assert_ok, assert_refused, form_token, seat, send_form
 from servers import ROOT, password_of, running_server
 
 from party import story
@@ -29,7 +30,16 @@ LOGS = ROOT / "tests" / "logs"
 FIRST = """
 from party import rules
 rules.HOST_GRACE, rules.EMPTY_GRACE, rules.CLOSED_LIFE = 400, 800, 2_500
+rules.SAID_EVERY = 400
 import app
+submit = app.submit
+
+# Of a plan the log does tell: it was made a minute before it opens, and is said again hours after.
+def submit_in_time(kind, *who, **body):
+    hours = {"host": -1 / 60, "plan": 4}.get(kind) if "opens_at" in body else None
+    return submit(kind, *who, **body | ({"at": app.now() + int(hours * 3_600_000)} if hours else {}))
+
+app.submit = submit_in_time
 app.main()
 """
 SECOND = """
@@ -96,15 +106,18 @@ def live_through(path):
         more = assert_ok(bilal.ask("host", {"topic": "More tea", "continues": tea, "minutes": 10}))["room"]
         bilal.message(more, "Where were we?")
 
+        let_guests_in(server, emeka)
+        make_plans(asha, bilal, chen)
         emeka.ask("leave", {"room": emeka.host("Nobody comes", minutes=5)})
         dana.host("Over at once")
         going = chen.host("The host goes", minutes=30)
         seat(chen, dana, going)
         chen.line.hang_up()
         dana.hears("room", lambda room: room["id"] == going and room["host"] == "dana")
-        while not {("end", "time"), ("end", "abandoned"), ("forget", None)} <= happened(path):
+        in_time = {("end", "time"), ("end", "abandoned"), ("forget", None), ("plan", None), ("open", None)}
+        while not in_time <= happened(path):
             time.sleep(0.1)
-        sign_out(server.address, server.cookies_of("emeka"))
+        send_form(server.address, "sign-out", {}, server.cookies_of("emeka"))
         assert_ok(bilal.feedback("problem", text="It broke ☕", version="0123456789ab", error="TypeError: x"))
         assert_ok(bilal.feedback("losing", choice="somewhat"))
         tell(server.address, path)
@@ -120,15 +133,49 @@ def live_through(path):
         emeka.pulse(going, "agree")
         emeka.more_time(going)
         emeka.request(going, pitch="A question")
+        guest = server.guest(emeka.link(kept := emeka.host("With its guests", minutes=30), whole=True), "Gita")
+        seat(emeka, guest, kept)
+        guest.message(kept, "Still here")
+        server.guest(emeka.link(kept, "watch"), None).watch(kept)
+        later = dana.plan("On another evening", at=in_some(days=2))
+        dana.door(later, "watch")
+        asha.coming(later)
         last = asha.host("Closed, and kept", minutes=30)
         dana.watch(last)
         asha.message(last, "Good night")
         asha.close(last)
 
 
-def sign_out(address, cookies):
-    html = urlopen(Request(address, headers={"Cookie": cookies})).read().decode()
-    urlopen(Request(address + "sign-out", urlencode({"token": form_token(html)}).encode(), {"Cookie": cookies}))
+def let_guests_in(server, host):
+    """One speaks and is shown out, one is denied and goes by themselves, one listens without a name."""
+    room = host.host("Anybody with the link", minutes=20)
+    host.message(room, "Welcome")
+    gita, hugo = (server.guest(host.link(room), name) for name in ("Gita ☕", "Hugo"))
+    seat(host, gita, room)
+    gita.message(room, "Hello from outside", reply=1)
+    assert_refused(gita.message(room, "Too early", reply=9), "not_found")
+    hugo.watch(room)
+    hugo.like(room, 2)
+    hugo.request(room, pitch="May I?")
+    host.deny(room, hugo.name)
+    host.put_out(room, gita.name)
+    server.guest(host.link(room, "watch", whole=True, renew=True), None).watch(room)
+    host.door(room, "closed", out=True)
+
+
+def make_plans(one, two, three):
+    """One that opens, and one that is moved and called off."""
+    soon = one.plan("In a second", at=in_some(seconds=1))
+    three.coming(soon)
+    far = two.plan("Next week", at=in_some(days=6), listed=False)
+    two.move(far, at=in_some(days=7))
+    three.coming(far)
+    three.coming(far, coming=False)
+    two.call_off(far)
+
+
+def in_some(**time_from_now):
+    return int((datetime.now() + timedelta(**time_from_now)).timestamp() * 1000)
 
 
 def tell(address, path):

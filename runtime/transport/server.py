@@ -37,6 +37,7 @@ ENDING_SECONDS = 3  # to hand out the goodbyes before the process ends; supervis
 
 if ASYNC_MODE == "eventlet":
     import eventlet
+    import eventlet.semaphore
     import eventlet.wsgi
 
     from runtime.transport.loop import LoopLine
@@ -49,6 +50,7 @@ if ASYNC_MODE == "eventlet":
 
         coming = {}  # connections of which no request is here as a whole → since when, the longest first
         answered = {}  # those whose request is being answered → since when
+        turn = eventlet.semaphore.Semaphore(1)
 
         def handle_one_request(self):
             eventlet.sleep()
@@ -74,6 +76,13 @@ if ASYNC_MODE == "eventlet":
             if lengths == ["0"]:  # else the body is read while it is answered
                 self.answered[self] = self.coming.pop(self)
             return True
+
+        def handle_one_response(self):
+            """One page, or one handshake, in each round of eventlet's: else all that came together would be answered in
+            one go, and whoever is connected waits for all of them."""
+            with self.turn:
+                eventlet.sleep()
+            super().handle_one_response()
 
         def log_message(self, *_):
             pass  # its lines hold addresses

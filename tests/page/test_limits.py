@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timedelta
 
 from conftest import browser_of
 from playwright.sync_api import expect
@@ -23,6 +24,9 @@ OTHERS = {
     "takeBackWithin": 0,
     "moods": ["say_more"],
     "pulseEvery": 1_000,
+    "plannedFrom": 2 * 60_000,
+    "plannedUntil": 60 * 60_000,
+    "doors": False,
 }
 
 
@@ -45,6 +49,12 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         expect(asha.sheet.get_by_text("7 of 7")).to_be_visible()
         expect(asha.sheet.locator("fieldset label")).to_have_text(["10", "45"])
         expect(asha.sheet.get_by_role("radio", name="45")).to_be_checked()
+        asha.sheet.get_by_role("button", name="Later…").click()
+        in_minutes(asha, 1)
+        expect(asha.sheet.get_by_text("That is over already.")).to_be_visible()
+        in_minutes(asha, 62)
+        expect(asha.sheet.get_by_text("At most two weeks ahead.")).to_be_visible()
+        asha.sheet.get_by_role("button", name="Now").click()
         asha.sheet.get_by_role("button", name="Open the room").click()
         expect(asha.open_menu().get_by_role("button", name="Ten more minutes")).to_be_disabled()
         asha.page.keyboard.press("Escape")
@@ -81,6 +91,12 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         assert (gone - ended) % (24 * 60) == 1
 
 
+def in_minutes(visitor, minutes):
+    at = datetime.now() + timedelta(minutes=minutes)
+    visitor.sheet.get_by_label("Day").fill(f"{at:%Y-%m-%d}")
+    visitor.sheet.get_by_label("Time").fill(f"{at:%H:%M}")
+
+
 CONSTANT = re.compile(r"^const (\w+) = ([\d_.]+)(?: \* (SECOND|MINUTE))?;", re.MULTILINE)
 UNITS = {"": 1, "SECOND": 1_000, "MINUTE": 60_000}
 ATTRIBUTE = re.compile(r'(?<=\s)(?:max|maxlength)="[^"{]*"')
@@ -102,8 +118,9 @@ def test_the_page_has_no_limit_of_its_own():
     constants = {name: value for script in SCRIPTS.values() for name, value in constants_in(script).items()}
     assert len(constants) > 20, "they must be found"
     values = [value for value in app.LIMITS.values() if type(value) is int]
-    # How long the feed marks a message, offers it to a screen reader, and waits for a sound: equal by chance.
-    assert {name for name, value in constants.items() if value in values} == {"MARKED_MS", "READ_OUT_MS", "TOO_LATE_MS"}
+    # How long the feed marks a message, reads it out, waits for a sound, and a room is lively: equal by chance.
+    by_chance = {"LIVELY_FOR", "MARKED_MS", "READ_OUT_MS", "TOO_LATE_MS"}
+    assert {name for name, value in constants.items() if value in values} == by_chance
     pages = SCRIPTS | {path.name: path.read_text() for path in (ROOT / "templates").glob("*.html")}
     found = {name: found for name, page in pages.items() if (found := ATTRIBUTE.findall(page))}
     assert found == {"insights_forms.html": ['max="100"']}, "percent"

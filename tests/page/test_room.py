@@ -1,7 +1,6 @@
 """A room in the lobby and on every screen: its card, its people, what the host decides, and the ways in and out."""
 
 import contextlib
-import time
 
 import pytest
 from person import assert_ok
@@ -239,18 +238,6 @@ def test_two_taps_decide_about_one_person(visit):
         people[1].hears("approved")
         assert not people[2].heard("approved")
     asha.close_room()
-
-
-def test_the_room_last_spoken_in_comes_first(asha, bilal, chen):
-    """In steps of ten seconds, so that cards do not dance."""
-    asha.host("Older")
-    bilal.host("Newer")
-    expect(chen.page.get_by_role("article").get_by_role("heading")).to_have_text(["Newer", "Older"])
-    asha.page.wait_for_function("at => Math.floor(Date.now() / 10000) > at", arg=int(time.time() // 10), timeout=11_000)
-    asha.say("Up again")
-    expect(chen.page.get_by_role("article").get_by_role("heading")).to_have_text(["Older", "Newer"])
-    asha.close_room()
-    bilal.close_room()
 
 
 def test_the_host_hands_the_room_over(asha, bilal):

@@ -1,0 +1,195 @@
+"""A room's door, as its host opens it: in the first dialog, in the room, from the menu; and the link that it has."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from servers import running_server
+from visitor import people_without_a_page
+
+LINK = re.compile(r"#room=\w+&door=[\w-]{22}$")
+
+
+def choose(visitor, way):
+    visitor.sheet.get_by_text(way, exact=True).click()
+    expect(visitor.sheet.get_by_role("radio", name=way)).to_be_checked()
+
+
+def link(visitor):
+    return visitor.sheet.get_by_role("textbox", name="The link to this room")
+
+
+def open_door_sheet(visitor):
+    """From the menu, as in a room with people in it."""
+    visitor.open_menu().get_by_role("button", name="Invite").click()
+    expect(visitor.sheet.get_by_role("radio", name="Friends")).to_be_visible()
+
+
+def test_a_door_can_be_opened_with_the_room(asha, bilal):
+    asha.page.get_by_role("button", name="Host a room").click()
+    asha.sheet.get_by_role("textbox", name="Topic").fill("An open house")
+    expect(asha.sheet.get_by_role("radio", name="Friends")).to_be_checked()
+    choose(asha, "Link: watch")
+    expect(asha.sheet.get_by_text("Whoever has the link may come in as a guest and listen.")).to_be_visible()
+    asha.sheet.get_by_role("button", name="Open the room").click()
+    expect(asha.room.get_by_role("textbox", name="The link to this room")).to_have_value(LINK)
+    expect(asha.room.get_by_text("Whoever opens this link may come in as a guest and listen.")).to_be_visible()
+    expect(bilal.card("An open house").get_by_text("open door")).to_be_visible()
+    expect(bilal.card("An open house")).to_be_visible()
+    asha.close_room()
+
+
+def test_the_host_alone_opens_the_door_from_the_invitation_copies_the_link_and_closes_it(asha, bilal):
+    asha.host("A closed house")
+    expect(asha.room.get_by_role("textbox", name="The link to this room")).to_have_value(re.compile(r"#room=\w+$"))
+    expect(bilal.card("A closed house").get_by_text("open door")).to_have_count(0)
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(asha, "Link: ask")
+    expect(link(asha)).to_have_value(LINK)
+    first = link(asha).input_value()
+    asha.sheet.get_by_role("button", name="Copy the link").click()
+    expect(asha.sheet.get_by_role("status").filter(has_text="Link copied.")).to_be_visible()
+    assert asha.page.evaluate("navigator.clipboard.readText()") == first
+    choose(asha, "Link: watch")
+    expect(link(asha)).to_have_value(first)  # it is the same door
+    expect(asha.sheet.get_by_role("switch", name="From the beginning")).not_to_be_checked()
+    asha.sheet.get_by_role("switch", name="From the beginning").check()
+    asha.page.keyboard.press("Escape")
+    expect(asha.room.get_by_text("open door")).to_be_visible()
+    asha.room.get_by_role("button", name="Who may come in").click()
+    expect(asha.sheet.get_by_role("switch", name="From the beginning")).to_be_checked()
+    asha.sheet.get_by_text("Friends", exact=True).click()
+    expect(asha.sheet.get_by_role("group", name="The link will lead nowhere.")).to_be_focused()
+    asha.sheet.get_by_role("button", name="Leave it as it is").click()
+    expect(asha.sheet.get_by_role("radio", name="Link: watch")).to_be_checked()
+    expect(link(asha)).to_have_value(first)
+    asha.sheet.get_by_text("Friends", exact=True).click()
+    asha.sheet.get_by_role("button", name="They may stay").click()
+    expect(asha.sheet.get_by_role("status").filter(has_text="The door is closed.")).to_be_visible()
+    expect(link(asha)).to_have_value(re.compile(r"#room=\w+$"))
+    choose(asha, "Link: watch")
+    expect(link(asha)).to_have_value(LINK)
+    assert link(asha).input_value() != first, "the old link leads nowhere"
+    asha.page.keyboard.press("Escape")
+    asha.close_room()
+
+
+def test_the_link_can_be_changed_and_every_tab_of_the_host_has_the_new_one(asha):
+    asha.host("Two tabs")
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(asha, "Link: ask")
+    expect(link(asha)).to_have_value(LINK)
+    first = link(asha).input_value()
+    other = asha.new_tab()
+    other.goto(asha.page.url)
+    in_other_tab = other.get_by_role("textbox", name="The link to this room")
+    expect(in_other_tab).to_have_value(first)
+    asha.sheet.get_by_role("button", name="Change the link").click()
+    asha.sheet.get_by_role("button", name="Change it, they may stay").click()
+    expect(asha.sheet.get_by_role("status").filter(has_text="This is the new link.")).to_be_visible()
+    expect(link(asha)).not_to_have_value(first)
+    expect(in_other_tab).to_have_value(link(asha).input_value())
+    asha.page.keyboard.press("Escape")
+    asha.close_room()
+
+
+@pytest.mark.parametrize("way", ["They may stay", "Show them out"])
+def test_what_a_closing_door_does_with_those_inside_is_asked(asha, way):
+    sent = []
+    asha.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    asha.page.reload()
+    asha.host("Closing time")
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(asha, "Link: ask")
+    expect(link(asha)).to_have_value(LINK)
+    asha.sheet.get_by_text("Friends", exact=True).click()
+    asha.sheet.get_by_role("button", name=way).click()
+    expect(asha.sheet.get_by_role("status").filter(has_text="The door is closed.")).to_be_visible()
+    asks = [frame for frame in sent if '["door"' in str(frame)]
+    assert f'"out":{"true" if way == "Show them out" else "false"}' in asks[-1]
+    asha.page.keyboard.press("Escape")
+    asha.close_room()
+
+
+def test_nobody_but_the_host_has_the_link_or_the_choice(asha, bilal):
+    asha.host("Whose door?")
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(asha, "Link: ask")
+    asha.page.keyboard.press("Escape")
+    bilal.watch("Whose door?")
+    bilal.open_menu().get_by_role("button", name="Invite").click()
+    expect(link(bilal)).to_have_value(re.compile(r"#room=\w+$"))
+    expect(bilal.sheet.get_by_role("radio")).to_have_count(0)
+    bilal.page.keyboard.press("Escape")
+    asha.close_room()
+
+
+def test_whoever_becomes_the_host_has_the_link_from_then_on(asha, bilal):
+    asha.host("Handed over")
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(asha, "Link: ask")
+    expect(link(asha)).to_have_value(LINK)
+    token = link(asha).input_value()
+    asha.page.keyboard.press("Escape")
+    bilal.watch("Handed over")
+    bilal.ask()
+    asha.approve("bilal")
+    asha.room.get_by_role("button", name="More about bilal").click()
+    asha.room.get_by_role("button", name="Make bilal the host").click()
+    expect(bilal.page.get_by_text("You are the host now.")).to_be_visible()
+    open_door_sheet(bilal)
+    expect(link(bilal)).to_have_value(token)
+    asha.open_menu().get_by_role("button", name="Invite").click()
+    expect(link(asha)).to_have_value(re.compile(r"#room=\w+$"))
+    bilal.page.keyboard.press("Escape")
+    asha.page.keyboard.press("Escape")
+    bilal.close_room()
+
+
+def test_a_refusal_is_said_and_the_choice_is_as_it_was(asha):
+    asha.host("Refused")
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    expect(asha.sheet.get_by_role("radio", name="Friends")).to_be_checked()
+    with people_without_a_page(asha.address, "asha") as (elsewhere,):
+        elsewhere.close(asha.page.url.rpartition("=")[2])
+    expect(asha.page.locator(".room--over")).to_have_count(1)
+    asha.sheet.get_by_text("Link: ask", exact=True).click()
+    expect(asha.sheet.get_by_role("alert").filter(has_text="That room has closed.")).to_be_visible()
+    expect(asha.sheet.get_by_role("radio", name="Friends")).to_be_checked()
+
+
+def test_this_part_comes_only_when_a_host_asks_for_it_and_a_host_reads_when_it_cannot_be_had(visit, server):
+    asha = visit("asha", server.address)
+    fetched = []
+    asha.page.on("request", lambda request: fetched.append(request.url.rpartition("/")[2]))
+    asha.page.route("**/hosting.js", lambda route: route.abort())
+    asha.sign_in()
+    asha.page.wait_for_function("performance.getEntriesByType('resource').some((e) => /room.js/.test(e.name))")
+    assert not {"hosting.js", "hosting.css", "plans.js", "plans.css"} & {*fetched}
+    asha.page.get_by_role("button", name="Host a room").click()
+    expect(asha.page.get_by_role("status").filter(has_text="The party is not answering.")).to_be_visible()
+    asha.page.unroute("**/hosting.js")
+    asha.page.reload()
+    asha.host("Here it is")
+    asha.close_room()
+
+
+@pytest.fixture(scope="module")
+def party_without_doors():
+    with running_server(PARTY_DOORS="no") as server:
+        yield server
+
+
+def test_where_the_owner_wants_no_doors_nobody_is_offered_one(visit, party_without_doors):
+    asha = visit("asha", party_without_doors.address).sign_in()
+    asha.page.get_by_role("button", name="Host a room").click()
+    asha.sheet.get_by_role("textbox", name="Topic").fill("Among friends")
+    expect(asha.sheet.get_by_role("radio", name="Friends")).to_have_count(0)
+    asha.sheet.get_by_role("button", name="Open the room").click()
+    expect(asha.room.get_by_text("Friends who open this link come straight to this room.")).to_be_visible()
+    expect(asha.room.get_by_role("button", name="Let guests in by a link")).to_have_count(0)
+    asha.open_menu().get_by_role("button", name="Invite").click()
+    expect(asha.sheet.get_by_role("button", name="Copy the link")).to_be_visible()
+    expect(asha.sheet.get_by_role("radio")).to_have_count(0)
+    asha.page.keyboard.press("Escape")
+    asha.close_room()
