@@ -47,10 +47,10 @@ from flask_socketio import SocketIO
 
 import services
 import users
-from party import reading, rules, story, views
+from party import doors, model, plans, reading, rules, story, views
+from party.model import MINUTE, Refused
 from party.news import EVERYONE, News, audiences_of, inside, person
 from party.presence import Presence, Tab, tabs_each
-from party.rules import MINUTE, Refused
 from party.state import State
 from runtime import assets, calendar_file, commands, entrance, measuring, metrics, obstacles, records, settings, web
 from runtime.beside import Beside
@@ -65,7 +65,7 @@ REFUSALS_BEFORE_CLOSING = 200  # of `slow_down` in a row: no page does this, a s
 TICK_SECONDS = 0.25  # gathered announcements go out at most four times a second
 TRIM_SECONDS = 60
 # The log is cut behind this: a command that matters is no older than a room can be, and its sign-in this much older.
-LOG_LIFE = rules.LONGEST_ROOM + rules.CLOSED_LIFE + rules.SIGN_IN_LIFE
+LOG_LIFE = model.LONGEST_ROOM + model.CLOSED_LIFE + model.SIGN_IN_LIFE
 
 # --- State ------------------------------------------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ if settings.ASSETS == "local" and assets.missing():
 
 LIMITS = reading.limits(settings.ROOM_MINUTES) | {"doors": settings.DOORS}
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
-web.set_up(app, rules.SIGN_IN_LIFE // 1000, LIMITS)
+web.set_up(app, model.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)
 health = Health(TICK_SECONDS, lambda: journal.probe(), transport.serves_connections)  # a test has another journal
 health.offer(app)
@@ -101,7 +101,7 @@ socketio = SocketIO(app, **transport.OPTIONS)
 def figures():
     """Those of the dicts."""
     with lock:
-        live, planned = len(rules.live_rooms(state)), len(rules.planned_rooms(state))
+        live, planned = len(model.live_rooms(state)), len(model.planned_rooms(state))
         rooms = {"live": live, "planned": planned, "closed": len(state.rooms) - live - planned}
         return {"party_people": len({tab.user for tab in presence.tabs.values()}), "party_rooms": rooms}
 
@@ -268,14 +268,14 @@ def announce_news():
 def welcome(sid, user):
     """Tell a new tab what is live, what of it waits for its person, and what they can still read; and the version that
     the page should have."""
-    rooms = [] if rules.is_guest(user) else state.rooms.values()
+    rooms = [] if model.is_guest(user) else state.rooms.values()
     more = {"closed": views.readable(rooms, user), "coming": views.coming(rooms, user), "version": assets.VERSION}
     tell(sid, "lobby", lobby_of(user) | {"gone": []} | more)
-    for room in rules.planned_rooms(state):
+    for room in model.planned_rooms(state):
         if user == room.host:
             tell(sid, "expected", views.expected(room))
             tell(sid, "door", door_view(room))
-    for room in rules.live_rooms(state):
+    for room in model.live_rooms(state):
         tell_place(sid, room, user)
         if user == room.host:
             tell(sid, "waiting", views.waiting(room))
@@ -284,7 +284,7 @@ def welcome(sid, user):
 
 def lobby_of(user):
     """What is live, and what is planned, as far as this person may know."""
-    rooms = [] if rules.is_guest(user) else rules.listed_rooms(state)
+    rooms = [] if model.is_guest(user) else model.listed_rooms(state)
     return {"now": now(), **views.lobby(map(card, rooms))}
 
 
@@ -367,7 +367,7 @@ def submit_what_is_due():
         commands = []
         for room in state.rooms.values():
             is_begun = not (room.is_planned or room.awaits_host)  # before, nobody is missed there
-            here = presence.note_absence(room.id, room.host, rules.guests_waiting(room), now(), is_begun)
+            here = presence.note_absence(room.id, room.host, doors.guests_waiting(room), now(), is_begun)
             gone_since = here.empty_since, here.host_gone_since, here.guests_gone_since
             commands += rules.due(room, now(), here.tabs.keys(), *gone_since)
     for kind, body in commands:
@@ -378,7 +378,7 @@ def submit_what_is_due():
 def trim():
     """Cut the log behind what still matters."""
     with lock:
-        before = rules.not_to_be_cut(state, now() - LOG_LIFE)
+        before = plans.not_to_be_cut(state, now() - LOG_LIFE)
     journal.trim(before)
 
 
@@ -403,7 +403,7 @@ def visitor():
     if not mine:
         return None
     catch_up()
-    if mine["since"] < journal.began and not rules.is_guest(mine["user"]):  # a guest's room is gone
+    if mine["since"] < journal.began and not model.is_guest(mine["user"]):  # a guest's room is gone
         carry_over(mine)
     return (mine["user"], mine["id"]) if sign_in_holds(mine["user"], mine["id"]) else None
 
@@ -437,7 +437,7 @@ def look_in(room_id, door):
     """What somebody sees who has the link of that room; `door` is the hash of its token. Refuses any other link."""
     catch_up()
     with lock:
-        return views.entrance(rules.room_behind(state, room_id, door, now()), presence.names_in(room_id), now())
+        return views.entrance(doors.room_behind(state, room_id, door, now()), presence.names_in(room_id), now())
 
 
 def plan_for_calendar(room_id):
@@ -501,7 +501,7 @@ def on_connect(sid, environ, auth=None):
             if len(presence.tabs_of(user)) >= tabs_each(user):
                 return False
             presence.arrive(Tab(sid, user, sign_in_id))
-            for audience in (person(user), *([] if rules.is_guest(user) else [EVERYONE])):
+            for audience in (person(user), *([] if model.is_guest(user) else [EVERYONE])):
                 socketio.server.enter_room(sid, audience)
             welcome(sid, user)
     except Exception:
@@ -562,8 +562,8 @@ def tab_of(sid):
 def room_inside(tab, data):
     """The room that `data` names, if this tab is inside. Refuses otherwise."""
     with lock:
-        room = rules.find_room(state, reading.room(data), tab.user)
-        rules.ensure_has_opened(room)
+        room = model.find_room(state, reading.room(data), tab.user)
+        model.ensure_has_opened(room)
         if room.id not in tab.room_ids:
             raise Refused("forbidden", "You are not in that room.")
         return room
@@ -576,11 +576,11 @@ def ask(tab, kind, data, **body):
 
 def go_in(tab, room, unnamed=False):
     """Let the tab hear the room. Refuses one that has gone while the log was asked."""
-    if presence.enter(tab_of(tab.sid), room.id, unnamed or rules.is_nameless(room, tab.user)):
+    if presence.enter(tab_of(tab.sid), room.id, unnamed or model.is_nameless(room, tab.user)):
         for audience in audiences_of(tab.user, room.id):
             socketio.server.enter_room(tab.sid, audience)
     view = room_view(room)
-    tell(tab.sid, "room", views.room_for_guests(view) if rules.is_guest(tab.user) else view)
+    tell(tab.sid, "room", views.room_for_guests(view) if model.is_guest(tab.user) else view)
     if writing := news.told.get(room.id, {}).get("writing"):
         tell(tab.sid, "writing", {"room": room.id, "users": writing})
     tell_place(tab.sid, room, tab.user)
@@ -611,7 +611,7 @@ def on_host(tab, data):
     more |= reading.planning(data)
     outcome = ask(tab, "host", data, topic=reading.topic(data), lasts=int(minutes * MINUTE), **more)
     with lock:
-        if not (room := rules.find_room(state, outcome["room"])).is_planned:
+        if not (room := model.find_room(state, outcome["room"])).is_planned:
             go_in(tab, room)
     return outcome
 
@@ -626,7 +626,7 @@ def on_watch(tab, data):
     id, after, unnamed = reading.room(data), reading.after(data, settings.ROOM_MESSAGES), reading.unnamed(data)
     visit(tab, data, id)
     with lock:
-        go_in(tab, room := rules.find_room(state, id, tab.user), unnamed)
+        go_in(tab, room := model.find_room(state, id, tab.user), unnamed)
         return views.on_entering(room, tab.user, after)
 
 
@@ -639,13 +639,13 @@ def visit(tab, data, id):
     try:
         ask(tab, "watch", data, room=id)
     except Unavailable:
-        rules.ensure_may_read(rules.find_room(state, id, tab.user), tab.user)
+        rules.ensure_may_read(model.find_room(state, id, tab.user), tab.user)
 
 
 @event
 def on_history(tab, data):
     room, before = room_inside(tab, data), reading.before(data, settings.ROOM_MESSAGES)
-    return views.feed_before(room, before, rules.unread_before(room, tab.user))
+    return views.feed_before(room, before, model.unread_before(room, tab.user))
 
 
 @event
@@ -675,7 +675,7 @@ def on_door(tab, data):
     made = {"id": id, "hash": entrance.hash_of(entrance.token_of(app.secret_key, id)), "doors": settings.DOORS}
     outcome = ask(tab, "door", data, room=room, **reading.door(data), **made)
     with lock:
-        return outcome | {"door": door_view(rules.find_room(state, room))["door"]}
+        return outcome | {"door": door_view(model.find_room(state, room))["door"]}
 
 
 plain_event("put_out", room=reading.room, who=reading.user)
@@ -686,7 +686,7 @@ def on_writing(tab, data):
     with lock:
         room = room_inside(tab, data)
         rules.host_and_speakers(room, {"user": tab.user, "at": now()})
-        presence.note_writing(room.id, tab.user, now(), rules.said_at(room, tab.user))
+        presence.note_writing(room.id, tab.user, now(), model.said_at(room, tab.user))
     return {}
 
 

@@ -20,8 +20,8 @@ import secrets
 import unicodedata
 from urllib.parse import quote
 
+from party.model import GUEST, is_guest
 from party.reading import MAX_NAME, SOURCE
-from party.rules import GUEST, is_guest
 from runtime import names, settings
 from runtime.drafts import draft_of
 from runtime.obstacles import obstacle

@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import ROOT, holding, lasting, posting, storms, telling
+from benchmarks import ROOT, guests, holding, lasting, posting, storms, telling
 from benchmarks.client import Crowd, allow_descriptors
 from benchmarks.machine import CLIENT, description
 from benchmarks.peers import node_is_there, running_node, running_party
@@ -36,6 +36,7 @@ POINTS = {
     "growth": lasting.growth,
     "start": lasting.start,
     "services": posting.services,
+    "guests": guests.guests,
     "curves": telling.curves,
 }
 

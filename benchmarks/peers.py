@@ -152,20 +152,34 @@ def signed_in_all(line, names):
 
 def signed_in(line, name):
     """A script: the form is got and posted, as a browser does. Gives the cookie."""
-    line.send(f"GET /sign-in HTTP/1.1\r\nHost: {line.address}\r\n\r\n".encode())
-    cookie, page = yield from answered(line, b" 200 ")
-    token = re.search(rb'name="token"\s+value="([^"]+)"', page)[1].decode()
-    form = urlencode({"name": name, "password": password_of(name), "token": token})
-    line.send(
-        f"POST /sign-in HTTP/1.1\r\nHost: {line.address}\r\nCookie: {cookie}\r\nContent-Length: {len(form)}\r\n"
-        f"Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}".encode()
-    )
-    cookie, _ = yield from answered(line, b" 303 ")
+    cookie, page = yield from got(line, "sign-in")
+    form = {"name": name, "password": password_of(name), "token": token_in(page)}
+    cookie, _ = yield from posted(line, "sign-in", form, cookie, b" 303 ")
     return cookie
 
 
+def token_in(page):
+    return re.search(rb'name="token"\s+value="([^"]+)"', page)[1].decode()
+
+
+def got(line, path, cookie=""):
+    """A script: asks for a page. Gives its answer, as (its cookie, its body)."""
+    line.send(f"GET /{path} HTTP/1.1\r\nHost: {line.address}\r\nCookie: {cookie}\r\n\r\n".encode())
+    return (yield from answered(line, b" 200 "))
+
+
+def posted(line, path, fields, cookie, status=b" 200 "):
+    """A script: posts a form. Gives its answer, as (its cookie, its body)."""
+    form = urlencode(fields)
+    line.send(
+        f"POST /{path} HTTP/1.1\r\nHost: {line.address}\r\nCookie: {cookie}\r\nContent-Length: {len(form)}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}".encode()
+    )
+    return (yield from answered(line, status))
+
+
 def answered(line, status):
-    """A script: the answer to a request, as (its cookie, its body)."""
+    """A script: the answer to a request, as (its cookie, or None where it stays the same, its body)."""
     head = yield from line.until(b"\r\n\r\n")
     if status not in head.partition(b"\r\n")[0]:
         raise Stuck(f"not the answer that was expected: {head[:200]!r}")
@@ -173,7 +187,8 @@ def answered(line, status):
     while len(line.heard) < length:
         yield
     body, line.heard = line.heard[:length], line.heard[length:]
-    return re.search(rb"(?i)\r\nset-cookie: ([^;]+)", head)[1].decode(), body
+    cookie = re.search(rb"(?i)\r\nset-cookie: ([^;]+)", head)
+    return cookie and cookie[1].decode(), body
 
 
 @contextlib.contextmanager

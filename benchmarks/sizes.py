@@ -35,6 +35,7 @@ class Sizes:
     room_sizes: tuple = (10, 100, 300, 1_000)
     flights: tuple = (1, 4, 16, 64)
     curve_deliveries: int = 100_000
+    guests: int = 100
 
 
 FULL = Sizes()
@@ -43,4 +44,5 @@ QUICK = Sizes(
     held_seconds=1, idle=30, idle_seconds=1, lobby=30, storm=30, feed=20, closing=30, closing_seconds=1, table=30,
     said=40, alone=100, spread=24, processes=(1, 2), spread_messages=20, grown=300, growth_messages=50,
     closed_rooms=40, commands=500, room_sizes=(10, 30), flights=(1, 16), curve_deliveries=300,
+    guests=20,
 )  # fmt: skip

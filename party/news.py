@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from party import rules, views
+from party import model, views
+from party.model import Command, Door, Party, Room
 from party.presence import Presence
-from party.rules import Command, Door, Party, Room
 from party.views import View
 
 Told = tuple[str, str, View]
@@ -26,7 +26,7 @@ def inside(room_id: str, who: str = "all") -> str:
 
 def audiences_of(user: str, room_id: str) -> tuple[str, str]:
     """Those that a tab of theirs belongs to which is inside."""
-    return inside(room_id), inside(room_id, "guests" if rules.is_guest(user) else "friends")
+    return inside(room_id), inside(room_id, "guests" if model.is_guest(user) else "friends")
 
 
 def person(user: str) -> str:
@@ -102,7 +102,7 @@ class News:
 
     def _of_plans(self, state: Party, door_view: Seen) -> Iterator[Told]:
         """For hosts: who comes and who may, and of what no lobby shows that it is over."""
-        planned = {room.id: room for room in rules.planned_rooms(state)}
+        planned = {room.id: room for room in model.planned_rooms(state)}
         for room_id in self.told_plans.keys() - planned.keys():
             host, last, _ = self.told_plans.pop(room_id)
             if last and "plan" in last:
@@ -123,7 +123,7 @@ class News:
         if self.lively_cards and with_words:
             self.stale_cards |= self.lively_cards
             self.lively_cards, self.lively_cards_at = set(), at
-        shown = {room.id: card(room) for room in rules.listed_rooms(state) if room.id in self.stale_cards}
+        shown = {room.id: card(room) for room in model.listed_rooms(state) if room.id in self.stale_cards}
         changed = {id: new for id, new in shown.items() if views.is_news(new, self.told_cards.get(id), with_words)}
         gone = [id for id in self.stale_cards if id in self.told_cards and id not in shown]
         self.stale_cards.clear()

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
-from party.rules import is_guest
+from party.model import is_guest
 
 # What one process tells the others: {room id: {name: how many tabs}}; below UNNAMED and a room's id how many of these
 # tabs listen unnamed, below WRITING and an id who writes there since when. In a rolling restart a version that does not

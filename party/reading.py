@@ -8,8 +8,10 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from party import rules
-from party.rules import DOORS, MOODS, Refused
+from party import model, plans, rules
+from party.doors import DOORS
+from party.model import Refused
+from party.rules import MOODS
 
 Data = Mapping[str, Any]
 
@@ -44,13 +46,13 @@ def limits(room_minutes: float) -> dict[str, Any]:
         "maxSaid": MAX_SAID,
         "roomMinutes": room_minutes,
         "mostMinutes": MOST_MINUTES,
-        "longestRoom": rules.LONGEST_ROOM,
-        "closedLife": rules.CLOSED_LIFE,
+        "longestRoom": model.LONGEST_ROOM,
+        "closedLife": model.CLOSED_LIFE,
         "takeBackWithin": rules.TAKE_BACK_WITHIN,
         "moods": rules.MOODS,
         "pulseEvery": rules.PULSE_EVERY,
-        "plannedFrom": rules.PLANNED_FROM,
-        "plannedUntil": rules.PLANNED_UNTIL,
+        "plannedFrom": plans.PLANNED_FROM,
+        "plannedUntil": plans.PLANNED_UNTIL,
     }
 
 

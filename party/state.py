@@ -8,21 +8,9 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from party import rules
-from party.rules import (
-    AT_THE_DOOR,
-    CLOSING,
-    PARTY_RULES,
-    ROOM_RULES,
-    Command,
-    Outcome,
-    Refused,
-    Room,
-    SignIn,
-    User,
-    anyone,
-    find_room,
-)
+from party import doors, model, plans, rules
+from party.model import Command, Outcome, Refused, Room, SignIn, User, find_room
+from party.rules import AT_THE_DOOR, CLOSING, PARTY_RULES, ROOM_RULES, anyone
 
 KEYS_EACH = 256  # a page sends again within minutes; at the full pace these are the last fifty seconds
 GUARD, RULE = 0, 1  # their places in a row of the tables
@@ -66,7 +54,7 @@ class State:
         """Refuse where the sign-in does not hold, it is not for guests, the room is unknown, or the guard of this kind
         says no."""
         self.ensure_signed_in(command)
-        rules.ensure_guest_may(command)
+        doors.ensure_guest_may(command)
         self.ask(GUARD, command)
 
     def ensure_signed_in(self, command: Command, even_where_it_was_cut: bool = True) -> None:
@@ -102,12 +90,12 @@ class State:
     def is_signed_in(self, user: str, sign_in_id: str, at: int) -> bool:
         """Whether that sign-in of theirs is known, and holds at that time."""
         known = self.sign_in_of(user, sign_in_id)
-        return bool(known and not known.ended and at < known.since + rules.SIGN_IN_LIFE)
+        return bool(known and not known.ended and at < known.since + model.SIGN_IN_LIFE)
 
     def has_other_number(self, name: str, number: int | None) -> bool:
         """Whether the log has another number for somebody than this, which the people have now; or counts on somebody
         who is none of them any more."""
-        if number is None and name in rules.names_in_plans(self):
+        if number is None and name in plans.names_in_plans(self):
             return True
         user = self.users.get(name, User())
         held = {known.number for known in user.sign_ins.values() if not known.ended}
@@ -115,7 +103,7 @@ class State:
 
     def names(self) -> set[str]:
         """Of everybody whom the log speaks of."""
-        return {*self.users, *rules.names_in_plans(self)}
+        return {*self.users, *plans.names_in_plans(self)}
 
     # --- Keys: what is sent again happens once ---
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from party.rules import Command, Outcome
+from party.model import Command, Outcome
 from party.state import State
 
 # What somebody said to a few, or without a name: in a story only when asked for.

@@ -8,19 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from party.rules import (
-    MINUTE,
-    MOODS,
-    Command,
-    Outcome,
-    Plan,
-    Room,
-    is_over,
-    may_speak,
-    said_at,
-    seated,
-    unread_before,
-)
+from party.model import MINUTE, Command, Outcome, Plan, Room, is_over, may_speak, said_at, seated, unread_before
+from party.rules import MOODS
 
 View = dict[str, Any]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from flask import Response, abort, request
 
-from party.rules import is_guest
+from party.model import is_guest
 from runtime.clock import now
 
 FROM = "-//Discuss Party//Discuss Party//EN"

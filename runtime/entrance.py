@@ -15,7 +15,7 @@ from functools import wraps
 from flask import redirect, render_template, request, session
 
 from party import reading
-from party.rules import GUEST, MINUTE, Refused, is_guest
+from party.model import GUEST, MINUTE, Refused, is_guest
 from runtime import measuring, names, records, settings, web, words
 from runtime.clock import now
 from runtime.journal import Unavailable

@@ -9,7 +9,7 @@ import secrets
 from flask import request, session
 
 from party import reading
-from party.rules import Refused
+from party.model import Refused
 from runtime import metrics, web
 from runtime.clock import now
 from runtime.pace import TokenBuckets

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from functools import cache
 
-from party.rules import Refused
+from party.model import Refused
 
 MAX_NAME = 20  # characters
 MARKS_IN_A_ROW = 3  # above or below one letter: a pointed Hebrew letter has as many
@@ -109,7 +109,9 @@ def skeletons_of_all(names):
 
 def letters_of(skeleton):
     """Its letters, digits and marks; all of it where it has none of these."""
-    return "".join(character for character in skeleton if is_of_a_word(character)) or skeleton
+    if skeleton.isalnum():  # as most are
+        return skeleton
+    return "".join(filter(is_of_a_word, skeleton)) or skeleton
 
 
 def is_of_a_word(character):

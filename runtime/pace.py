@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict, deque
 
-from party.rules import is_guest
+from party.model import is_guest
 from runtime import settings
 from runtime.journal import Unavailable, redis_at
 

@@ -14,7 +14,7 @@ from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException, InternalServerError, default_exceptions
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from party.rules import Refused
+from party.model import Refused
 from runtime import assets, records, settings, words
 
 log = logging.getLogger("party.web")

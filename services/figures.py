@@ -8,7 +8,8 @@ for a year; then they are gone. services/reckoning.py says what the figures mean
 import orjson
 
 import users
-from party.rules import KINDS, is_guest
+from party.model import is_guest
+from party.rules import KINDS
 from runtime.journal import nothing_collected
 from services.follow import pseudonym
 from services.reckoning import (

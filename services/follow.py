@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import users
-from party.rules import Command, Outcome, Refused
+from party.model import Command, Outcome, Refused
 from party.state import State
 from runtime import lease, records, settings
 from runtime.clock import now

@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotFound
 
 import users
 from party import reading
-from party.rules import Refused
+from party.model import Refused
 from runtime import clock, records, settings, web
 from runtime.journal import Unavailable
 from services import feedback, follow

@@ -25,8 +25,8 @@ from xdist.scheduler import LoadGroupScheduling
 
 import app
 import users
+from party.model import GUEST
 from party.presence import Presence
-from party.rules import GUEST
 from party.state import State
 from runtime import entrance, settings, transport
 from runtime.journal import open_journal

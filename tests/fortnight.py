@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from party.rules import CLOSED_LIFE, is_guest
+from party.model import CLOSED_LIFE, is_guest
 from party.state import State
 
 SECOND, MINUTE, DAY = 1_000, 60_000, 86_400_000

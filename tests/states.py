@@ -35,6 +35,7 @@ def states(visit):
     yield from talking(asha, bilal, chen)
     yield from when_things_go_wrong(asha, visit)
     yield from ending(asha, bilal, chen)
+    yield from guests(visit)
     yield from busy(visit)
 
 
@@ -281,6 +282,50 @@ def telling(chen):
     chen.context.unroute("**/feedback")
     chen.page.get_by_role("link", name=TOPIC).click()
     expect(chen.room.get_by_text(re.compile("closed the room"))).to_be_visible()
+
+
+LONGEST_NAME = "Wolfeschlegelsteinha"
+
+
+def guests(visit):
+    """The door of a room, who comes in by it, and how its host sees them."""
+    tom, asha = visit("Tom"), visit("asha").sign_in()
+    with people_without_a_page(asha.address, "asha", "dana") as (host, dana):
+        room = host.host(TOPIC)
+        link = f"./#room={room}&door={host.door(room, whole=True)['door']}"
+        host.message(room, "What does your town read, and who lends it?")
+        tom.page.goto(link)
+        name = tom.page.get_by_role("textbox")
+        name.fill("asha")
+        name.press("Enter")
+        expect(name).to_have_attribute("aria-invalid", "true")
+        yield "a guest's entrance, refused", tom
+        name.fill(LONGEST_NAME)
+        yield "a guest's entrance", tom
+        name.press("Enter")
+        expect(tom.room.get_by_role("button", name="Ask to speak")).to_be_visible(timeout=15_000)
+        yield "listening, as a guest", tom
+        tom.ask("I come from the next town")
+        asha.page.goto(f"./#room={room}")
+        expect(asha.room.get_by_role("button", name=f"Let in {LONGEST_NAME} (guest)")).to_be_visible()
+        yield "queue, with a guest", asha
+        asha.approve(f"{LONGEST_NAME} (guest)")
+        tom.write("We have a bus of books")
+        dana.watch(room)
+        seq = asha.sent("We have a bus of books").get_attribute("data-seq")
+        host.message(room, f"A bus, @{LONGEST_NAME}?", reply=int(seq))
+        expect(asha.sent("A bus, ")).to_be_visible()
+        yield "talking, with a guest", asha
+        tom.open_menu().get_by_role("button", name="Leave").click()
+        yield "leaving, as a guest", tom
+        tom.page.keyboard.press("Escape")
+        host.put_out(room, tom.page.evaluate("document.body.dataset.user"))
+        expect(tom.page.locator(".door").get_by_role("status")).to_be_visible()
+        yield "shown out", tom
+        host.close(room)
+        tom.page.goto("sign-in" + link[2:])
+        expect(tom.page.get_by_role("heading", level=1)).to_have_text("This link leads nowhere")
+        yield "a link that leads nowhere", tom
 
 
 # The busiest room: nine voices, six who ask, as many who listen.

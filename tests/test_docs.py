@@ -11,9 +11,10 @@ import pytest
 from conftest import EVENTS
 from markdown_it import MarkdownIt
 from servers import ROOT, Prefix, password_of, running_server
+from test_house import layout
 
 import app
-from party import news, presence, reading, rules, state, views
+from party import doors, model, news, plans, presence, reading, rules, state, views
 from runtime import measuring, pace, settings, transport
 from runtime.journal import MemoryJournal
 from services import feedback, figures
@@ -94,9 +95,9 @@ def test_the_defaults_in_operating_are_those_of_the_code():
 def test_the_numbers_of_what_you_trust_are_those_of_the_code():
     trust = section(SECURITY, "What you trust")
     for sentence in (
-        f"{rules.LIVE_ROOMS} live rooms and {rules.CLOSED_ROOMS} closed ones",
+        f"{model.LIVE_ROOMS} live rooms and {rules.CLOSED_ROOMS} closed ones",
         f"{presence.TABS_EACH} tabs a person",
-        f"{rules.PLANS} plans, three a person",
+        f"{plans.PLANS} plans, three a person",
         f"{settings.ROOM_MESSAGES:,} messages a room",
         f"{transport.MAX_QUEUED_PACKETS:,} packets or {transport.MAX_QUEUED_BYTES // 1_000_000} MB",
     ):
@@ -104,8 +105,8 @@ def test_the_numbers_of_what_you_trust_are_those_of_the_code():
     assert (measuring.STRANGERS_A_SECOND, measuring.STRANGERS_AT_ONCE) == (1, 60) and "sixty at once" in trust
     assert measuring.REMEMBERED == 10_000 and "the last ten thousand browsers" in trust
     assert f"rows are kept for {figures.ROW_DAYS} days" in trust and figures.SUM_DAYS == 365
-    assert rules.SIGN_IN_LIFE == 12 * 60 * rules.MINUTE
-    assert rules.CLOSED_LIFE == 2 * 60 * rules.MINUTE
+    assert model.SIGN_IN_LIFE == 12 * 60 * model.MINUTE
+    assert model.CLOSED_LIFE == 2 * 60 * model.MINUTE
     assert f"The last {state.KEYS_EACH} keys" in section(CONTRACT, "Keys")
 
 
@@ -113,11 +114,11 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     contract = section(CONTRACT, "In")
     assert f"`topic` (1–{reading.MAX_TOPIC})" in contract
     assert f"`minutes?` (1–{reading.MOST_MINUTES})" in contract
-    plans = section(CONTRACT, "Plans")
-    assert rules.PLANNED_FROM == rules.MINUTE and rules.PLANNED_UNTIL == 14 * 24 * 60 * rules.MINUTE
-    assert "from a minute up to 14 days ahead" in plans and "from a minute up to 14 days ahead" in CODE
-    assert rules.PLANS_EACH == 3 and f"three of a person, {rules.PLANS} in all" in plans
-    assert rules.WAITS_FOR_HOST == 10 * rules.MINUTE and "inside after ten minutes" in plans
+    planning = section(CONTRACT, "Plans")
+    assert plans.PLANNED_FROM == model.MINUTE and plans.PLANNED_UNTIL == 14 * 24 * 60 * model.MINUTE
+    assert "from a minute up to 14 days ahead" in planning and "from a minute up to 14 days ahead" in CODE
+    assert plans.PLANS_EACH == 3 and f"three of a person, {plans.PLANS} in all" in planning
+    assert plans.WAITS_FOR_HOST == 10 * model.MINUTE and "inside after ten minutes" in planning
     assert f"`pitch?` (≤ {reading.MAX_PITCH})" in contract
     assert f"`text` (1–{reading.MAX_TEXT:,})" in contract
     assert f"1–{reading.MAX_KEY} characters" in section(CONTRACT, "Keys")
@@ -125,7 +126,7 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert views.CATCH_UP == 1_000 and "a thousand at a time" in contract
     assert f"after {app.REFUSALS_BEFORE_CLOSING} in a row" in section(CONTRACT, "Codes")
     assert f"`mood` ({', '.join(f'`{mood}`' for mood in rules.MOODS)})" in contract
-    assert rules.PULSE_LIFE == rules.MINUTE and "counts for a minute" in contract
+    assert model.PULSE_LIFE == model.MINUTE and "counts for a minute" in contract
     assert rules.PULSE_EVERY == 10_000 and "one in ten seconds" in contract
     assert presence.WRITING_LIFE == 6_000 and "noted for six seconds" in contract
     assert f"at most {rules.LIKES_EACH} in a room" in contract
@@ -142,25 +143,25 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     assert f"the first {views.LISTENING} inside" in out
     assert f"at most {views.LAST_WORDS} characters" in out
     assert news.LIVELY_CARDS_EVERY == 10_000 and "at most every ten seconds" in out
-    assert rules.TAKE_BACK_WITHIN == 2 * rules.MINUTE and "within two minutes" in contract
+    assert rules.TAKE_BACK_WITHIN == 2 * model.MINUTE and "within two minutes" in contract
 
 
 def test_the_limits_of_guests_in_the_contract_are_those_of_the_code():
     guests = section(CONTRACT, "Guests")
-    assert f"{rules.GUESTS_EACH} guests a room, {rules.GUESTS} in all live ones" in guests
+    assert f"{doors.GUESTS_EACH} guests a room, {doors.GUESTS} in all live ones" in guests
     assert presence.GUEST_TABS_EACH == 3 and "three tabs each" in guests
     assert (pace.GUEST_PACE, pace.GUEST_BURST) == (1, 5) and "one command a second, five at once" in guests
-    assert (rules.GUESTS_WAITING, rules.DENIALS) == (10, 2) and "ten in the queue; after two denials" in guests
-    assert rules.GUEST_GRACE == rules.MINUTE and "not inside for a minute leaves the queue" in guests
-    assert f"`open` ({', '.join(f'`{open}`' for open in rules.DOORS)})" in section(CONTRACT, "In")
+    assert (doors.GUESTS_WAITING, doors.DENIALS) == (10, 2) and "ten in the queue; after two denials" in guests
+    assert doors.GUEST_GRACE == model.MINUTE and "not inside for a minute leaves the queue" in guests
+    assert f"`open` ({', '.join(f'`{open}`' for open in doors.DOORS)})" in section(CONTRACT, "In")
 
 
 def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
     kept = section(PROMISES, "What is kept, and what is not")
-    hours = app.LOG_LIFE // (60 * rules.MINUTE)
+    hours = app.LOG_LIFE // (60 * model.MINUTE)
     assert hours == 16 and "Sixteen hours are the life of a sign-in (12) plus that of a room (2 open, 2 closed)" in kept
     assert f"after {hours} hours, or {MemoryJournal.KEPT_COMMANDS:,} commands" in kept
-    assert rules.SAID_EVERY == 4 * 60 * rules.MINUTE and "says it again every four hours" in kept
+    assert plans.SAID_EVERY == 4 * 60 * model.MINUTE and "says it again every four hours" in kept
     assert f"words included, for {hours} hours" in section(SECURITY, "What you trust")
 
 
@@ -214,12 +215,12 @@ def test_the_programs_in_the_contract_run_at_the_top_of_a_host_and_below_a_path(
 
 
 def test_every_module_and_folder_has_its_line_in_the_layout():
-    layout = {name.rstrip("/") for name in first_column(section(README, "Layout"))}
-    assert layout >= {"app.py", "users.py"}, "the rows are found"
+    named = list(layout())
+    assert {"app.py", "users.py"} < set(named) and len(named) == len(set(named)), "the rows are found"
     folders = {
         path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] not in "._" and path.name != "instance"
     }
-    assert layout == folders | {path.relative_to(ROOT).as_posix() for path in MODULES}
+    assert set(named) == folders | {path.relative_to(ROOT).as_posix() for path in MODULES}
 
 
 def test_the_readme_is_one_page():

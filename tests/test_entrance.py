@@ -13,7 +13,7 @@ from conftest import browser_of
 from person import assert_ok, assert_refused, form_token
 
 import users
-from party.rules import is_guest
+from party.model import is_guest
 from runtime import entrance, settings
 from runtime.journal import Unavailable
 

@@ -166,6 +166,14 @@ def test_other_words_are_not_answered_yet(database):
     assert tuple(row) == ("Too loud", None, None)
 
 
+def test_of_guests_it_is_not_kept_where_they_were(database):
+    """They are not asked how they would feel without the party."""
+    for user in ("asha", "~gita"):
+        take(database, "watch", user, room="r")
+    take(database, "close", "asha", room="r", reason="host")
+    assert len(database.execute("SELECT * FROM attended").fetchall()) == 1
+
+
 def test_what_was_refused_was_not_said(database):
     say(database, "asha", room="tea", choice="no", ok=False)
     take(database, "host", "asha", ok=False, id="tea")

@@ -62,6 +62,11 @@ class Follower:
     def close(self):
         self.journal.close()
 
+    def wait_for_no_disk(self):
+        """The same bytes in the same places; only a power cut could tell, and here is none."""
+        self.journal._database.execute("PRAGMA synchronous = OFF")
+        return self
+
 
 @pytest.fixture
 def follow():
@@ -430,7 +435,7 @@ def test_a_killed_process_leaves_all_that_it_acknowledged_and_the_next_starts_at
     path, acknowledged = tmp_path / "party.db", 0
     for kill in range(8):
         with python(WRITER, path, acknowledged) as writer:
-            for _ in range(150 * (kill + 1) if kill else 1):
+            for _ in range(60 * (kill + 1) if kill else 1):
                 acknowledged = int(writer.stdout.readline())
             writer.kill()
             acknowledged = [acknowledged, *map(int, writer.stdout.read().split())][-1]
@@ -531,7 +536,7 @@ def killed(tmp_path_factory):
 def left_by_a_kill(folder, count, trimmed):
     running = folder / "running"
     running.mkdir()
-    reader, dice = Follower(running / "party.db"), random.Random(count)
+    reader, dice = Follower(running / "party.db").wait_for_no_disk(), random.Random(count)
     for n in range(0, count, last_together(count)):
         if last_together(count) > 1:
             with append_together(reader, range(n, n + TOGETHER)):
@@ -946,7 +951,7 @@ def test_a_start_where_nothing_may_be_written_says_so(follow, read_only):
 
 
 def test_a_file_stays_small_whatever_went_through_it(follow, tmp_path):
-    reader, most = follow(tmp_path / "party.db"), 0
+    reader, most = follow(tmp_path / "party.db").wait_for_no_disk(), 0
     for n in range(4_000):
         reader.append(n, text="Hello" * 100)
         if n >= 200 and n % 100 == 99:

@@ -5,7 +5,7 @@ import time
 import pytest
 from person import assert_ok, assert_refused, seat
 
-from party import rules
+from party import model, rules
 from runtime.journal import Unavailable
 
 
@@ -33,7 +33,7 @@ def test_the_room_closes_when_its_time_is_up_and_says_so_once(asha, bilal, clock
     clock.passes(seconds=1)
     for _ in range(3):
         clean_party.tick()
-    gone_at = clock() + rules.CLOSED_LIFE
+    gone_at = clock() + model.CLOSED_LIFE
     assert bilal.heard("closed") == [{"room": room, "reason": "time", "by": None, "gone_at": gone_at}]
     assert bilal.sees(room)["closed"] == "time"
 

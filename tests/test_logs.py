@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from write_log import LOGS, as_json
 
-from party import rules, story
+from party import model, rules, story
 from party.state import State
 from runtime.journal import open_journal
 from runtime.records import Sparingly
@@ -88,11 +88,11 @@ def test_the_log_of_a_version_before_tells_the_same_story_and_gives_the_same_dic
 def test_a_party_starts_on_the_log_of_a_version_before_and_goes_on(version, tmp_path, clean_party, clock, start_on):
     entries = list((journal := open_journal(log_of(version, tmp_path))).replay())
     before = state_of(entries)
-    assert rules.live_rooms(before), "some must be live"
-    clock.at = entries[-1][1]["at"] + 60 * rules.MINUTE
+    assert model.live_rooms(before), "some must be live"
+    clock.at = entries[-1][1]["at"] + 60 * model.MINUTE
     start_on(journal)
     assert clean_party.state.rooms.keys() == before.rooms.keys()
-    assert not rules.live_rooms(clean_party.state), "what was live then is over by now"
+    assert not model.live_rooms(clean_party.state), "what was live then is over by now"
     room = host(clean_party)
     assert room in state_of(journal.replay()).rooms
 
@@ -100,7 +100,7 @@ def test_a_party_starts_on_the_log_of_a_version_before_and_goes_on(version, tmp_
 def host(party):
     """A room, through the one way in."""
     party.log_sign_in({"user": "asha", "id": "s", "since": party.now(), "number": 1})
-    return party.submit("host", "asha", through="s", topic="Tea", lasts=rules.LONGEST_ROOM)["room"]
+    return party.submit("host", "asha", through="s", topic="Tea", lasts=model.LONGEST_ROOM)["room"]
 
 
 # --- What a newer version wrote ---------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def newer_version(monkeypatch):
         return outcome
 
     with monkeypatch.context() as newer:
-        newer.setitem(rules.ROOM_RULES, "pin", (rules.the_host, pin))
+        newer.setitem(rules.ROOM_RULES, "pin", (model.the_host, pin))
         newer.setitem(rules.ROOM_RULES, "message", (rules.host_and_speakers, say))
         yield
 
@@ -186,6 +186,6 @@ def test_a_mistake_of_our_own_is_told_with_its_traceback_each_time(clean_party, 
     room = host(clean_party)
     monkeypatch.setitem(rules.ROOM_RULES, "watch", (rules.readers, lambda room, command: 1 / 0))
     for _ in range(2):
-        with pytest.raises(rules.Refused, match="went wrong here"):
+        with pytest.raises(model.Refused, match="went wrong here"):
             clean_party.submit("watch", "asha", room=room)
     assert [record.exc_info[0] for record in told_of(caplog)] == [ZeroDivisionError] * 2

@@ -9,7 +9,7 @@ from person import assert_ok, assert_refused, form_token
 from servers import password_of
 
 from party import reading, rules, story
-from party.rules import Refused
+from party.model import Refused
 from runtime import measuring, metrics
 from runtime.health import Health
 from runtime.journal import Unavailable

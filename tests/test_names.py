@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from servers import ROOT
 
-from party.rules import Refused
+from party.model import Refused
 from runtime.names import MAX_NAME, OURS, guest_name, skeletons, skeletons_of_all
 
 UNSEEN = "That name has characters in it that nobody can see, or that not everybody can."
@@ -177,15 +177,14 @@ def test_no_white_space_makes_another_name():
 
 
 def one_in_twenty(character):
-    """Of the tens of thousands that are signs of one kind, and of those that are kept free."""
-    point = ord(character)
-    return point % 20 == 0 or not (0x3400 <= point < 0xA000 or 0xAC00 <= point < 0xD7A4 or point >= 0x17000)
+    """Of the tens of thousands that are signs of one kind, and have no capitals."""
+    return ord(character) % 20 == 0 or ord(character) < 0x3000 or character.upper() != character.lower()
 
 
 def test_whatever_is_shown_is_short_and_seen():
     """Of each character that there is, and no name keeps anybody waiting."""
     names = list(filter(None, map(shown, filter(one_in_twenty, map(chr, range(sys.maxunicode + 1))))))
-    assert len(names) > 25_000
+    assert len(names) > 10_000
     for name in names:
         assert 1 <= len(name) <= MAX_NAME and name == " ".join(name.split())
         assert not {unicodedata.category(one) for one in name} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Me"}
@@ -215,6 +214,7 @@ def test_whatever_is_shown_is_short_and_seen():
         ("irem", "İREM"),
         ("irem", "i\u0307rem"),  # a dot upon a dot is one
         ("isil", "ısıl"),
+        ("lia", "Iıa"),
         ("straße", "STRASSE"),
         ("extra1", "extral"),
         ("zoë", "ZOE\u0308"),
@@ -242,9 +242,9 @@ def test_the_skeletons_of_many_are_those_of_each(people=("asha", "Iena", "Zoë",
 
 def test_a_hundred_thousand_friends_are_compared_with_in_a_moment():
     skeletons("asha")  # so that the tables are there
-    began = time.perf_counter()
+    began = time.process_time()
     known = skeletons_of_all([f"extra{n}" for n in range(100_000)])
-    assert "extra77777" in known and time.perf_counter() - began < 5
+    assert "extra77777" in known and time.process_time() - began < 2
 
 
 def labels(words):

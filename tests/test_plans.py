@@ -14,8 +14,9 @@ from person import FIELDS, assert_ok, assert_refused
 from servers import ROOT, running_redis, running_server
 
 import users
-from party import rules, story
-from party.rules import MINUTE, SAID_EVERY, WAITS_FOR_HOST
+from party import model, plans, story
+from party.model import MINUTE
+from party.plans import SAID_EVERY, WAITS_FOR_HOST
 from party.state import State
 from runtime import calendar_file
 from runtime.journal import Unavailable, open_journal
@@ -126,7 +127,7 @@ def test_a_plan_can_be_moved_and_opens_then(asha, bilal, clock, clean_party):
     assert room in cards_seen(bilal)
 
 
-def test_a_plan_that_is_called_off_is_gone(asha, bilal, clock, clean_party):
+def test_a_plan_that_is_called_off_is_in_no_lobby_and_says_so_for_two_hours(asha, bilal, clock, clean_party):
     room = asha.plan(at=clock.at + HOUR, key="plan")
     bilal.coming(room)
     assert room in plans_seen(bilal)
@@ -134,8 +135,9 @@ def test_a_plan_that_is_called_off_is_gone(asha, bilal, clock, clean_party):
     assert plans_seen(bilal) == {}
     assert room in bilal.heard("lobby")[-1]["gone"]
     for ack in (bilal.watch(room), bilal.coming(room), asha.move(room, clock.at + HOUR), asha.call_off(room)):
-        assert_refused(ack, "not_found")
-    clock.passes(minutes=60)
+        assert_refused(ack, "closed")
+        assert ack["error"] == "That room was called off."
+    clock.passes(minutes=120)
     clean_party.tick()
     assert clean_party.state.rooms == {} and logged(clean_party, "open") == []
 
@@ -158,7 +160,7 @@ def test_a_person_has_three_plans_and_the_party_thirty_two(asha, bilal, clock, c
     rooms = [asha.plan(at=clock.at + HOUR, listed=n > 0) for n in range(3)]
     assert_refused(asha.ask("host", {"topic": "Tea", "at": clock.at + HOUR}), "limit")
     assert asha.host("Now"), "a room is no plan"
-    monkeypatch.setattr(rules, "PLANS", 4)
+    monkeypatch.setattr(plans, "PLANS", 4)
     bilal.plan(at=clock.at + HOUR)
     assert_refused(bilal.ask("host", {"topic": "Tea", "at": clock.at + HOUR}), "limit")
     asha.call_off(rooms[0])
@@ -302,7 +304,7 @@ def test_a_party_that_is_full_opens_it_when_there_is_space_and_calls_it_off_afte
 ):
     first, second = asha.plan(at=clock.at + HOUR), asha.plan(at=clock.at + HOUR)
     busy = bilal.host(minutes=30)
-    monkeypatch.setattr(rules, "LIVE_ROOMS", 1)
+    monkeypatch.setattr(model, "LIVE_ROOMS", 1)
     for _ in range(5):
         assert_ok(bilal.extend(busy))
     clock.passes(minutes=60)
@@ -315,7 +317,7 @@ def test_a_party_that_is_full_opens_it_when_there_is_space_and_calls_it_off_afte
     asha.watch(first)
     assert plans_seen(bilal).keys() == {second}
     clock.at += 1
-    assert plans_seen(bilal) == {} and second not in clean_party.state.rooms
+    assert plans_seen(bilal) == {} and clean_party.state.rooms[second].closed == "called_off"
 
 
 # --- The log's cut, and restarts --------------------------------------------------------------------------------------
@@ -330,7 +332,7 @@ def started_anew(party, monkeypatch):
 
 def what_matters(state):
     """Of all rooms that have not opened yet; without when that was said last."""
-    rooms = copy.deepcopy({room.id: room for room in rules.planned_rooms(state)})
+    rooms = copy.deepcopy({room.id: room for room in model.planned_rooms(state)})
     for room in rooms.values():
         room.plan.said_at = 0
     return {id: dataclasses.asdict(room) for id, room in rooms.items()}
@@ -418,11 +420,11 @@ def test_several_processes_say_it_once(asha, bilal, clock, clean_party):
     room = asha.plan(at=clock.at + 2 * DAY)
     clock.at += SAID_EVERY
     plan = clean_party.state.rooms[room].plan
-    old = rules.saying_of(clean_party.state.rooms[room], plan)
+    old = plans.saying_of(clean_party.state.rooms[room], plan)
     bilal.coming(room)
     append(clean_party, "plan", old)
     assert plan.said_at == clock.at - SAID_EVERY and list(plan.coming) == ["bilal"], "the old one counts for nothing"
-    new = rules.saying_of(clean_party.state.rooms[room], plan)
+    new = plans.saying_of(clean_party.state.rooms[room], plan)
     for _ in range(2):
         append(clean_party, "plan", new)
         clock.at += 1
@@ -437,7 +439,7 @@ def test_wherever_the_log_is_cut_between_two_processes_the_last_saying_counts(as
     """The old saying may be the first that is left."""
     room = asha.plan(at=clock.at + 2 * DAY)
     clock.at += SAID_EVERY
-    old = rules.saying_of(clean_party.state.rooms[room], clean_party.state.rooms[room].plan)
+    old = plans.saying_of(clean_party.state.rooms[room], clean_party.state.rooms[room].plan)
     bilal.coming(room)
     append(clean_party, "plan", old)
     clean_party.submit("coming", "chen", room=room, coming=True)
@@ -455,7 +457,7 @@ def test_wherever_the_log_is_cut_between_two_processes_the_last_saying_counts(as
 def test_what_was_done_since_another_process_knew_the_plan_is_not_undone(kind, asha, bilal, clock, clean_party):
     room = asha.plan(at=clock.at + 2 * DAY)
     clock.at += SAID_EVERY
-    old = rules.saying_of(clean_party.state.rooms[room], clean_party.state.rooms[room].plan)
+    old = plans.saying_of(clean_party.state.rooms[room], clean_party.state.rooms[room].plan)
     person = bilal if kind == "coming" else asha
     assert_ok(person.ask(kind, {"room": room, "coming": True, "at": clock.at + DAY, "open": "watch"}))
     before = what_matters(clean_party.state)
@@ -466,10 +468,10 @@ def test_what_was_done_since_another_process_knew_the_plan_is_not_undone(kind, a
 def test_what_was_called_off_does_not_come_back_when_another_process_says_it_again(asha, clock, clean_party):
     room = asha.plan(at=clock.at + 2 * DAY)
     clock.at += SAID_EVERY
-    saying = rules.saying_of(clean_party.state.rooms[room], clean_party.state.rooms[room].plan)
+    saying = plans.saying_of(clean_party.state.rooms[room], clean_party.state.rooms[room].plan)
     asha.call_off(room)
     append(clean_party, "plan", saying)
-    assert clean_party.state.rooms == {}
+    assert clean_party.state.rooms[room].closed == "called_off"
 
 
 def append(party, kind, body):
@@ -485,7 +487,9 @@ def test_the_log_is_not_cut_behind_a_plan_even_where_it_could_not_be_said_again(
     assert room in started_anew(clean_party, monkeypatch).rooms
 
 
-@pytest.mark.parametrize(("late", "what"), [(0, "live"), (9 * MINUTE, "live"), (WAITS_FOR_HOST, None), (DAY, None)])
+@pytest.mark.parametrize(
+    ("late", "what"), [(0, "live"), (9 * MINUTE, "live"), (WAITS_FOR_HOST, "called_off"), (DAY, "called_off")]
+)
 def test_a_restart_across_its_time(late, what, asha, clock, clean_party, monkeypatch, tmp_path):
     """It opens as long as somebody may still wait for it, and is called off otherwise."""
     monkeypatch.setattr(clean_party, "journal", open_journal(str(tmp_path / "party.db")))
@@ -498,11 +502,11 @@ def test_a_restart_across_its_time(late, what, asha, clock, clean_party, monkeyp
     monkeypatch.setattr(clean_party, "journal", open_journal(str(tmp_path / "party.db")))
     monkeypatch.setattr(clean_party, "state", State())
     clean_party.begin()
-    kept = clean_party.state.rooms.get(room)
-    assert bool(kept) is bool(what)
-    if kept:
+    kept = clean_party.state.rooms[room]
+    assert kept.closed == (None if what == "live" else what)
+    if what == "live":
         assert kept.is_live and (kept.opened_at, kept.closes_at) == (clock.at, clock.at + 20 * MINUTE)
-    assert len(logged(clean_party, "call_off")) == (what is None)
+    assert len(logged(clean_party, "call_off")) == (what == "called_off")
     clean_party.journal.close()
 
 
@@ -641,8 +645,8 @@ def test_a_plans_story_is_told_without_what_leads_in(asha, bilal, clock, clean_p
 # --- Several processes ------------------------------------------------------------------------------------------------
 
 SOON = """
-from party import rules
-rules.PLANNED_FROM, rules.SAID_EVERY = 0, 200
+from party import plans
+plans.PLANNED_FROM, plans.SAID_EVERY = 0, 200
 import app
 app.TICK_SECONDS = 0.05
 app.main()
@@ -668,8 +672,8 @@ def test_two_processes_say_a_plan_again_and_open_it_once_and_nobody_who_comes_is
             person.hears("lobby", lambda lobby: any(card["id"] == room for card in lobby["rooms"]))
         assert_ok(bilal.watch(room))
         log = [command for _, command in open_journal(redis.address).replay()]
-    monkeypatch.setattr(rules, "PLANNED_FROM", 0)  # as the two have it
-    monkeypatch.setattr(rules, "SAID_EVERY", 200)
+    monkeypatch.setattr(plans, "PLANNED_FROM", 0)  # as the two have it
+    monkeypatch.setattr(plans, "SAID_EVERY", 200)
     accepted = [n for n, outcome in enumerate(outcomes_of(log)) if outcome["ok"] and log[n].get("room") == room]
     kinds = [log[n]["kind"] for n in accepted]
     assert kinds.count("open") == 1 and kinds.count("coming") == 40 and kinds.count("plan") > 5
@@ -699,7 +703,7 @@ def state_after(log):
 def test_the_plans_of_who_is_removed_are_called_off_and_nobody_counts_on_them(
     asha, bilal, chen, clock, clean_party, monkeypatch
 ):
-    of_asha, of_bilal = asha.plan(at=clock.at + 3 * DAY), bilal.plan(at=clock.at + 3 * DAY)
+    _, of_bilal = asha.plan(at=clock.at + 3 * DAY), bilal.plan(at=clock.at + 3 * DAY)
     for person in (asha, chen):
         person.coming(of_bilal)
     passes_by_the_hour(clean_party, clock, 40)
@@ -707,7 +711,7 @@ def test_the_plans_of_who_is_removed_are_called_off_and_nobody_counts_on_them(
     assert not {"asha", "chen"} & clean_party.state.users.keys(), "the log says nothing else of them any more"
     remove(monkeypatch, "asha")
     clean_party.tick()
-    assert clean_party.state.rooms.keys() == {of_bilal} and of_asha not in clean_party.state.rooms
+    assert [room.id for room in model.planned_rooms(clean_party.state)] == [of_bilal]
     assert list(clean_party.state.rooms[of_bilal].plan.coming) == ["chen"]
     told = len(logged(clean_party, "renumber"))
     clean_party.news.other_people = True

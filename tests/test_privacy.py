@@ -13,11 +13,11 @@ from servers import ROOT, password_of
 
 import app
 import services
-from party import reading, rules
+from party import model, reading, rules
 from runtime import backup, entrance, settings, web
 from services import feedback, figures
 
-HOUR, DAY = 60 * rules.MINUTE, 24 * 60 * rules.MINUTE
+HOUR, DAY = 60 * model.MINUTE, 24 * 60 * model.MINUTE
 LANGUAGES = {language: json.loads((ROOT / f"static/words/{language}.json").read_text()) for language in ("en", "es")}
 
 # What each kind of command is called on the page, in English and in Spanish.
@@ -243,14 +243,14 @@ def test_it_names_all_that_stands_in_the_cookie(clean_party, join):
 
 def test_it_says_for_how_long_as_the_code_has_it():
     assert part("log").count(f"{app.LOG_LIFE // HOUR} hours") == 1 and app.TRIM_SECONDS == 60
-    assert rules.SIGN_IN_LIFE == 12 * HOUR and "twelve hours" in part("cookie")
-    assert rules.CLOSED_LIFE == 2 * HOUR and "two hours after the room has closed" in part("rooms")
+    assert model.SIGN_IN_LIFE == 12 * HOUR and "twelve hours" in part("cookie")
+    assert model.CLOSED_LIFE == 2 * HOUR and "two hours after the room has closed" in part("rooms")
     assert f"{figures.ROW_DAYS} days" in part("figures")
     assert figures.SUM_DAYS == 365 and "without pseudonyms, a year" in part("figures")
     assert feedback.KEPT == 365 * DAY and "A year." in part("feedback")
     assert feedback.ROOMS_BEFORE_ASKING == 3 and "counted up to three" in part("feedback")
-    assert entrance.WRONG_TRIES_WITHIN == 3 * rules.MINUTE and "Three minutes." in part("tries")
-    assert entrance.ENTRIES_WITHIN == rules.MINUTE and "Of guests one." in part("tries")
+    assert entrance.WRONG_TRIES_WITHIN == 3 * model.MINUTE and "Three minutes." in part("tries")
+    assert entrance.ENTRIES_WITHIN == model.MINUTE and "Of guests one." in part("tries")
     assert "--keep 14" in (ROOT / "deploy/party-backup.service").read_text() and "fourteen nights" in part("log")
 
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import EVENTS
 from person import FIELDS, assert_ok, assert_refused
 
-from party import rules
+from party import model, rules
 from runtime import settings
 from runtime.pace import TokenBuckets
 
@@ -208,7 +208,7 @@ def test_a_room_that_is_gone_is_not_forgotten_again(join, clean_party):
     clean_party.submit("end", room=room, reason="abandoned")
     clean_party.submit("forget", room=room)
     logged = last_position(clean_party)
-    with pytest.raises(rules.Refused, match="There is no such room"):
+    with pytest.raises(model.Refused, match="There is no such room"):
         clean_party.submit("forget", room=room)
     assert last_position(clean_party) == logged
 
@@ -223,7 +223,7 @@ def test_a_full_room_takes_no_more_messages(join, clean_party, monkeypatch):
 
 
 def test_a_full_party_takes_no_more_rooms(join, clean_party, monkeypatch):
-    monkeypatch.setattr(rules, "LIVE_ROOMS", 1)
+    monkeypatch.setattr(model, "LIVE_ROOMS", 1)
     room = join("asha").host()
     bilal = join("bilal")
     assert_refused(bilal.ask("host", {"topic": "Coffee"}), "limit")

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import Phase, given, settings, strategies
 
-from party import rules, state
+from party import doors, model, rules, state
 from party.state import State
 
 
@@ -103,7 +103,7 @@ def test_a_room_is_carried_on_also_where_the_log_was_cut_behind_the_one_before(p
     """Else of a day of rooms that each carry on the last, none would be left by a start after a trim."""
     more = {"continues": "gone", "instead": "gone too", "speakers": ["bilal", "asha", "chen"], "most": 2}
     hosting = command("host", "asha", id="tea", topic="Tea", lasts=60_000, **more)
-    with pytest.raises(rules.Refused, match="There is no such room"):
+    with pytest.raises(model.Refused, match="There is no such room"):
         party.foresee(hosting)
     assert party.apply(hosting)["ok"]
     assert party.rooms["tea"].speakers == ["bilal", "chen"]
@@ -183,7 +183,7 @@ def test_what_the_log_refuses_says_as_much_as_what_is_refused_at_the_door(clean_
     opened(clean_party.state, at=clock.at)
     monkeypatch.setattr(clean_party.state, "foresee", lambda command: None)
     clean_party.submit("pulse", "bilal", room="tea", mood="agree")
-    with pytest.raises(rules.Refused) as refusal:
+    with pytest.raises(model.Refused) as refusal:
         clean_party.submit("pulse", "bilal", room="tea", mood="agree")
     assert (refusal.value.ack["code"], refusal.value.ack["retry_after"]) == ("slow_down", 10)
 
@@ -252,7 +252,7 @@ STEPS = strategies.tuples(
 # Every field that a rule reads, so that any kind of command about a room can be made of it.
 FIELDS = {"who": "bilal", "pitch": "", "text": "Hi", "seq": 1, "reason": "time", "mood": "agree", "liked": True}
 # Of plans: what is said again of one, and when. A test's commands come within its first minute, and a plan opens later.
-LATER = 2 * rules.MINUTE
+LATER = 2 * model.MINUTE
 SAID = {"topic": "Tea", "host": "asha", "lasts": 10_000, "opens_at": LATER, "version": 0, "changes": 1}
 FIELDS |= SAID | {"coming": True}
 OF_PLANS = ("move", "call_off", "coming", "open", "plan")
@@ -300,13 +300,13 @@ def as_commands(steps):
             if kind in OF_PLANS or (kind == "door" and seq == 3):
                 body |= {"room": plans[-min(which, len(plans))], "opens_at": LATER + seq * 1_000, "coming": n % 3 > 0}
             # Doors that open, change and close; guests with the link of now or another, and one name or another.
-            body |= {"open": rules.DOORS[-seq], "hash": f"h{n}", "renew": which > 1, "out": n % 7 == 0}
+            body |= {"open": doors.DOORS[-seq], "hash": f"h{n}", "renew": which > 1, "out": n % 7 == 0}
             body |= {"whole": n % 2 > 0, "door": hashes[-1], "sign_in": who, "skeletons": [f"name-{seq}"]}
             body |= {"most": MOST} if kind == "approve" else {}
             if kind == "door":
                 hashes.append(f"h{n}")
             if kind == "guest_in":
-                user = who if rules.is_guest(who) else user
+                user = who if model.is_guest(who) else user
                 body |= {"name": None, "skeletons": []} if n % 5 == 0 else {}
             # An answer to an early message; the party's own handing over, or the host's.
             body |= {"message": {"reply": seq}, "hand_over": {"gone": user}}.get(kind, {}) if seq > 1 else {}
@@ -388,7 +388,7 @@ def assert_is_sound(room):
     assert len(set(room.speakers)) == len(room.speakers)
     assert room.host not in room.speakers
     assert not set(room.waiting) & {room.host, *room.speakers}
-    assert room.closes_at - room.opened_at <= rules.LONGEST_ROOM
+    assert room.closes_at - room.opened_at <= model.LONGEST_ROOM
     assert room.is_live or not (room.waiting or room.pulse or room.more_time)
     assert room.is_live + room.is_planned + bool(room.closed) == 1
     assert not room.is_planned or not (room.messages or room.speakers or room.visitors or room.host in room.plan.coming)
@@ -406,20 +406,20 @@ def assert_is_sound(room):
 
 def assert_guests_are_sound(party, command):
     """No guest is anywhere but in the room whose link let them in, and nowhere once they were shown out."""
-    known = {user for user in party.users if rules.is_guest(user)}
+    known = {user for user in party.users if model.is_guest(user)}
     assert known == {guest for room in party.rooms.values() for guest in room.guests}
     for room in party.rooms.values():
-        inside = {guest for guest in room.guests if rules.is_guest_of(room, guest)}
+        inside = {guest for guest in room.guests if model.is_guest_of(room, guest)}
         there = {*room.speakers, *room.waiting, *room.visitors, *room.pulse, *room.more_time}
-        assert {user for user in there if rules.is_guest(user)} <= inside
-        assert not rules.is_guest(room.host) and not {*room.pulse, *room.more_time} & inside
-        assert len([name for name in room.speakers if rules.is_guest(name)]) <= MOST // 2
+        assert {user for user in there if model.is_guest(user)} <= inside
+        assert not model.is_guest(room.host) and not {*room.pulse, *room.more_time} & inside
+        assert len([name for name in room.speakers if model.is_guest(name)]) <= MOST // 2
         assert (room.door.open == "closed") == (room.door.hash is None) == (room.door.id is None)
         assert room.door.open != "ask" or room.door.asks
         for user, guest in room.guests.items():
             (sign_in,) = party.users[user].sign_ins.values()
             assert sign_in.ended == guest.is_out and sign_in.number is None
-            assert guest.since <= len(room.messages) and guest.denials <= rules.DENIALS
+            assert guest.since <= len(room.messages) and guest.denials <= doors.DENIALS
             mine = [message["seq"] for message in room.messages if message["user"] == user]
             assert all(seq > guest.since for seq in (*mine, *room.liked.get(user, ())))
             assert guest.name is not None or not mine

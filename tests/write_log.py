@@ -28,9 +28,8 @@ from runtime.journal import open_journal
 LOGS = ROOT / "tests" / "logs"
 # What takes minutes happens within seconds. The log does not tell: what time decides is a command like any other.
 FIRST = """
-from party import rules
-rules.HOST_GRACE, rules.EMPTY_GRACE, rules.CLOSED_LIFE = 400, 800, 2_500
-rules.SAID_EVERY = 400
+from party import model, plans, rules
+rules.HOST_GRACE, rules.EMPTY_GRACE, model.CLOSED_LIFE, plans.SAID_EVERY = 400, 800, 2_500, 400
 import app
 submit = app.submit
 

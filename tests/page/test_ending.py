@@ -228,7 +228,7 @@ def test_the_whole_discussion_is_printed_and_nothing_else(discussion):
 
 
 def test_the_page_keeps_the_last_copy(visit):
-    short_lived = "import app; app.rules.CLOSED_LIFE = 3_000; app.main()"
+    short_lived = "import app; app.model.CLOSED_LIFE = 3_000; app.main()"
     with running_server(program=("-c", short_lived)) as server:
         discussion = Discussion(server, visit)
         discussion.fill(450)

@@ -263,7 +263,7 @@ def test_plans_stand_below_the_live_rooms_the_next_one_first_and_are_found_by_a_
 @pytest.fixture
 def soon(visit):
     """A party in which a plan can be for in a second."""
-    program = "import app; from party import rules; rules.PLANNED_FROM = 0; app.main()"
+    program = "import app; from party import plans; plans.PLANNED_FROM = 0; app.main()"
     with running_server(program=("-c", program)) as server:
         yield server
 
