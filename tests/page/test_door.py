@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from person import come_in_over_http
 from playwright.sync_api import expect
 from servers import running_server
 from visitor import people_without_a_page
@@ -172,6 +173,114 @@ def test_this_part_comes_only_when_a_host_asks_for_it_and_a_host_reads_when_it_c
     asha.page.reload()
     asha.host("Here it is")
     asha.close_room()
+
+
+# --- Showing out ------------------------------------------------------------------------------------------------------
+
+
+def in_a_room_with_guests(visit, server, *names):
+    """asha's page, and the guests who listen there."""
+    asha = visit("asha", server.address).sign_in()
+    asha.host("An open house")
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(asha, "Link: ask")
+    expect(link(asha)).to_have_value(LINK)
+    address = link(asha).input_value()
+    asha.page.keyboard.press("Escape")
+    guests = [server.guest(address, name) for name in names]
+    for guest in guests:
+        guest.watch(asha.page.url.rpartition("=")[2])
+    return asha, address, *guests
+
+
+def show_out(asha, name):
+    asha.room.get_by_role("button", name=f"More about {name} (guest)").click()
+    asha.room.get_by_role("button", name=f"Show {name} (guest) out").click()
+    expect(asha.sheet.get_by_role("heading", name=f"Show {name} (guest) out?")).to_be_visible()
+
+
+def can_come_in(server, address, name):
+    answer, _ = come_in_over_http(server.address, address, name)
+    return answer["ok"]
+
+
+def test_a_guest_is_shown_out_and_the_page_says_that_the_link_still_holds(visit, server):
+    asha, address, tom = in_a_room_with_guests(visit, server, "Tom")
+    show_out(asha, "Tom")
+    expect(asha.sheet.get_by_text("As long as the link holds, they can come in by it as a new guest.")).to_be_visible()
+    asha.sheet.get_by_role("button", name="Leave it as it is").click()
+    assert tom.heard("put_out") == []
+    show_out(asha, "Tom")
+    asha.sheet.get_by_role("button", name="Show out", exact=True).click()
+    expect(asha.page.get_by_role("status").filter(has_text="Tom (guest) is out.")).to_be_visible()
+    expect(asha.room.get_by_role("button", name="More about Tom (guest)")).to_have_count(0)
+    tom.hears("put_out")
+    assert can_come_in(server, address, "Tom"), "as the page said"
+    asha.close_room()
+
+
+def test_the_link_is_changed_in_the_same_breath(visit, server):
+    asha, address, tom, maya = in_a_room_with_guests(visit, server, "Tom", "Maya")
+    show_out(asha, "Tom")
+    asha.sheet.get_by_role("button", name="Show out, and change the link").click()
+    expect(
+        asha.page.get_by_role("status").filter(has_text="Tom (guest) is out, and the link is a new one.")
+    ).to_be_visible()
+    tom.hears("put_out")
+    assert not can_come_in(server, address, "Tom")
+    open_door_sheet(asha)
+    expect(link(asha)).to_have_value(LINK)
+    assert link(asha).input_value() != address and can_come_in(server, link(asha).input_value(), "Tom")
+    asha.page.keyboard.press("Escape")
+    expect(asha.room.get_by_role("button", name="More about Maya (guest)")).to_be_visible()
+    assert maya.heard("put_out") == [], "who came by the old link stays"
+    asha.close_room()
+
+
+def test_who_has_a_seat_goes_as_well_and_behind_a_closed_door_nobody_comes_anew(visit, server):
+    asha, address, tom = in_a_room_with_guests(visit, server, "Tom")
+    room = asha.page.url.rpartition("=")[2]
+    tom.request(room, pitch="A song")
+    asha.room.get_by_role("button", name="Let in Tom (guest)").click()
+    tom.hears("approved")
+    open_door_sheet(asha)
+    asha.sheet.get_by_text("Friends", exact=True).click()
+    asha.sheet.get_by_role("button", name="They may stay").click()
+    expect(asha.sheet.get_by_role("status").filter(has_text="The door is closed.")).to_be_visible()
+    asha.page.keyboard.press("Escape")
+    asha.room.get_by_role("button", name="More about Tom (guest)").click()
+    expect(asha.room.get_by_role("button", name="Make Tom")).to_have_count(0)
+    asha.room.get_by_role("button", name="Show Tom (guest) out").click()
+    expect(asha.sheet.get_by_text("The door is closed, so nobody comes in anew.")).to_be_visible()
+    expect(asha.sheet.get_by_role("button", name="Show out, and change the link")).to_have_count(0)
+    asha.sheet.get_by_role("button", name="Show out", exact=True).click()
+    tom.hears("put_out")
+    assert not can_come_in(server, address, "Tom")
+    asha.close_room()
+
+
+def test_those_who_came_by_the_old_link_go_with_it_where_the_host_says_so(visit, server):
+    asha, address, tom, maya = in_a_room_with_guests(visit, server, "Tom", "Maya")
+    open_door_sheet(asha)
+    asha.sheet.get_by_role("button", name="Change the link").click()
+    asha.sheet.get_by_role("button", name="Change it, and show them out").click()
+    for guest in (tom, maya):
+        guest.hears("put_out")
+    asha.page.keyboard.press("Escape")
+    expect(asha.room.get_by_role("button", name=re.compile("More about"))).to_have_count(0)
+    asha.close_room()
+
+
+def test_nobody_but_the_host_is_offered_to_show_somebody_out(visit, server):
+    asha, _, _ = in_a_room_with_guests(visit, server, "Tom")
+    bilal = visit("bilal", server.address).sign_in()
+    bilal.watch("An open house")
+    expect(bilal.room.get_by_text("Tom", exact=True)).to_be_visible()
+    expect(bilal.room.get_by_role("button", name=re.compile("More about"))).to_have_count(0)
+    asha.close_room()
+
+
+# --- Where there is none ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
