@@ -186,6 +186,12 @@ def token_of(secret, door_id):
     return base64.urlsafe_b64encode(digest[:TOKEN_BYTES]).rstrip(b"=").decode()
 
 
+def token_behind(secret, door):
+    """The token in the link of this door; None while it is closed, or where another secret key made it."""
+    token = door.id and token_of(secret, door.id)
+    return token if token and hash_of(token) == door.hash else None
+
+
 def hash_of(token):
     """What the log keeps of a door's token."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -159,6 +159,25 @@ def test_the_host_alone_is_told_the_link_in_every_tab_and_who_becomes_host_from_
     assert not guest.heard("door")
 
 
+def test_who_hosted_before_is_not_told_the_link_of_now_by_sending_again(room, asha, join):
+    first = link_of(asha, room, renew=True, key="k")
+    seat(asha, bilal := join("bilal"), room)
+    asha.hand_over(room, "bilal")
+    changed = link_of(bilal, room, renew=True)
+    assert changed != first
+    assert link_of(asha, room, renew=True, key="k") is None
+    assert changed not in json.dumps(asha.line.events())
+
+
+def test_a_link_of_another_secret_key_is_not_told_but_a_new_one_is(room, asha, join, clean_party, monkeypatch):
+    old = link_of(asha, room)
+    monkeypatch.setattr(clean_party.app, "secret_key", "another secret")
+    assert link_of(asha, room, open="watch") is None, "what would be made of it leads nowhere"
+    assert asha.hears("door") == {"room": room, "open": "watch", "whole": False, "door": None}
+    new = link_of(asha, room, renew=True)
+    assert new != old and comes_in(clean_party, room, new)
+
+
 def test_a_room_is_told_of_as_open_to_friends_and_to_nobody_else(room, join, come_in):
     bilal, guest = join("bilal"), come_in(room)
     bilal.line.settle()
