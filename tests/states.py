@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-import time
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import expect
 from servers import password_of, running_server
@@ -59,6 +59,9 @@ def hosting(asha):
     asha.page.get_by_role("button", name="Host a room").click()
     asha.sheet.get_by_role("textbox", name="Topic").fill(TOPIC)
     yield "hosting", asha
+    asha.sheet.get_by_role("button", name="Later…").click()
+    expect(asha.sheet.get_by_label("Day")).to_be_visible()
+    yield "planning", asha
     asha.page.keyboard.press("Escape")
     asha.host(TOPIC)
     yield "room, just opened", asha
@@ -71,9 +74,14 @@ def asking(asha, bilal, chen):
         expect(chen.page.get_by_role("article")).to_have_count(3)
         yield "lobby", chen
         long = dana.host("Donaudampfschifffahrtsgesellschaftskapitänsmütze" + "x" * 60)
-        expect(chen.page.get_by_role("article")).to_have_count(4)
-        yield "lobby, with a long word", chen
+        planned = dana.host("What is a museum for?", at=tomorrow_at_noon(), minutes=20)
+        expect(chen.page.get_by_role("article")).to_have_count(5)
+        chen.page.get_by_role("button", name="I’ll come").click()
+        expect(chen.page.get_by_text("1 is coming")).to_be_visible()
+        yield "lobby, with a long word and a plan", chen
         dana.close(long)
+        dana.ask("call_off", {"room": planned})
+        expect(chen.page.get_by_role("article")).to_have_count(3)
     chen.watch(TOPIC)
     yield "listening", chen
     chen.room.get_by_role("button", name="Ask to speak").click()
@@ -84,6 +92,11 @@ def asking(asha, bilal, chen):
     chen.pitch.press("Enter")
     expect(chen.room.get_by_text("You are second in line")).to_be_visible()
     yield "waiting", chen
+
+
+def tomorrow_at_noon():
+    at = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return int(at.timestamp() * 1000)
 
 
 def deciding(asha):
@@ -353,15 +366,14 @@ def planning(visit):
     asha.sheet.get_by_role("textbox", name="Topic").fill("How do we tell the landlord about the roof?")
     asha.sheet.get_by_role("button", name="Later…").click()
     asha.sheet.get_by_text("Link: ask", exact=True).click()
-    yield "planning", asha
+    yield "planning, with a door", asha
     asha.sheet.get_by_label("Day").fill("")
     yield "planning, without a day", asha
     asha.page.keyboard.press("Escape")
     with people_without_a_page(asha.address, "asha", "bilal", "dana", "emeka") as people:
         host, bilal, dana, emeka = people
-        tomorrow = int(time.time() * 1000) + 24 * 3_600_000
-        plan = host.plan("How do we tell the landlord about the roof?", at=tomorrow)
-        other = dana.plan("Donaudampfschifffahrtsgesellschaftskapitänsmütze", at=tomorrow + 9 * 24 * 3_600_000)
+        plan = host.plan("How do we tell the landlord about the roof?", at=tomorrow_at_noon())
+        other = dana.plan("Donaudampfschifffahrtsgesellschaftskapitänsmütze", at=tomorrow_at_noon() + 9 * 86_400_000)
         host.door(plan)
         bilal.coming(plan)
         emeka.coming(plan)
