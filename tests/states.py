@@ -366,7 +366,6 @@ def planning(visit):
     asha.sheet.get_by_role("textbox", name="Topic").fill("How do we tell the landlord about the roof?")
     asha.sheet.get_by_role("button", name="Later…").click()
     asha.sheet.get_by_text("Link: ask", exact=True).click()
-    yield "planning, with a door", asha
     asha.sheet.get_by_label("Day").fill("")
     yield "planning, without a day", asha
     asha.page.keyboard.press("Escape")
@@ -379,10 +378,9 @@ def planning(visit):
         emeka.coming(plan)
         rooms = [(person, person.host(f"Topic {n}")) for n in range(2) for person in (bilal, dana, emeka)]
         chen.card("How do we tell the landlord about the roof?").get_by_role("button", name="I’ll come").click()
-        expect(chen.page.get_by_role("article")).to_have_count(8)
+        expect(chen.page.locator(".card--plan")).to_have_count(2)
+        expect(chen.page.get_by_role("searchbox")).to_be_visible()
         yield "lobby, with plans and a search", chen
-        chen.page.get_by_role("searchbox").fill("roof")
-        yield "lobby, searched", chen
         chen.page.get_by_role("searchbox").fill("soup")
         yield "lobby, searched in vain", chen
         chen.page.goto(f"./#room={plan}")
@@ -390,12 +388,8 @@ def planning(visit):
         yield "a plan", chen
         asha.page.goto(f"./#room={plan}")
         expect(asha.page.locator(".plan").get_by_text("bilal, emeka, and chen are coming")).to_be_visible()
-        yield "a plan, as its host", asha
         asha.page.get_by_role("button", name="Call it off").click()
         yield "a plan, about to be called off", asha
-        asha.page.get_by_role("button", name="Another time").click()
-        expect(asha.sheet.get_by_role("button", name="Move it")).to_be_visible()
-        yield "a plan at another time", asha
         for person, room in rooms:
             person.close(room)
         host.call_off(plan)
