@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import expect
 from servers import password_of, running_server
@@ -57,6 +58,9 @@ def hosting(asha):
     asha.page.get_by_role("button", name="Host a room").click()
     asha.sheet.get_by_role("textbox", name="Topic").fill(TOPIC)
     yield "hosting", asha
+    asha.sheet.get_by_role("button", name="Later…").click()
+    expect(asha.sheet.get_by_label("Day")).to_be_visible()
+    yield "planning", asha
     asha.page.keyboard.press("Escape")
     asha.host(TOPIC)
     yield "room, just opened", asha
@@ -69,9 +73,14 @@ def asking(asha, bilal, chen):
         expect(chen.page.get_by_role("article")).to_have_count(3)
         yield "lobby", chen
         long = dana.host("Donaudampfschifffahrtsgesellschaftskapitänsmütze" + "x" * 60)
-        expect(chen.page.get_by_role("article")).to_have_count(4)
-        yield "lobby, with a long word", chen
+        planned = dana.host("What is a museum for?", at=tomorrow_at_noon(), minutes=20)
+        expect(chen.page.get_by_role("article")).to_have_count(5)
+        chen.page.get_by_role("button", name="I’ll come").click()
+        expect(chen.page.get_by_text("1 is coming")).to_be_visible()
+        yield "lobby, with a long word and a plan", chen
         dana.close(long)
+        dana.ask("call_off", {"room": planned})
+        expect(chen.page.get_by_role("article")).to_have_count(3)
     chen.watch(TOPIC)
     yield "listening", chen
     chen.room.get_by_role("button", name="Ask to speak").click()
@@ -82,6 +91,11 @@ def asking(asha, bilal, chen):
     chen.pitch.press("Enter")
     expect(chen.room.get_by_text("You are second in line")).to_be_visible()
     yield "waiting", chen
+
+
+def tomorrow_at_noon():
+    at = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return int(at.timestamp() * 1000)
 
 
 def deciding(asha):
@@ -316,6 +330,16 @@ def guests(visit):
         host.message(room, f"A bus, @{LONGEST_NAME}?", reply=int(seq))
         expect(asha.sent("A bus, ")).to_be_visible()
         yield "talking, with a guest", asha
+        asha.open_menu().get_by_role("button", name="Invite").click()
+        expect(asha.sheet.get_by_role("textbox", name="The link to this room")).to_have_value(re.compile("&door="))
+        yield "an open door", asha
+        close_sheet(asha)
+        open_people(asha)
+        asha.page.get_by_role("button", name=f"More about {LONGEST_NAME} (guest)").click()
+        asha.page.get_by_role("button", name=f"Show {LONGEST_NAME} (guest) out").click()
+        expect(asha.sheet.get_by_role("button", name="Show out, and change the link")).to_be_visible()
+        yield "showing a guest out", asha
+        close_sheet(asha)
         tom.open_menu().get_by_role("button", name="Leave").click()
         yield "leaving, as a guest", tom
         tom.page.keyboard.press("Escape")
