@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import logging
 import math
+import re
 import secrets
 from functools import wraps
 
@@ -25,6 +26,7 @@ log = logging.getLogger("party")
 
 WRONG_TRIES, WRONG_TRIES_WITHIN = 10, 3 * MINUTE
 ENTRIES, ENTRIES_WITHIN = 10, MINUTE  # of guests from one address: in a household a few share it
+WITH_PORT = re.compile(r"^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$")  # as some proxies write it, another for each connection
 NETWORK = 64  # bits of an IPv6 address: what stands behind them is one household's to change
 TOKEN_BYTES = 16  # of a door: nobody guesses 128 bits
 
@@ -168,10 +170,11 @@ def keep_entries_few():
 
 def household(address):
     """What an address counts as: of IPv6 the network, since each of a household's machines has as many as it likes."""
+    address = WITH_PORT.sub(r"\1\2", address or "")
     try:
-        given = ipaddress.ip_address(address or "")
+        given = ipaddress.ip_address(address)
     except ValueError:  # of a proxy that was told to be believed, and says none
-        return address or ""
+        return address
     given = getattr(given, "ipv4_mapped", None) or given
     return str(given if given.version == 4 else ipaddress.ip_network((given, NETWORK), strict=False))
 

@@ -417,6 +417,9 @@ def test_a_network_of_ipv6_counts_as_one_address():
     assert entrance.household("2001:db8:1:3::4") != entrance.household("2001:db8:1:2::4")
     assert entrance.household("203.0.113.7") == entrance.household("::ffff:203.0.113.7") == "203.0.113.7"
     assert entrance.household("203.0.113.7") != entrance.household("203.0.113.8")
+    for address in ("203.0.113.7", "2001:db8:1:2::4"):
+        written = (f"{address}:7", f"{address}:8") if "." in address else (f"[{address}]:7", f"[{address}]:8")
+        assert {entrance.household(one) for one in written} == {entrance.household(address)}, "of each connection"
     assert entrance.household(None) == entrance.household(""), "of nobody that a proxy names"
 
 
