@@ -82,20 +82,20 @@ def offer(app, people, visitor, log_sign_in, submit, look_in, friends_in):
     def guest():
         """Come in by a link: whoever is known here already as who they are, anybody else as a new guest. A browser that
         did not hear the answer, and asks again with the same form, is known by that."""
-        room, door = link()
+        room, hash = link()
         who = visitor()
         if who and not (is_guest(who[0]) and session["sign_in"]["room"] != room):
             return {"room": room, "user": who[0]}
-        look_in(room, door)  # who has no link learns nothing of names
+        look_in(room, hash)  # who has no link learns nothing of names
         unnamed = request.form.get("unnamed") == "yes"
         name, skeletons = (None, []) if unnamed else names.guest_name(request.form)
         keep_entries_few()
         if not (people.skeletons() | names.skeletons_of_all(friends_in(room))).isdisjoint(skeletons):
             raise Refused("conflict", "Somebody here is called like that. Please take another name.")
-        coming_in = {"room": room, "door": door, "sign_in": secrets.token_urlsafe(9), "since": now()}
+        coming_in = {"room": room, "hash": hash, "sign_in": secrets.token_urlsafe(9), "since": now()}
         coming_in |= {"name": name, "skeletons": skeletons} | measuring.arrival()
         try:
-            user = GUEST + derived(app.secret_key, f"guest:{session['form_token']} {room} {door}", GUEST_BYTES)
+            user = GUEST + derived(app.secret_key, f"guest:{session['form_token']} {room} {hash}", GUEST_BYTES)
             holds = submit("guest_in", user, **coming_in)
         except Refused as refusal:
             if refusal.ack["code"] != "signed_out":

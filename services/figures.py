@@ -103,7 +103,7 @@ def done_by(command, outcome):
         yield "plan", user, room, {}
     elif kind == "open":
         yield OPENED_LATER, outcome["host"], room, {}
-    elif kind in FEATURES and user and command.get("liked", True):
+    elif kind in FEATURES and user and command.get("liked", command.get("coming", True)):
         yield kind, user, room, {}
     for who in let_in_by(command):
         yield LET_IN, who, room, {}

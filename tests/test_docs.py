@@ -14,7 +14,7 @@ from servers import ROOT, Prefix, password_of, running_server
 from test_house import layout
 
 import app
-from party import doors, model, news, presence, reading, rules, state, views
+from party import doors, model, news, plans, presence, reading, rules, state, views
 from runtime import measuring, pace, settings, transport
 from runtime.journal import MemoryJournal
 from services import feedback, figures
@@ -97,6 +97,7 @@ def test_the_numbers_of_what_you_trust_are_those_of_the_code():
     for sentence in (
         f"{model.LIVE_ROOMS} live rooms and {rules.CLOSED_ROOMS} closed ones",
         f"{presence.TABS_EACH} tabs a person",
+        f"{plans.PLANS} plans, three a person",
         f"{settings.ROOM_MESSAGES:,} messages a room",
         f"{transport.MAX_QUEUED_PACKETS:,} packets or {transport.MAX_QUEUED_BYTES // 1_000_000} MB",
     ):
@@ -113,6 +114,11 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
     contract = section(CONTRACT, "In")
     assert f"`topic` (1–{reading.MAX_TOPIC})" in contract
     assert f"`minutes?` (1–{reading.MOST_MINUTES})" in contract
+    planning = section(CONTRACT, "Plans")
+    assert plans.PLANNED_FROM == model.MINUTE and plans.PLANNED_UNTIL == 14 * 24 * 60 * model.MINUTE
+    assert "from a minute up to 14 days ahead" in planning and "from a minute up to 14 days ahead" in CODE
+    assert plans.PLANS_EACH == 3 and f"three of a person, {plans.PLANS} in all" in planning
+    assert plans.WAITS_FOR_HOST == 10 * model.MINUTE and "inside after ten minutes" in planning
     assert f"`pitch?` (≤ {reading.MAX_PITCH})" in contract
     assert f"`text` (1–{reading.MAX_TEXT:,})" in contract
     assert f"1–{reading.MAX_KEY} characters" in section(CONTRACT, "Keys")
@@ -155,6 +161,7 @@ def test_the_life_of_the_log_in_the_promises_is_that_of_the_code():
     hours = app.LOG_LIFE // (60 * model.MINUTE)
     assert hours == 16 and "Sixteen hours are the life of a sign-in (12) plus that of a room (2 open, 2 closed)" in kept
     assert f"after {hours} hours, or {MemoryJournal.KEPT_COMMANDS:,} commands" in kept
+    assert plans.SAID_EVERY == 4 * 60 * model.MINUTE and "says it again every four hours" in kept
     assert f"words included, for {hours} hours" in section(SECURITY, "What you trust")
 
 

@@ -210,6 +210,13 @@ def test_of_how_many_rooms_somebody_was_in_no_more_is_kept_than_is_asked(databas
     assert [row["rooms"] for row in database.execute("SELECT rooms FROM attended")] == [3]
 
 
+def test_who_plans_a_room_was_not_inside_by_that(database):
+    take(database, "host", "asha", id="later", opens_at=9)
+    take(database, "watch", "bilal", 10, room="later")
+    take(database, "end", None, 11, room="later")
+    assert [who for (who,) in database.execute("SELECT who FROM attended")] == [follow.pseudonym("bilal")]
+
+
 def test_after_a_year_it_is_gone(database):
     attend(database, "asha", 3, at=0)
     say(database, "asha", 1, about="idea", text="Old")

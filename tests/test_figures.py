@@ -387,6 +387,28 @@ def test_who_keeps_a_seat_in_a_room_that_is_carried_on_is_let_in(past):
     assert past.report()["funnel"][4] | {"share": None} == {"step": "let_in", "people": 3, "guests": 0, "share": None}
 
 
+def test_a_planned_room_counts_as_opened_once_it_has_and_nobody_needs_to_be_there(past):
+    past.of("asha", "sign_in", 6 * DAY, sign_in="s")
+    past.of("asha", "host", 6 * DAY, outcome={"room": "later"}, opens_at=AT)
+    past.of("asha", "host", 6 * DAY, outcome={"room": "off"}, opens_at=AT)
+    past.of("asha", "move", 6 * DAY, room="later", opens_at=AT)
+    past.of("bilal", "coming", 6 * DAY, room="later", coming=True)
+    past.of("bilal", "coming", 6 * DAY, room="later", coming=False)
+    past.of("asha", "call_off", 5 * DAY, room="off")
+    past.of(None, "plan", 5 * DAY, room="later", host="asha")
+    report = past.report()
+    assert (report["rooms"], report["people"], report["funnel"][6]["people"]) == (0, 2, 0)
+    times = {each["kind"]: each["times"] for each in report["features"]}
+    assert times == {"plan": 2, "move": 1, "coming": 1, "call_off": 1}, "that nobody comes after all is no use of it"
+    past.of("chen", "message", 4 * DAY, room="other")
+    past.of(None, "open", HOUR, outcome={"room": "later", "host": "asha"}, room="later")
+    report = past.report()
+    assert (report["rooms"], report["by_week"][-1]["rooms"], report["funnel"][6]["people"]) == (1, 1, 0)
+    assert past.database.execute("SELECT count(*) FROM people").fetchone()[0] == 3
+    past.of("asha", "message", HOUR, room="later")
+    assert past.report()["funnel"][6]["people"] == 1, "who speaks and whose room opened has hosted"
+
+
 def test_what_is_refused_or_done_by_the_party_is_no_use_of_a_feature(past):
     past.of("asha", "sign_in", DAY, sign_in="s")
     past.of("asha", "request", DAY, outcome={"ok": False, "code": "conflict"}, room="r")

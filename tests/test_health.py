@@ -389,8 +389,10 @@ def test_figures_say_what_there_is_now(join, visitor):
     asha, bilal = join("asha"), join("bilal")
     join("asha")
     asha.close(bilal.host() and asha.host())
+    asha.plan(at=app.now() + 3_600_000)
     now = figures(visitor)
     assert (now["party_people"], now['party_rooms{state="live"}'], now['party_rooms{state="closed"}']) == (2, 1, 1)
+    assert now['party_rooms{state="planned"}'] == 1
     assert now[f'party_build_info{{version="{settings.VERSION}"}}'] == 1
     assert {now[f'party_ready{{check="{name}"}}'] for name in health.SENTENCES} == {1}
     assert now["process_resident_memory_bytes"] > 1_000_000

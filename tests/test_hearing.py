@@ -1,6 +1,7 @@
 """Who hears what: every frame that a real server sends to each part, against what that part may see."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,7 @@ VIEW = {
 }  # fmt: skip
 MESSAGE = {"room", "seq", "user", "text", "at", "key"}
 
+PLAN = {"id", "topic", "host", "opens_at", "minutes", "coming", "door"}
 KEPT = {"id", "topic", "host", "closed_at", "gone_at"}  # a closed room that somebody can still read
 
 # event → its fields; what each part may hear of a room, besides the lobby's cards.
@@ -25,7 +27,9 @@ FIELDS = {
     "room": VIEW,
     "message": MESSAGE,
     "waiting": {"room", "waiting", "guests"},
-    "door": {"room", "open", "whole", "door"},
+    "door": {"room", "open", "whole", "token"},
+    "coming": {"room", "coming"},
+    "expected": {"room", "users"},
     "place": {"room", "place"},
     "approved": {"room", "pitch"},
     "denied": {"room"},
@@ -42,8 +46,8 @@ MAY_HEAR = {
     "bilal": INSIDE | {"place", "approved", "waiting", "door"},  # asks, is let in, speaks, becomes the host
     "chen": INSIDE | {"place", "denied", "liked"},  # asks, is denied, likes
     "dana": {"lobby", "room", "message", "place"},  # watches, leaves early, and asks from outside
-    "emeka": {"lobby", "place"},  # asks from outside
-    "farida": {"lobby"},  # stays in the lobby
+    "emeka": {"lobby", "place", "coming"},  # asks from outside, and comes to what is planned
+    "farida": {"lobby", "expected"},  # stays in the lobby, and plans a room
 }
 
 
@@ -57,8 +61,11 @@ def server_of_its_own():
 def after_the_story(server_of_its_own):
     """Everybody, each with all the frames of a discussion with secrets in it; and the room."""
     people = {name: server_of_its_own.person(name) for name in MAY_HEAR}
-    asha, bilal, chen, dana, emeka, _ = people.values()
+    asha, bilal, chen, dana, emeka, farida = people.values()
     room = asha.host("Open to all")
+    plan = farida.plan("Later", at=int(time.time() * 1000) + 3_600_000)
+    emeka.coming(plan)
+    farida.hears("expected", lambda told: told["users"] == ["emeka"])
     acks = {name: [] for name in people}
     for person in (bilal, chen, dana):
         acks[person.name].append(person.watch(room))
@@ -114,6 +121,7 @@ def test_each_event_has_its_fields_and_no_other(after_the_story):
             for card in payload.get("rooms", []):
                 assert set(card) == CARD
                 assert card["last"] is None or set(card["last"]) == {"user", "text"}
+            assert all(set(plan) == PLAN for plan in payload.get("plans", []))
             if event == "likes":
                 assert all(type(count) is int for count in payload["likes"].values()), "nor has a like"
             if event == "waiting":

@@ -4,19 +4,21 @@ import copy
 import dataclasses
 import json
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import icalendar
 import pytest
 from conftest import EVENTS
 from person import FIELDS, assert_ok, assert_refused
-from servers import ROOT
+from servers import ROOT, running_redis, running_server
 
 import users
-from party import model, plans
+from party import model, plans, story
 from party.model import MINUTE
 from party.plans import SAID_EVERY, WAITS_FOR_HOST
 from party.state import State
+from runtime import calendar_file
 from runtime.journal import Unavailable, open_journal
 
 HOUR, DAY = 60 * MINUTE, 24 * 60 * MINUTE
@@ -351,7 +353,7 @@ def test_a_plan_outlives_a_log_that_is_cut_many_times(asha, bilal, chen, clock, 
     for hour in range(14 * 24 - 25):
         passes_by_the_hour(clean_party, clock, 1)
         assert all(command["at"] >= clock.at - 17 * HOUR for _, command in clean_party.journal.replay())
-        if hour % 31 == 0:  # whatever the sayings' rhythm is, it falls before, on and behind them
+        if hour % 29 == 0:  # whatever the sayings' rhythm is, it falls before, on and behind them
             clean_party.submit("coming", "chen", room=room, coming=hour % 2 == 0)
             clean_party.submit("coming", "dana", room=other, coming=True)
             door = {"open": "ask", "whole": False, "renew": True, "out": False, "doors": True}
@@ -364,7 +366,7 @@ def test_a_plan_outlives_a_log_that_is_cut_many_times(asha, bilal, chen, clock, 
     plan = clean_party.state.rooms[room].plan
     assert plan.version == 11 and list(plan.coming) == ["chen"]
     door = clean_party.state.rooms[room].door
-    assert (door.open, door.id, door.hash) == ("ask", "door 310", "hash 310"), (
+    assert (door.open, door.id, door.hash) == ("ask", "door 290", "hash 290"), (
         "the link that friends were sent leads in"
     )
     assert clean_party.state.rooms[room].topic == "In two weeks" and not clean_party.state.rooms[other].listed
@@ -449,6 +451,18 @@ def test_wherever_the_log_is_cut_between_two_processes_the_last_saying_counts(as
     for command in entries[min(cut, 4) :]:
         fresh.apply({name: value for name, value in command.items() if name != "through"})
     assert what_matters(fresh) == what_matters(clean_party.state)
+
+
+@pytest.mark.parametrize("kind", ["coming", "move", "door"])
+def test_what_was_done_since_another_process_knew_the_plan_is_not_undone(kind, asha, bilal, clock, clean_party):
+    room = asha.plan(at=clock.at + 2 * DAY)
+    clock.at += SAID_EVERY
+    old = plans.saying_of(clean_party.state.rooms[room], clean_party.state.rooms[room].plan)
+    person = bilal if kind == "coming" else asha
+    assert_ok(person.ask(kind, {"room": room, "coming": True, "at": clock.at + DAY, "open": "watch"}))
+    before = what_matters(clean_party.state)
+    append(clean_party, "plan", old)
+    assert what_matters(clean_party.state) == before
 
 
 def test_what_was_called_off_does_not_come_back_when_another_process_says_it_again(asha, clock, clean_party):
@@ -542,7 +556,7 @@ def test_a_plan_can_be_taken_into_a_calendar(topic, asha, bilal, clock):
 def test_a_plan_that_is_moved_takes_the_place_of_the_old_one_in_a_calendar(asha, bilal, clock, clean_party):
     room = asha.plan(at=clock.at + DAY)
     assert_ok(asha.door(room))
-    token = asha.hears("door")["door"]
+    token = asha.hears("door")["token"]
     events = []
     for hours in (25, 25, 48, 20):
         assert_ok(asha.move(room, clock.at + hours * HOUR))
@@ -559,7 +573,7 @@ def test_for_everybody_else_there_is_no_file_and_of_what_is_no_plan_neither(asha
     stranger = clean_party.app.test_client()
     guest = clean_party.app.test_client()
     mine = {"user": "~guest", "id": "s", "since": clock.at, "number": None, "room": room}
-    link = {"room": live, "door": None, "name": "Gita", "skeletons": ["gita"]}
+    link = {"room": live, "hash": None, "name": "Gita", "skeletons": ["gita"]}
     clean_party.submit("guest_in", "~guest", sign_in="s", since=clock.at, **link)
     with guest.session_transaction() as session:
         session["sign_in"] = mine
@@ -579,6 +593,108 @@ def test_who_starts_a_party_does_not_wait_for_what_makes_the_file():
     naming = [path.stem for path in modules if re.search("^(import|from) icalendar", path.read_text(), re.M)]
     late = [path.stem for path in modules if re.search("^ +(import|from) icalendar", path.read_text(), re.M)]
     assert (naming, late) == ([], ["calendar_file"])
+
+
+def test_summer_time_that_ends_in_between_changes_nothing(join, clock, clean_party, monkeypatch):
+    """Wherever the party's machine stands. What a clock on the wall says is the page's to know."""
+    monkeypatch.setenv("TZ", "Europe/Madrid")
+    time.tzset()
+    try:
+        clock.at = int(datetime(2026, 10, 24, 18, tzinfo=UTC).timestamp() * 1000)
+        opens_at = int(datetime(2026, 10, 25, 18, tzinfo=UTC).timestamp() * 1000)
+        assert time.localtime(clock.at // 1000).tm_isdst and not time.localtime(opens_at // 1000).tm_isdst
+        room = clean_party.submit("host", "asha", topic="Tea", lasts=30 * MINUTE, opens_at=opens_at)["room"]
+        calendar = calendar_file.file_of(clean_party.plan_for_calendar(room), "https://party.example/", clock.at)
+        assert b"\r\nDTSTART:20261025T180000Z\r\nDTEND:20261025T183000Z\r\n" in calendar
+        passes_by_the_hour(clean_party, clock, 23)
+        clock.at = opens_at - 1
+        clean_party.tick()
+        assert clean_party.state.rooms[room].is_planned
+        clock.at = opens_at
+        clean_party.tick()
+        assert clean_party.state.rooms[room].opened_at == opens_at
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+# --- What the owner reads ---------------------------------------------------------------------------------------------
+
+
+def test_a_plans_story_is_told_without_what_leads_in(asha, bilal, clock, clean_party):
+    room = asha.plan(at=clock.at + 5 * HOUR)
+    bilal.coming(room)
+    asha.door(room)
+    asha.move(room, clock.at + 6 * HOUR)
+    passes_by_the_hour(clean_party, clock, 7)
+    told = list(story.lines(clean_party.journal.replay(), room, None, with_words=True))
+    steps = [line.split("  ")[2:4] for line in told]
+    assert steps == [
+        ["asha", "host"],
+        ["bilal", "coming"],
+        ["asha", "door"],
+        ["asha", "move"],
+        ["(the party)", "plan"],
+        ["(the party)", "open"],
+        ["(the party)", "end"],
+    ]
+    assert all("→ ok" in line for line in told) and "coming=['bilal']" in told[4]
+    assert "hash" not in str(told)
+
+
+# --- Several processes ------------------------------------------------------------------------------------------------
+
+SOON = """
+from party import plans
+plans.PLANNED_FROM, plans.SAID_EVERY = 0, 200
+import app
+app.TICK_SECONDS = 0.05
+app.main()
+"""
+
+
+@pytest.mark.server
+def test_two_processes_say_a_plan_again_and_open_it_once_and_nobody_who_comes_is_lost(monkeypatch):
+    """Each of them finds it due whenever the other does; and wherever the log is cut, it gives the same plan."""
+    with (
+        running_redis() as redis,
+        running_server(program=("-c", SOON), PARTY_JOURNAL=redis.address) as one,
+        running_server(program=("-c", SOON), PARTY_JOURNAL=redis.address) as other,
+    ):
+        asha, bilal, chen = one.person("asha"), other.person("bilal"), one.person("chen")
+        room = asha.plan(at=int(time.time() * 1000) + 3_000)
+        bilal.hears("lobby", lambda lobby: any(plan["id"] == room for plan in lobby["plans"]))
+        for n in range(20):
+            assert_ok(bilal.coming(room, coming=n % 2 > 0))
+            assert_ok(chen.coming(room, coming=n % 2 == 0))
+            asha.hears("expected", lambda told, n=n: told["users"] == ["bilal" if n % 2 else "chen"])
+        for person in (asha, bilal, chen):
+            person.hears("lobby", lambda lobby: any(card["id"] == room for card in lobby["rooms"]))
+        assert_ok(bilal.watch(room))
+        log = [command for _, command in open_journal(redis.address).replay()]
+    monkeypatch.setattr(plans, "PLANNED_FROM", 0)  # as the two have it
+    monkeypatch.setattr(plans, "SAID_EVERY", 200)
+    accepted = [n for n, outcome in enumerate(outcomes_of(log)) if outcome["ok"] and log[n].get("room") == room]
+    kinds = [log[n]["kind"] for n in accepted]
+    assert kinds.count("open") == 1 and kinds.count("coming") == 40 and kinds.count("plan") > 5
+    opens = next(n for n in accepted if log[n]["kind"] == "open")
+    last = max(n for n in accepted if log[n]["kind"] == "plan")
+    whole = what_matters(state_after(log[:opens]))
+    assert list(whole[room]["plan"]["coming"]) == ["bilal"]
+    for cut in range(last + 1):
+        assert what_matters(state_after(log[cut:opens])) == whole, f"cut at {cut}, a {log[cut]['kind']}"
+
+
+def outcomes_of(log):
+    state = State()
+    return [state.apply(command) for command in log]
+
+
+def state_after(log):
+    state = State()
+    for command in log:
+        state.apply({name: value for name, value in command.items() if name != "through"})
+    return state
 
 
 # --- People who are removed -------------------------------------------------------------------------------------------

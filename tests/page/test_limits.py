@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from servers import ROOT, running_server
 
 import app
-from party import reading, rules
+from party import model, plans, reading, rules
 from runtime import settings
 
 OTHERS = {
@@ -33,7 +33,7 @@ OTHERS = {
 def test_the_limits_in_the_page_are_the_servers(clean_party):
     page = browser_of("asha").get("/").text
     told = json.loads(re.search(r'id="limits">(.+?)</script>', page)[1])
-    ours = vars(rules) | vars(reading) | vars(settings)
+    ours = vars(model) | vars(plans) | vars(rules) | vars(reading) | vars(settings)
     names = {name: re.sub(r"(?=[A-Z])", "_", name).upper() for name in told}
     assert told == {name: json.loads(json.dumps(ours[names[name]])) for name in told}
     assert told.keys() == OTHERS.keys(), "the next test must try each"
