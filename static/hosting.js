@@ -132,13 +132,13 @@ const MoveSheet = {
 const DoorChoice = {
   name: 'DoorChoice',
   template: /* html */ `
-    <fieldset class="chips door__choice">
+    <fieldset class="chips ways">
       <legend>{{ words.door.title }}</legend>
       <label v-for="way in ways" :key="way" class="chip">
         <input class="visually-hidden" type="radio" name="door" :value="way" :checked="way === open"
           aria-describedby="about-door" @change="choose(way)">{{ words.door.ways[way] }}
       </label>
-      <p id="about-door" class="door__about">{{ words.door.about[open] }}</p>
+      <p id="about-door" class="ways__about">{{ words.door.about[open] }}</p>
     </fieldset>`,
   props: { open: String },
   emits: ['update:open'],
@@ -291,15 +291,15 @@ const DoorSheet = {
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.menu.invite">
       <door-choice v-if="limits.doors" :open="wish ?? door.open" @update:open="choose"></door-choice>
-      <div v-if="question" ref="question" class="door__question" role="group" aria-labelledby="door-question" tabindex="-1">
-        <p id="door-question">{{ words.door.questions[question] }}</p>
+      <div v-if="question" ref="question" class="ways__question" role="group" aria-labelledby="ways-question" tabindex="-1">
+        <p id="ways-question">{{ words.door.questions[question] }}</p>
         <button class="button button--wide" @click="answer(false)">{{ words.door.yes[question] }}</button>
         <button class="button button--danger button--wide" @click="answer(true)">{{ words.door.yesOut[question] }}</button>
         <button class="link" @click="think">{{ words.door.no }}</button>
       </div>
       <template v-else>
         <room-invitation :room="room" :topic="topic" :door="door" @tell="tell"></room-invitation>
-        <p class="door__said" role="status">{{ said }}</p>
+        <p class="ways__said" role="status">{{ said }}</p>
         <label v-if="isOpen" class="choice">
           <span class="choice__name">{{ words.door.whole }}</span>
           <span id="about-whole" class="choice__note">{{ words.door.wholeWhen }}</span>
