@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 from conftest import browser_of
-from person import assert_ok, assert_refused, form_token
+from person import assert_ok, assert_refused, form_token, seat
 
 import users
 from party.model import is_guest
@@ -26,7 +26,7 @@ def room(join):
     """An open room with its door, and asha who hosts it."""
     asha = join("asha")
     room = asha.host("Tea or coffee")
-    return Behind(asha, room, assert_ok(asha.door(room, "ask"))["door"])
+    return Behind(asha, room, assert_ok(asha.door(room, "ask"))["token"])
 
 
 class Behind:
@@ -130,7 +130,7 @@ def dead_links(room):
     other = room.host.host("Another")
     assert_ok(room.host.door(other, "watch"))
     old = room.link()
-    changed = assert_ok(room.host.door(room.id, "ask", renew=True))["door"]
+    changed = assert_ok(room.host.door(room.id, "ask", renew=True))["token"]
     assert changed != room.token
     room.token = changed
     return {
@@ -222,7 +222,7 @@ def test_what_cannot_be_kept_is_said_with_an_id(room, visit, monkeypatch, caplog
 def test_who_has_the_link_of_a_room_that_is_planned_learns_when_it_opens(room, visit, clock):
     at = clock() + 60_000
     planned = assert_ok(room.host.ask("host", {"topic": "Thursday", "at": at, "minutes": 10}))["room"]
-    link = {"room": planned, "door": assert_ok(room.host.door(planned, "watch"))["door"]}
+    link = {"room": planned, "door": assert_ok(room.host.door(planned, "watch"))["token"]}
     browser = visit()
     assert browser.look(link) == {
         "status": 200,
@@ -278,6 +278,27 @@ def test_a_reload_and_a_second_tab_are_the_same_guest(room, visit):
     assert len(room.guests) == 1 and logged(room.party).count("guest_in") == 1
 
 
+def test_who_asks_again_because_the_answer_was_lost_is_the_same_guest(room, visit):
+    browser = visit()
+    form = {"token": form_token(browser.client.get("/sign-in").text), **room.link(name="Gita")}
+    with browser.client.session_transaction() as session:
+        before = dict(session)
+
+    def ask():
+        with browser.client.session_transaction() as session:
+            session.clear()
+            session.update(before)  # as a browser has it that heard no answer
+        return assert_ok(browser.post_as_it_is("/guest", form))["user"], browser.cookie
+
+    first = ask()
+    assert ask() == first and list(room.guests) == [first[0]]
+    assert_taken(visit().come_in(room.link())), "another browser"
+    assert "data-guest" in browser.client.get("/").text
+    assert_ok(room.host.put_out(room.id, first[0]))
+    again, _ = ask()
+    assert again != first[0] and not room.guests[again].is_out, "who was shown out stays out"
+
+
 def test_a_cookie_of_the_same_guest_holds_wherever_the_log_is_read(room, visit):
     browser = visit()
     assert_ok(browser.come_in(room.link()))
@@ -310,7 +331,7 @@ def test_a_friend_with_the_link_comes_as_who_they_are(room, clean_party, visit):
 
 
 def test_a_guest_of_another_room_is_there_no_more_once_they_are_here(room, visit):
-    other = Behind(room.host, id := room.host.host("Another"), assert_ok(room.host.door(id, "ask"))["door"])
+    other = Behind(room.host, id := room.host.host("Another"), assert_ok(room.host.door(id, "ask"))["token"])
     browser = visit()
     first = assert_ok(browser.come_in(room.link()))["user"]
     assert browser.client.get("/sign-in").status_code == 200, "the page may show them another link"
@@ -351,7 +372,7 @@ def test_the_owners_pages_are_not_for_guests_and_what_their_page_measures_is_tak
     for path in ("/insights", "/insights/features.csv"):
         assert browser.client.get(path).status_code == 404
     assert browser.client.post("/insights/goals").status_code == 404
-    assert browser.client.get("/feedback").get_json() == {"answers": [], "asks": False}
+    assert browser.client.get("/feedback").status_code == 401
     measures = {"seconds": 30, "inside": 20}
     form = {"token": form_token(browser.client.get("/").text), "measured": json.dumps(measures)}
     assert browser.client.post("/measured", data=form).status_code == 204
@@ -372,11 +393,22 @@ def test_nobody_is_called_like_one_of_the_people(name, room, visit):
     assert room.guests == {}
 
 
+def test_nobody_is_called_like_who_hosts_or_has_spoken_there_whoever_the_people_are_now(room, visit, join, monkeypatch):
+    seat(room.host, bilal := join("bilal"), room.id)
+    bilal.message(room.id, "Milk first")
+    room.host.remove(room.id, "bilal")
+    seat(room.host, join("chen"), room.id)
+    monkeypatch.setattr(users, "NUMBERS", {"zoe": 1})
+    for name in ("asha", "BlLAL", "Chen", "zoe"):
+        assert_taken(visit().come_in(room.link(), name))
+    assert_ok(visit().come_in(room.link(), "dana"))
+
+
 def test_nobody_is_called_like_another_guest_of_that_room(room, visit):
     assert_ok(visit().come_in(room.link(), "Lena"))
     for name in ("lena", "Iena", "LENA", "1ena"):
         assert_taken(visit(address="203.0.113.2").come_in(room.link(), name))
-    other = Behind(room.host, id := room.host.host("Another"), assert_ok(room.host.door(id, "ask"))["door"])
+    other = Behind(room.host, id := room.host.host("Another"), assert_ok(room.host.door(id, "ask"))["token"])
     assert_ok(visit().come_in(other.link(), "Lena")), "elsewhere"
 
 
@@ -417,6 +449,9 @@ def test_a_network_of_ipv6_counts_as_one_address():
     assert entrance.household("2001:db8:1:3::4") != entrance.household("2001:db8:1:2::4")
     assert entrance.household("203.0.113.7") == entrance.household("::ffff:203.0.113.7") == "203.0.113.7"
     assert entrance.household("203.0.113.7") != entrance.household("203.0.113.8")
+    for address in ("203.0.113.7", "2001:db8:1:2::4"):
+        written = (f"{address}:7", f"{address}:8") if "." in address else (f"[{address}]:7", f"[{address}]:8")
+        assert {entrance.household(one) for one in written} == {entrance.household(address)}, "of each connection"
     assert entrance.household(None) == entrance.household(""), "of nobody that a proxy names"
 
 

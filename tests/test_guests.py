@@ -53,14 +53,14 @@ def room(asha):
 
 def link_of(host, room, **how):
     """The token in the link, as the acknowledgement of a host gives it who says so."""
-    return assert_ok(host.door(room, **{"open": "ask"} | how))["door"]
+    return assert_ok(host.door(room, **{"open": "ask"} | how))["token"]
 
 
 def comes_in(party, room, token):
     """Whether the token in a link lets somebody in."""
     try:
         user = {"user": f"~{token[:5]}{len(party.state.users)}", "name": None, "skeletons": []}
-        party.submit("guest_in", room=room, door=entrance.hash_of(token), sign_in="s", since=party.now(), **user)
+        party.submit("guest_in", room=room, hash=entrance.hash_of(token), sign_in="s", since=party.now(), **user)
     except model.Refused as refusal:
         assert (refusal.ack["code"], refusal.ack["error"]) == (
             "not_found",
@@ -100,7 +100,7 @@ def test_the_log_has_the_hash_of_a_link_and_whoever_has_the_key_finds_the_link_a
     assert token not in json.dumps(log) + caplog.text + str(clean_party.state)
     assert clean_party.state.rooms[room].door.hash == entrance.hash_of(token) in {one.get("hash") for one in log}
     clean_party.rebuild(list(clean_party.journal.replay()))  # as after a restart, or in another process
-    assert clean_party.door_view(clean_party.state.rooms[room])["door"] == token
+    assert clean_party.door_view(clean_party.state.rooms[room])["token"] == token
     assert comes_in(clean_party, room, token)
 
 
@@ -143,7 +143,7 @@ def test_a_link_leads_nowhere_once_the_time_is_up(room, asha, clean_party, clock
 
 def test_the_host_alone_is_told_the_link_in_every_tab_and_who_becomes_host_from_then_on(join, come_in, room, asha):
     again, bilal, guest = join("asha"), join("bilal"), come_in(room, "Gita")
-    told = {"room": room, "open": "ask", "whole": False, "door": link_of(asha, room)}
+    told = {"room": room, "open": "ask", "whole": False, "token": link_of(asha, room)}
     assert asha.hears("door") == again.hears("door") == told
     seat(asha, bilal, room)
     guest.watch(room)
@@ -153,10 +153,29 @@ def test_the_host_alone_is_told_the_link_in_every_tab_and_who_becomes_host_from_
     asha.hand_over(room, "bilal")
     assert bilal.hears("door") == again.hears("door")
     bilal.door(room, "closed")
-    assert bilal.hears("door") == {"room": room, "open": "closed", "whole": False, "door": None}
-    assert asha.heard("door")[-1]["door"], "who hosts no more is told no more"
+    assert bilal.hears("door") == {"room": room, "open": "closed", "whole": False, "token": None}
+    assert asha.heard("door")[-1]["token"], "who hosts no more is told no more"
     assert join("bilal").hears("door")["open"] == "closed", "as they come"
     assert not guest.heard("door")
+
+
+def test_who_hosted_before_is_not_told_the_link_of_now_by_sending_again(room, asha, join):
+    first = link_of(asha, room, renew=True, key="k")
+    seat(asha, bilal := join("bilal"), room)
+    asha.hand_over(room, "bilal")
+    changed = link_of(bilal, room, renew=True)
+    assert changed != first
+    assert link_of(asha, room, renew=True, key="k") is None
+    assert changed not in json.dumps(asha.line.events())
+
+
+def test_a_link_of_another_secret_key_is_not_told_but_a_new_one_is(room, asha, join, clean_party, monkeypatch):
+    old = link_of(asha, room)
+    monkeypatch.setattr(clean_party.app, "secret_key", "another secret")
+    assert link_of(asha, room, open="watch") is None, "what would be made of it leads nowhere"
+    assert asha.hears("door") == {"room": room, "open": "watch", "whole": False, "token": None}
+    new = link_of(asha, room, renew=True)
+    assert new != old and comes_in(clean_party, room, new)
 
 
 def test_a_room_is_told_of_as_open_to_friends_and_to_nobody_else(room, join, come_in):
@@ -188,7 +207,55 @@ def test_a_party_without_doors_opens_none_and_closes_those_that_are_open(room, a
     monkeypatch.setattr(settings, "DOORS", False)
     for open in ("watch", "ask"):
         assert_refused(asha.door(room, open), "forbidden")
-    assert assert_ok(asha.door(room, "closed"))["door"] is None
+    assert assert_ok(asha.door(room, "closed"))["token"] is None
+
+
+def test_a_start_without_doors_closes_those_that_are_open_and_shows_out_who_came_by_them(
+    room, asha, come_in, clean_party, clock, hung_up, monkeypatch
+):
+    token, guest = link_of(asha, room), come_in(room, "Gita")
+    guest.watch(room)
+    later = asha.plan("Later", at=clock.at + 60 * model.MINUTE)
+    behind = asha.host("A door that closed behind them")
+    asha.door(later, "watch")
+    asha.door(behind, "watch")
+    hugo = come_in(behind, "Hugo")
+    asha.door(behind, "closed")
+    monkeypatch.setattr(settings, "DOORS", False)
+    for _ in range(2):
+        clean_party.begin()
+    logged = [command["room"] for _, command in clean_party.journal.replay() if command["user"] is None]
+    assert sorted(logged) == sorted([room, later, behind]), "once, and each of them"
+    assert {known.door.open for known in clean_party.state.rooms.values()} == {"closed"}
+    assert not comes_in(clean_party, room, token)
+    for who in (guest, hugo):
+        assert_refused(who.watch(room), "signed_out")
+    asha.line.settle()
+    assert {view["token"] for view in asha.heard("door")[-2:]} == {None}
+    assert asha.sees(room)["door"] == "closed"
+    monkeypatch.setattr(settings, "DOORS", True)
+    assert link_of(asha, room) != token
+
+
+def test_the_party_opens_no_door_by_itself(room, asha, clean_party):
+    asha.door(room, "closed")
+    with pytest.raises(model.Refused):
+        clean_party.submit("door", room=room, open="ask", whole=False, renew=False, out=False, doors=False, hash="h")
+
+
+def test_a_room_that_closes_has_no_open_door_any_more(room, asha, join, clean_party, clock):
+    bilal = join("bilal")
+    bilal.watch(room)
+    assert bilal.sees(room)["door"] == "ask"
+    other = asha.host("Until its time is up")
+    asha.door(other)
+    asha.close(room)
+    assert (bilal.sees(room)["closed"], bilal.sees(room)["door"]) == ("host", "closed")
+    told = [told for told in asha.heard("door") if told["room"] == room]
+    assert told[-1] == {"room": room, "open": "closed", "whole": False, "token": None}
+    clock.passes(minutes=30)
+    clean_party.tick()
+    assert clean_party.state.rooms[other].door == model.Door()
 
 
 # --- What guests know -------------------------------------------------------------------------------------------------
@@ -401,7 +468,7 @@ def test_who_was_let_in_speaks_answers_takes_back_and_finds_well_said_and_no_mor
 def test_a_door_that_closes_behind_guests_leaves_them_what_they_had(room, asha, come_in, clean_party):
     guest = come_in(room)
     asha.message(room, "Hello")
-    assert assert_ok(asha.door(room, "closed"))["door"] is None
+    assert assert_ok(asha.door(room, "closed"))["token"] is None
     for event in LISTENS:
         assert_ok(guest.ask(event, FIELDS | {"room": room}))
     assert_ok(guest.request(room))
@@ -523,6 +590,19 @@ def test_two_denials_end_asking(room, asha, come_in):
     assert_ok(guest.watch(room))
 
 
+def test_who_signs_out_and_comes_in_again_by_that_name_has_been_denied_all_the_same(room, asha, come_in, clean_party):
+    for _ in range(2):
+        guest = come_in(room, "Gita")
+        assert_ok(guest.request(room))
+        assert_ok(asha.deny(room, guest.name))
+        known = clean_party.state.users[guest.name].sign_ins
+        clean_party.submit("sign_out", guest.name, sign_in=next(iter(known)))
+    assert_refused(come_in(room, "gita").request(room), "limit")
+    assert_ok(come_in(room, "Hugo").request(room))
+    nameless = come_in(room, None)
+    assert clean_party.state.rooms[room].guests[nameless.name].denials == 0
+
+
 def test_a_guest_who_waits_without_a_tab_for_a_minute_leaves_the_queue(room, asha, join, come_in, clock, clean_party):
     bilal, guest, stays = join("bilal"), come_in(room, "Gita"), come_in(room, "Hugo")
     for person in (bilal, guest, stays):
@@ -549,13 +629,35 @@ def test_a_guest_who_waits_without_a_tab_for_a_minute_leaves_the_queue(room, ash
 
 def test_while_the_log_is_away_no_guest_loses_a_place(room, asha, come_in, clock, clean_party):
     guest = come_in(room)
+    guest.watch(room)
     assert_ok(guest.request(room))
+    guest.line.hang_up()
     clean_party.tick()
     clock.passes(seconds=59)
     clean_party.presence.forget_absences()
     clean_party.tick()
     clock.passes(seconds=59)
     assert asha.sees_waiting(room) == [guest.name]
+
+
+def test_who_comes_in_and_never_looks_keeps_nobodys_place(room, join, come_in, clock, clean_party):
+    silent, guest, left = come_in(room, "Gita"), come_in(room, "Hugo"), come_in(room, "Ines")
+    guest.watch(room)
+    left.watch(room)
+    left.line.hang_up()
+    clock.passes(seconds=59)
+    clean_party.tick()
+    assert model.is_guest_of(clean_party.state.rooms[room], silent.name)
+    with pytest.raises(model.Refused):
+        clean_party.submit("put_out", room=room, who=silent.name)
+    clock.passes(seconds=1)
+    clean_party.tick()
+    guests = clean_party.state.rooms[room].guests
+    assert [user for user in guests if guests[user].is_out] == [silent.name]
+    with pytest.raises(model.Refused):  # the party shows out nobody else
+        clean_party.submit("put_out", room=room, who=left.name)
+    assert_refused(silent.watch(room), "signed_out")
+    assert come_in(room, "Gita"), "the name is free again"
 
 
 def test_a_guest_has_three_tabs(room, join, come_in, clean_party):
@@ -611,12 +713,24 @@ def check_that_who_was_shown_out_stays_out(asha, join, come_in, clean_party, hun
     assert browser.get("/").status_code == 302
     with pytest.raises(model.Refused):
         same = {"user": guest.name, "sign_in": "again", "name": "Gita", "skeletons": ["gita"]}
-        door = clean_party.state.rooms[room].door.hash
-        clean_party.submit("guest_in", room=room, door=door, since=clean_party.now(), **same)
+        hash = clean_party.state.rooms[room].door.hash
+        clean_party.submit("guest_in", room=room, hash=hash, since=clean_party.now(), **same)
 
 
 def test_who_was_shown_out_is_out_at_once_and_by_that_sign_in_for_good(asha, join, come_in, clean_party, hung_up):
     check_that_who_was_shown_out_stays_out(asha, join, come_in, clean_party, hung_up)
+
+
+def test_a_guest_can_be_shown_out_of_a_closed_room_too(room, asha, join, come_in, clean_party):
+    bilal, guest, other = join("bilal"), come_in(room, "Gita"), come_in(room, "Hugo")
+    for person in (bilal, guest, other):
+        person.watch(room)
+    asha.close(room)
+    assert_refused(bilal.put_out(room, guest.name), "closed")
+    assert_ok(asha.put_out(room, guest.name))
+    assert guest.heard("put_out") == [{"room": room}]
+    assert_refused(guest.watch(room), "signed_out")
+    assert_ok(other.watch(room))
 
 
 def test_who_was_shown_out_comes_in_anew_while_the_link_holds(room, asha, come_in, clean_party):
