@@ -74,7 +74,7 @@ def whoever_has_the_link(state: Party, command: Command) -> None:
     if command["user"] in state.users:
         raise Refused("conflict", "You are in already.")
     if any({*command["skeletons"]} & {*guest.skeletons} for guest in inside):
-        raise Refused("conflict", "Somebody here is called like that. Please take another name.")
+        raise Refused("conflict", "Somebody here has that name already. Please take another.")
     if len(inside) >= GUESTS_EACH or guests_of_live_rooms(state) >= GUESTS:
         raise Refused("limit", "As many guests are in as there is space for. Try again a bit later.")
 

@@ -87,7 +87,7 @@ def offer(app, people, visitor, log_sign_in, submit, look_in):
         name, skeletons = (None, []) if unnamed else names.guest_name(request.form)
         keep_entries_few()
         if not people.skeletons().isdisjoint(skeletons):
-            raise Refused("conflict", "Somebody here is called like that. Please take another name.")
+            raise Refused("conflict", "Somebody here has that name already. Please take another.")
         mine = {"user": GUEST + secrets.token_urlsafe(9), "id": secrets.token_urlsafe(9), "since": now()}
         coming_in = {"door": door, "sign_in": mine["id"], "since": mine["since"], "name": name, "skeletons": skeletons}
         submit("guest_in", mine["user"], room=room, **coming_in, **measuring.arrival())

@@ -18,7 +18,7 @@ from runtime import entrance, settings
 from runtime.journal import Unavailable
 
 NOWHERE = "That link leads nowhere. Ask for a new one."
-TAKEN = "Somebody here is called like that. Please take another name."
+TAKEN = "Somebody here has that name already. Please take another."
 
 
 @pytest.fixture

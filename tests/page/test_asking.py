@@ -223,7 +223,7 @@ def test_who_is_let_in_while_in_the_lobby_or_away_finds_the_pitch_all_the_same(a
     bilal.ask("Said from the lobby")
     bilal.leave()
     asha.approve("bilal")
-    expect(bilal.page.get_by_text("You can speak now: Elsewhere.")).to_be_visible()
+    expect(bilal.page.get_by_text("You can speak now: Elsewhere")).to_be_visible()
     bilal.card("Elsewhere").get_by_role("link", name="Elsewhere", exact=True).click()
     expect_selected(bilal.writing, "Said from the lobby")
     bilal.writing.press("Enter")

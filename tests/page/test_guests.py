@@ -112,8 +112,8 @@ def test_others_are_shown_as_they_will_see_whoever_is_typing(discussion):
 @pytest.mark.parametrize(
     "name, why",
     [
-        ("bilal", "Somebody here is called like that."),
-        ("Tom the host", "Only the party says who is a guest and who the host."),
+        ("bilal", "Somebody here has that name already."),
+        ("Tom the host", "Please leave out “guest” and “host”"),
         ("x" * 21, "A name has at most 20 characters."),
         ("", "Please say what we should call you."),
     ],
@@ -136,7 +136,7 @@ def test_a_refusal_is_in_the_language_of_the_page(discussion):
     expect(field(tom)).to_have_accessible_name("¿Cómo te llamamos?")
     field(tom).fill("bilal")
     field(tom).press("Enter")
-    expect(tom.page.get_by_text("Elige otro nombre")).to_be_visible()
+    expect(tom.page.get_by_text("Elige otro, por favor.")).to_be_visible()
     field(tom).fill("Tom")
     expect(tom.page.get_by_text("Te verán como")).to_contain_text("Tom invitado/a")
 
