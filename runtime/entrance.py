@@ -116,7 +116,8 @@ def offer(app, people, visitor, log_sign_in, submit, look_in):
 def sign_in_form(error=None, status=200, headers=None, id=None):
     """The form, which works without JavaScript as well."""
     name = request.form.get("name", "")[: reading.MAX_NAME]
-    return render_template("sign_in.html", name=name, error=error, id=id), status, headers or {}
+    shown = render_template("sign_in.html", name=name, error=error, id=id, longest_name=names.MAX_NAME)
+    return shown, status, headers or {}
 
 
 def remember(mine):
