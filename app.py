@@ -299,7 +299,7 @@ def room_view(room):
 
 
 def door_view(room):
-    return views.door(room, room.door.id and entrance.token_of(app.secret_key, room.door.id))
+    return views.door(room, entrance.token_behind(app.secret_key, room.door))
 
 
 def card(room):
@@ -359,6 +359,16 @@ def submit_other_numbers():
         other = [name for name in state.names() if state.has_other_number(name, users.number_of(name))]
     for name in other:
         submit("renumber", name, number=users.number_of(name))
+
+
+def close_doors():
+    """Where the owner wants no doors any more, those that are open are closed, and who came in by them is shown out.
+    Raises Unavailable."""
+    with lock:
+        rooms = [] if settings.DOORS else doors.rooms_with_doors(state)
+    for room in rooms:
+        with contextlib.suppress(Refused):  # it is gone by now
+            submit("door", room=room.id, open="closed", whole=False, renew=False, out=True, doors=False)
 
 
 def submit_what_is_due():
@@ -433,11 +443,18 @@ def keep_pace(user):
         raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
 
 
-def look_in(room_id, door):
-    """What somebody sees who has the link of that room; `door` is the hash of its token. Refuses any other link."""
+def look_in(room_id, hash):
+    """What somebody sees who has the link of that room; `hash` is that of its token. Refuses any other link."""
     catch_up()
     with lock:
-        return views.entrance(doors.room_behind(state, room_id, door, now()), presence.names_in(room_id), now())
+        return views.entrance(doors.room_behind(state, room_id, hash, now()), presence.names_in(room_id), now())
+
+
+def friends_in(room_id):
+    """Who hosts, speaks or has said something there, but for guests; some may be none of the people any more."""
+    with lock:
+        room = model.find_room(state, room_id)
+        return {name for name in (*model.seated(room), *room.last_said) if not model.is_guest(name)}
 
 
 def plan_for_calendar(room_id):
@@ -448,7 +465,7 @@ def plan_for_calendar(room_id):
 services.offer(app, visitor, submit)
 measuring.offer(app, visitor, submit, keep_pace)
 calendar_file.offer(app, visitor, plan_for_calendar)
-entrance.offer(app, users, visitor, log_sign_in, submit, look_in)
+entrance.offer(app, users, visitor, log_sign_in, submit, look_in, friends_in)
 
 
 @app.get("/")
@@ -675,7 +692,8 @@ def on_door(tab, data):
     made = {"id": id, "hash": entrance.hash_of(entrance.token_of(app.secret_key, id)), "doors": settings.DOORS}
     outcome = ask(tab, "door", data, room=room, **reading.door(data), **made)
     with lock:
-        return outcome | {"door": door_view(model.find_room(state, room))["door"]}
+        known = model.find_room(state, room)  # what is sent again may be answered when the host is another by now
+        return outcome | {"token": door_view(known)["token"] if known.host == tab.user else None}
 
 
 plain_event("put_out", room=reading.room, who=reading.user)
@@ -751,6 +769,7 @@ def begin():
     try:
         journal.follow(rebuild, receive)
         submit_other_numbers()
+        close_doors()
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {error}") from None
     except Unavailable as error:

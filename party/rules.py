@@ -17,6 +17,7 @@ from party.doors import (
     GUEST_GRACE,
     ensure_guest_may_ask,
     let_in,
+    never_came,
     set_door,
     show_out,
     show_out_of,
@@ -29,6 +30,7 @@ from party.model import (
     MINUTE,
     SIGN_IN_LIFE,
     Command,
+    Door,
     Outcome,
     Party,
     Refused,
@@ -368,6 +370,7 @@ def extend(room: Room, command: Command) -> Outcome:
 def close(room: Room, command: Command) -> None:
     # One whose time ran out while nobody was there to see it has been closed since then.
     room.closed, room.closed_at = command["reason"], min(command["at"], room.closes_at)
+    room.door = Door()
     room.waiting.clear()
     room.pulse.clear()
     room.more_time.clear()
@@ -498,7 +501,7 @@ KINDS = {*ROOM_RULES, *PARTY_RULES}
 
 # What is asked before a command goes into the log, and not again where the log puts it: one that was cut may no longer
 # tell. So it may look only at what stays true once it is, such as that a room has closed.
-AT_THE_DOOR: dict[str, PartyRule] = {"host": who_may_carry_on, "feedback": who_was_inside}
+BEFORE_THE_LOG: dict[str, PartyRule] = {"host": who_may_carry_on, "feedback": who_was_inside}
 
 # After these, a guest may have been shown out.
 SHOWING_OUT = {"door", "put_out"}
@@ -537,6 +540,9 @@ def due(
     for guest, since in guests_gone_since.items():
         if at >= since + GUEST_GRACE and guest in room.waiting:
             yield "withdraw", {"room": room.id, "user": guest}
+    for guest in room.guests:
+        if guest not in here and never_came(room, guest, at):
+            yield "put_out", {"room": room.id, "who": guest}
     heir = next((speaker for speaker in room.speakers if speaker in here and not is_guest(speaker)), None)
     if at >= room.closes_at:
         yield "end", {"room": room.id, "reason": "time"}

@@ -314,7 +314,7 @@ const DoorSheet = {
   props: {
     room: String,
     topic: String,
-    door: { type: Object, default: () => ({ open: 'closed', whole: false, door: null }) },
+    door: { type: Object, default: () => ({ open: 'closed', whole: false, token: null }) },
     isPlanned: Boolean, // then nobody has come in by it
   },
 
@@ -422,7 +422,7 @@ const PutOutSheet = {
       return naming(this.guest);
     },
     isOpen() {
-      return Boolean(this.door?.door);
+      return Boolean(this.door?.token);
     },
   },
 

@@ -307,7 +307,7 @@ def guests(visit):
     tom, asha = visit("Tom"), visit("asha").sign_in()
     with people_without_a_page(asha.address, "asha", "dana") as (host, dana):
         room = host.host(TOPIC)
-        link = f"./#room={room}&door={host.door(room, whole=True)['door']}"
+        link = f"./#room={room}&door={host.door(room, whole=True)['token']}"
         host.message(room, "What does your town read, and who lends it?")
         tom.page.goto(link)
         name = tom.page.get_by_role("textbox")

@@ -166,12 +166,6 @@ def test_what_is_no_name_is_refused_with_its_reason(given, why):
     assert reason(given) == why
 
 
-def test_a_name_that_is_missing_is_refused():
-    with pytest.raises(Refused) as refused:
-        guest_name({})
-    assert refused.value.ack["error"] == MISSING
-
-
 def test_none_of_the_default_ignorable_characters_is_in_a_name():
     assert len(DEFAULT_IGNORABLE) == 4_174, "as many as Unicode says"
     for character in IGNORABLE:
@@ -205,7 +199,7 @@ def test_whatever_is_shown_is_short_and_seen():
     """Whichever character is in it. Behind the ideographs there are none that are shown."""
     codes = (*range(0x40000), *range(0x40000, sys.maxunicode, 1_000))
     characters = list(filter(one_in_twenty, map(chr, codes)))
-    names = [name for at in range(0, len(characters), 16) for name in names_with(characters[at : at + 16])]
+    names = [name for at in range(0, len(characters), 8) for name in names_with(characters[at : at + 8])]
     assert len(set("".join(names))) > 10_000
     for name in names:
         assert 1 <= len(name) <= MAX_NAME and name == " ".join(name.split())
@@ -303,10 +297,3 @@ def test_no_guest_is_called_what_the_page_calls_them(path):
     said = set(labels(json.loads(path.read_text())))
     assert said and all(reason(word) == OUR_WORD for word in said)
     assert said <= OURS
-
-
-def test_nothing_is_loaded_before_the_first_guest():
-    import subprocess
-
-    program = "import sys; import runtime.names; print('confusable_homoglyphs' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True) == "False\n"
