@@ -68,7 +68,7 @@ const Party = {
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" :door="doors[room]"
       @carry-on="(closed) => decide('host', closed)" @door="decide('door')" @show-out="(guest) => decide('out', guest)"
-      @planned="(opensAt) => showUnlistedPlan(room, opensAt)" @ends-soon="prepareEnding"></room-page>
+      @planned="showUnlistedPlan" @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice v-if="!parted" :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
@@ -302,8 +302,8 @@ const Party = {
       this.plans = plans;
     },
 
-    showUnlistedPlan(room, opensAt) {
-      this.plans[room] = { id: room, topic: words.room.untitled, host: null, opens_at: opensAt };
+    showUnlistedPlan({ topic, host, opens_at, minutes }) {
+      this.plans[this.room] = { id: this.room, topic, host, opens_at, minutes };
     },
 
     /** What became of plans that concern this person: what they host, come to, or look at. */
