@@ -276,7 +276,7 @@ export const RoomPage = {
     silence() {
       if (!this.isGuest) return '';
       const { deniedTwice, onlyListen, unnamed } = words.guest;
-      if (this.view.door === 'watch') return onlyListen;
+      if (!this.view.asks) return onlyListen;
       if (!document.body.dataset.guest) return unnamed;
       return this.denials > 1 ? deniedTwice : '';
     },
@@ -361,7 +361,7 @@ export const RoomPage = {
     },
     /** Its link was opened before its time. */
     'discussion.absence'(absence) {
-      if (absence?.opens_at) this.$emit('planned', absence.opens_at);
+      if (absence?.opens_at) this.$emit('planned', absence);
     },
     role: 'keepFocus',
     closingRound: {
