@@ -247,8 +247,8 @@ const Party = {
     onSecond() {
       this.localNow = Date.now();
       // Of a plan that no lobby shows, the party does not say that it has opened.
-      const { host, opens_at: opensAt } = this.plans[this.room] ?? {};
-      if (host === null && opensAt + SECOND < this.now) delete this.plans[this.room];
+      const { isUnlisted, opens_at: opensAt } = this.plans[this.room] ?? {};
+      if (isUnlisted && opensAt + SECOND < this.now) delete this.plans[this.room];
       this.offersReload = this.version !== VERSION && this.connection === 'online' && this.comesBack();
     },
 
@@ -303,7 +303,7 @@ const Party = {
     },
 
     showUnlistedPlan({ topic, host, opens_at, minutes }) {
-      this.plans[this.room] = { id: this.room, topic, host, opens_at, minutes };
+      this.plans[this.room] = { id: this.room, topic, host, opens_at, minutes, isUnlisted: true };
     },
 
     /** What became of plans that concern this person: what they host, come to, or look at. */
