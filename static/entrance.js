@@ -8,13 +8,15 @@
 
 import { keep, linkTo } from './kept.js';
 import { hueOf, initialOf, isClosingRound, nameOf, naming, noteGuests, seated, shareLeft } from './parts.js';
-import { SECOND, dayOf, fetchAllWords, fill, timeLeft, timeOfDay, words } from './words.js';
+import { HOUR, SECOND, dayOf, fetchAllWords, fill, timeLeft, timeOfDay, words } from './words.js';
 
 const FACES = 5;
 // A room that should have opened, or is over, is asked for again; a thousand may stand before it.
 const LOOK_AGAIN_MS = 4 * SECOND;
 // Who comes back to the page after this sees the room as it is by now.
 const STALE_MS = 30 * SECOND;
+// What the party does not count: what says of an emoji whether it is in colour.
+const BESIDE_AN_EMOJI = /(?<=[^\p{L}\p{N}\s_])[\ufe0e\ufe0f]/gu;
 
 let link; // what came behind the "#": room and door
 let signInForm; // in place of which the entrance stands
@@ -92,7 +94,7 @@ function showRoom() {
   part.faces.replaceChildren(...people.slice(0, FACES).map((user) => face(user, people)), ...moreThan(people));
   part.last.replaceChildren(...(last ? [lastWords(last, people)] : []));
   part.question.textContent = room.door === 'watch' ? words.entrance.nameOrNone : words.entrance.name;
-  part.said.textContent = isPlanned() ? opensIn() : '';
+  part.said.textContent = '';
   part.form.hidden = isPlanned();
   showTime();
   showSeen();
@@ -127,13 +129,20 @@ function bdi(text) {
   return element;
 }
 
-const opensIn = () => `${fill(words.entrance.opens, { day: dayOf(room.opens_at), time: timeOfDay(room.opens_at) })} ${words.entrance.byItself}`;
+/** When, and in the last hour how soon, as friends read it. */
+function opensIn() {
+  const left = room.opens_at - now();
+  if (left < HOUR) return fill(words.plans.opensIn, { left: timeLeft(Math.max(left, 0)) });
+  return `${fill(words.entrance.opens, { day: dayOf(room.opens_at), time: timeOfDay(room.opens_at) })} ${words.entrance.byItself}`;
+}
 
 /** Who hosts; of a room that is open also for how long, and how many listen. */
 function showTime() {
   const about = [`${room.host} ${words.card.hosts}`];
   part.line.hidden = isPlanned();
-  if (!isPlanned()) {
+  hear(!isPlanned()); // nobody wants to hear the seconds
+  if (isPlanned()) part.said.textContent = opensIn();
+  else {
     const isLast = isClosingRound(room, now());
     const left = timeLeft(room.closes_at - now());
     about.push(isLast ? fill(words.clock.lastWords, { left }) : left);
@@ -144,10 +153,11 @@ function showTime() {
   part.about.textContent = about.join(words.lobby.dot);
 }
 
-/** How others will see who is typing here. */
+/** How others will see who is typing here, unless the name was refused. */
 function showSeen() {
   const name = part.name.value.trim();
   const how = room.door === 'watch' ? words.entrance.onlyListen : fill(words.entrance.ask, { user: room.host });
+  if (part.refusal.textContent) return part.seen.replaceChildren();
   if (!name) return part.seen.replaceChildren(room.door === 'watch' ? `${words.entrance.unnamed} ${how}` : how);
   const [before, after] = words.entrance.seen.split('{guest}');
   const badge = document.createElement('small');
@@ -162,6 +172,7 @@ function showNowhere() {
   document.title = words.party.name;
   part.page.className = 'door door--nowhere';
   part.topic.textContent = words.entrance.nowhere;
+  hear(true);
   part.said.textContent = words.entrance.nowhereWhy;
   showNothingElse();
 }
@@ -171,6 +182,11 @@ function showTrouble(sentence) {
   part.topic.textContent = words.party.name;
   part.said.textContent = sentence;
   showNothingElse();
+}
+
+/** Whether a screen reader reads out what is said here, as it changes. */
+function hear(isHeard) {
+  part.said.setAttribute('aria-live', isHeard ? 'polite' : 'off');
 }
 
 function showNothingElse() {
@@ -191,14 +207,27 @@ function onVisible() {
   if (!document.hidden && room && Date.now() - lookedAt > STALE_MS) look();
 }
 
-function onName() {
+function onName({ isComposing }) {
+  if (!isComposing) shorten(part.name);
   refuse('');
-  showSeen();
+}
+
+/** A `maxlength`, as the party counts: characters, however many units or pieces a browser has for one. */
+function shorten(field) {
+  const characters = Array.from(field.value);
+  const length = () => Array.from(characters.join('').trim().replace(BESIDE_AN_EMOJI, '').normalize('NFKC')).length;
+  const at = field.selectionStart;
+  const before = characters.length;
+  while (length() > field.dataset.longest) characters.pop();
+  if (characters.length === before) return;
+  field.value = characters.join('');
+  field.setSelectionRange(at, at);
 }
 
 function refuse(sentence) {
   part.refusal.textContent = sentence;
   part.name.setAttribute('aria-invalid', String(Boolean(sentence)));
+  showSeen();
 }
 
 async function comeIn(event) {

@@ -18,7 +18,7 @@ from runtime import entrance, settings
 from runtime.journal import Unavailable
 
 NOWHERE = "That link leads nowhere. Ask for a new one."
-TAKEN = "Somebody here is called like that. Please take another name."
+TAKEN = "Somebody here has that name already. Please take another."
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_a_form_of_another_site_gets_nowhere(where, room, visit):
 def test_the_answers_are_in_the_language_of_who_asks(room, visit):
     spanish = visit(language="es-MX")
     assert spanish.look(room.link(door=""))["error"] == "Ese enlace no lleva a ninguna parte. Pide uno nuevo."
-    assert spanish.come_in(room.link(), "ɡuest")["error"].endswith("Elige otro nombre, por favor.")
+    assert spanish.come_in(room.link(), "ɡuest")["error"].endswith("quién es qué lo dice la página.")
 
 
 def test_what_cannot_be_kept_is_said_with_an_id(room, visit, monkeypatch, caplog):
@@ -412,7 +412,7 @@ def test_nobody_is_called_like_another_guest_of_that_room(room, visit):
 
 def test_a_name_that_is_none_is_refused_with_its_reason(room, visit):
     answer = visit().come_in(room.link(), "guest 7")
-    assert (answer["status"], answer["code"]) == (400, "bad_input") and "who is a guest" in answer["error"]
+    assert (answer["status"], answer["code"]) == (400, "bad_input") and "leave out" in answer["error"]
 
 
 def test_who_the_people_are_counts_as_it_is_now(monkeypatch):

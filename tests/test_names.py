@@ -11,11 +11,11 @@ from servers import ROOT
 from party.model import Refused
 from runtime.names import MAX_NAME, OURS, guest_name, skeletons, skeletons_of_all
 
-UNSEEN = "That name has characters in it that nobody can see, or that not everybody can."
+UNSEEN = "That name has characters that cannot be seen. Please leave them out."
 LETTERS = "A name needs a letter, a digit or an emoji."
 MARKS = "That name has too many marks on one letter."
 ALPHABET = "Please write that name in one alphabet."
-OUR_WORD = "Only the party says who is a guest and who the host. Please take another name."
+OUR_WORD = "Please leave out “guest” and “host”: the party itself says who is which."
 MISSING = "Please say what we should call you."
 LONG = "A name has at most 20 characters."
 

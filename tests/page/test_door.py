@@ -207,7 +207,7 @@ def can_come_in(server, address, name):
 def test_a_guest_is_shown_out_and_the_page_says_that_the_link_still_holds(visit, server):
     asha, address, tom = in_a_room_with_guests(visit, server, "Tom")
     show_out(asha, "Tom")
-    expect(asha.sheet.get_by_text("As long as the link holds, they can come in by it as a new guest.")).to_be_visible()
+    expect(asha.sheet.get_by_text("With the link they could come in anew, as another guest.")).to_be_visible()
     asha.sheet.get_by_role("button", name="Leave it as it is").click()
     assert tom.heard("put_out") == []
     show_out(asha, "Tom")

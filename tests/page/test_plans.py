@@ -187,7 +187,7 @@ def test_a_plan_is_made_come_to_moved_and_called_off(asha, bilal):
     plan(asha, "The roof", tomorrow(), "20:00")
     asha.sheet.get_by_text("Link: ask", exact=True).click()
     asha.sheet.get_by_role("button", name="Plan the room").click()
-    expect(page_of(asha, "The roof")).to_contain_text("Nobody has said yet that they are coming.")
+    expect(page_of(asha, "The roof")).to_contain_text("Nobody has said they are coming yet.")
     expect(page_of(asha, "The roof")).to_contain_text("It waits ten minutes for you.")
     card = bilal.card("The roof")
     expect(card).to_contain_text("tomorrow 20:00")
@@ -204,18 +204,18 @@ def test_a_plan_is_made_come_to_moved_and_called_off(asha, bilal):
     asha.page.get_by_role("button", name="Another time").click()
     choose_time(asha, tomorrow(), "21:30")
     asha.sheet.get_by_role("button", name="Move it").click()
-    expect(bilal.page.get_by_role("status").filter(has_text="Another time, tomorrow 21:30: The roof.")).to_be_visible()
+    expect(bilal.page.get_by_role("status").filter(has_text="Moved to tomorrow 21:30: The roof")).to_be_visible()
     expect(card).to_contain_text("tomorrow 21:30")
     card.get_by_role("link", name="The roof", exact=True).click()
     page_of(bilal, "The roof").get_by_role("button", name="Coming").click()
-    expect(page_of(asha, "The roof")).to_contain_text("Nobody has said yet")
+    expect(page_of(asha, "The roof")).to_contain_text("Nobody has said they are coming")
     asha.page.get_by_role("button", name="Call it off").click()
     expect(asha.page.get_by_role("button", name="Yes, call it off")).to_be_focused()
     asha.page.get_by_role("button", name="Keep it").click()
     asha.page.get_by_role("button", name="Call it off").click()
     asha.page.get_by_role("button", name="Yes, call it off").click()
     for visitor in (asha, bilal):
-        expect(visitor.page.get_by_role("status").filter(has_text="Called off: The roof.")).to_be_visible()
+        expect(visitor.page.get_by_role("status").filter(has_text="Called off: The roof")).to_be_visible()
         expect(visitor.page.get_by_role("heading", name="It is quiet here")).to_be_visible()
 
 
@@ -276,7 +276,7 @@ def test_who_comes_is_told_when_it_opens_and_who_looks_at_its_page_is_inside(vis
         chen.page.goto(f"./#room={room}")
         expect(page_of(chen, "The roof")).to_contain_text(re.compile("It opens in 0:0\\d, right here."))
         expect(dana.card("The roof")).to_be_visible()
-        expect(bilal.page.get_by_role("status").filter(has_text="Open now: The roof.")).to_be_visible()
+        expect(bilal.page.get_by_role("status").filter(has_text="Open now: The roof")).to_be_visible()
         expect(chen.room.get_by_role("button", name="Ask to speak")).to_be_visible()
         expect(dana.card("The roof").get_by_role("link", name="Ask to speak: The roof")).to_be_visible()
         expect(dana.page.get_by_text("Open now")).to_have_count(0)  # who did not say that they come
@@ -289,7 +289,7 @@ def test_a_room_that_no_lobby_shows_has_its_page_for_who_has_the_link_and_opens_
         visitor.sign_in()
     asha.sign_in()
     plan(asha, "A secret", tomorrow(), "20:00")
-    asha.sheet.get_by_role("switch", name="Only by link").check()
+    asha.sheet.get_by_role("switch", name="Not in the lobby").check()
     asha.sheet.get_by_role("button", name="Plan the room").click()
     expect(page_of(asha, "A secret")).to_be_visible()
     link = asha.page.url
