@@ -299,7 +299,7 @@ def room_view(room):
 
 
 def door_view(room):
-    return views.door(room, room.door.id and entrance.token_of(app.secret_key, room.door.id))
+    return views.door(room, entrance.token_behind(app.secret_key, room.door))
 
 
 def card(room):
@@ -433,11 +433,11 @@ def keep_pace(user):
         raise Refused("slow_down", "That is a little too fast. Please wait a moment.", retry_after=wait)
 
 
-def look_in(room_id, door):
-    """What somebody sees who has the link of that room; `door` is the hash of its token. Refuses any other link."""
+def look_in(room_id, hash):
+    """What somebody sees who has the link of that room; `hash` is that of its token. Refuses any other link."""
     catch_up()
     with lock:
-        return views.entrance(doors.room_behind(state, room_id, door, now()), presence.names_in(room_id), now())
+        return views.entrance(doors.room_behind(state, room_id, hash, now()), presence.names_in(room_id), now())
 
 
 def plan_for_calendar(room_id):
@@ -675,7 +675,8 @@ def on_door(tab, data):
     made = {"id": id, "hash": entrance.hash_of(entrance.token_of(app.secret_key, id)), "doors": settings.DOORS}
     outcome = ask(tab, "door", data, room=room, **reading.door(data), **made)
     with lock:
-        return outcome | {"door": door_view(model.find_room(state, room))["door"]}
+        known = model.find_room(state, room)  # what is sent again may be answered when the host is another by now
+        return outcome | {"token": door_view(known)["token"] if known.host == tab.user else None}
 
 
 plain_event("put_out", room=reading.room, who=reading.user)

@@ -41,7 +41,7 @@ def beside(party, room, host, count):
     """(p99 of the seconds until somebody in the room has a message, the same while so many guests come in elsewhere, in
     how many seconds they were inside)."""
     elsewhere = party.ask(host, "host", topic="Anybody with the link")["room"]
-    token = party.ask(host, "door", room=elsewhere, open="ask")["door"]
+    token = party.ask(host, "door", room=elsewhere, open="ask")["token"]
     command = [sys.executable, "-m", "benchmarks.guests", party.addresses[0], elsewhere, token, str(count)]
     coming = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert coming.stdout.readline() == "ready\n"

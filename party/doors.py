@@ -57,18 +57,18 @@ def who_opens_the_door(state: Party, command: Command) -> None:
         raise Refused("forbidden", "At this party doors stay closed.")
 
 
-def room_behind(state: Party, room_id: str, door: str, at: int) -> Room:
+def room_behind(state: Party, room_id: str, hash: str, at: int) -> Room:
     """The room that this link leads into. One that is wrong, old, of a closed door or of no room leads nowhere, and
     nobody learns which it is."""
     room = state.rooms.get(room_id)
     # Of what is compared here nobody can choose more than a hash: how long it takes says nothing of the token.
-    if not room or room.door.hash != door or not (room.is_planned or (room.is_live and at < room.closes_at)):
+    if not room or room.door.hash != hash or not (room.is_planned or (room.is_live and at < room.closes_at)):
         raise Refused("not_found", "That link leads nowhere. Ask for a new one.")
     return room
 
 
 def whoever_has_the_link(state: Party, command: Command) -> None:
-    room = room_behind(state, command["room"], command["door"], command["at"])
+    room = room_behind(state, command["room"], command["hash"], command["at"])
     ensure_has_opened(room)
     inside = [guest for guest in room.guests.values() if not guest.is_out]
     if command["user"] in state.users:

@@ -498,7 +498,7 @@ KINDS = {*ROOM_RULES, *PARTY_RULES}
 
 # What is asked before a command goes into the log, and not again where the log puts it: one that was cut may no longer
 # tell. So it may look only at what stays true once it is, such as that a room has closed.
-AT_THE_DOOR: dict[str, PartyRule] = {"host": who_may_carry_on, "feedback": who_was_inside}
+BEFORE_THE_LOG: dict[str, PartyRule] = {"host": who_may_carry_on, "feedback": who_was_inside}
 
 # After these, a guest may have been shown out.
 SHOWING_OUT = {"door", "put_out"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from party import doors, model, plans, rules
 from party.model import Command, Outcome, Refused, Room, SignIn, User, find_room
-from party.rules import AT_THE_DOOR, CLOSING, PARTY_RULES, ROOM_RULES, anyone
+from party.rules import BEFORE_THE_LOG, CLOSING, PARTY_RULES, ROOM_RULES, anyone
 
 KEYS_EACH = 256  # a page sends again within minutes; at the full pace these are the last fifty seconds
 GUARD, RULE = 0, 1  # their places in a row of the tables
@@ -47,7 +47,7 @@ class State:
         if outcome is None:
             self.ensure_signed_in(command, even_where_it_was_cut=False)
             self.guard(command)
-            AT_THE_DOOR.get(command["kind"], anyone)(self, command)
+            BEFORE_THE_LOG.get(command["kind"], anyone)(self, command)
         return outcome
 
     def guard(self, command: Command) -> None:

@@ -94,7 +94,7 @@ def guests(room: Room, users: Iterable[str]) -> dict[str, str]:
 
 def door(room: Room, token: str | None) -> View:
     """Who may come in, with the token of the link, as the host alone may see it."""
-    return {"room": room.id, "open": room.door.open, "whole": room.door.whole, "door": token}
+    return {"room": room.id, "open": room.door.open, "whole": room.door.whole, "token": token}
 
 
 def entrance(room: Room, here: Set[str], at: int) -> View:

@@ -78,18 +78,18 @@ def offer(app, people, visitor, log_sign_in, submit, look_in):
     @answers_with_an_object
     def guest():
         """Come in by a link: whoever is known here already as who they are, anybody else as a new guest."""
-        room, door = link()
+        room, hash = link()
         who = visitor()
         if who and not (is_guest(who[0]) and session["sign_in"]["room"] != room):
             return {"room": room, "user": who[0]}
-        look_in(room, door)  # who has no link learns nothing of names
+        look_in(room, hash)  # who has no link learns nothing of names
         unnamed = request.form.get("unnamed") == "yes"
         name, skeletons = (None, []) if unnamed else names.guest_name(request.form)
         keep_entries_few()
         if not people.skeletons().isdisjoint(skeletons):
             raise Refused("conflict", "Somebody here is called like that. Please take another name.")
         mine = {"user": GUEST + secrets.token_urlsafe(9), "id": secrets.token_urlsafe(9), "since": now()}
-        coming_in = {"door": door, "sign_in": mine["id"], "since": mine["since"], "name": name, "skeletons": skeletons}
+        coming_in = {"hash": hash, "sign_in": mine["id"], "since": mine["since"], "name": name, "skeletons": skeletons}
         submit("guest_in", mine["user"], room=room, **coming_in, **measuring.arrival())
         if who:  # of another room, whose cookie goes: nobody can be that guest again
             submit("sign_out", who[0], sign_in=who[1])
@@ -184,6 +184,12 @@ def token_of(secret, door_id):
     that it is kept nowhere: the log has its hash alone."""
     digest = hmac.digest(secret.encode(), f"door:{door_id}".encode(), "sha256")
     return base64.urlsafe_b64encode(digest[:TOKEN_BYTES]).rstrip(b"=").decode()
+
+
+def token_behind(secret, door):
+    """The token in the link of this door; None while it is closed, or where another secret key made it."""
+    token = door.id and token_of(secret, door.id)
+    return token if token and hash_of(token) == door.hash else None
 
 
 def hash_of(token):

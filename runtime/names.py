@@ -7,6 +7,7 @@ look alike, and which alphabet each is of, is what confusable-homoglyphs knows; 
 import re
 import unicodedata
 from functools import cache
+from string import ascii_uppercase
 
 from party.model import Refused
 
@@ -28,9 +29,14 @@ TOGETHER = [
     {"LATIN", "HAN", "HANGUL"},
 ]
 OF_NONE = {"COMMON", "INHERITED"}
-# What the page calls them itself, in each of its languages.
-OURS = {"guest", "host", "hosts"}
-OURS |= {"invitado", "invitada", "modera", "moderador", "moderadora", "anfitrión", "anfitriona"}
+# What the page calls them itself, in each of its languages, one and many.
+OURS = {"guest", "host", "invitado", "invitada", "modera", "moderador", "moderadora", "anfitrión", "anfitriona"}
+OURS |= {word + many for word in OURS for many in ("s", "es")}
+# Two such signs are the flag of a country, and more of them a word.
+FLAGS = dict(zip(range(ord("🇦"), ord("🇿") + 1), ascii_uppercase, strict=True))
+# How Unicode names a letter in another shape: a small capital, on a tile, turned; also with a hook or a stroke.
+SHAPED = re.compile(r"(?:LATIN|MODIFIER|SCRIPT|TURNED|REVERSED|ROTATED|.*NEGATIVE)\b.*? ([A-Z])(?: WITH .*)?")
+TURNED = {"V": "A", "M": "W", "W": "M"}  # which look like others then
 
 
 def guest_name(data):
@@ -76,19 +82,15 @@ def is_of_one_alphabet(name):
 
 
 def says_what_we_say(name):
-    """Whether a word of it looks like "guest" or "host", also with digits beside it, or all of it does."""
-    words = {*re.split(r"[\W_]+", name), *re.split(r"[\W\d_]+", name), name}
-    return any(without_marks(word) & our_words() for word in words)
+    """Whether some of it looks like "guest" or "host": a word, one beside digits, or one in pieces, down to letters."""
+    pieces = re.findall(r"[^\W\d_]+|[^\s_]", name)
+    readings = ["".join(pieces[i:j]) for i in range(len(pieces)) for j in range(i + 1, len(pieces) + 1)]
+    return not our_words().isdisjoint(skeletons_of_all(readings))
 
 
 @cache
 def our_words():
-    return frozenset(set().union(*map(without_marks, OURS)))
-
-
-def without_marks(word):
-    """Its skeletons, as bare letters."""
-    return {"".join(filter(str.isalnum, skeleton)) for skeleton in skeletons(word)} - {""}
+    return skeletons_of_all(OURS)
 
 
 # --- Skeletons --------------------------------------------------------------------------------------------------------
@@ -103,7 +105,9 @@ def skeletons(name):
 def skeletons_of_all(names):
     """The same of many, in a fraction of the time that each alone would take."""
     lines = "\n".join(names)
-    ways = (folded(lines), folded(skeleton(lines)), folded(skeleton(lines.upper())))
+    tiles = lines.translate(on_tiles())
+    spellings = {lines, tiles, tiles.translate(FLAGS)}  # these are an ornament, or letters
+    ways = [folded(way) for text in spellings for way in (text, skeleton(text), skeleton(text.upper()))]
     return frozenset(letters_of(one) for way in ways for one in way.split("\n"))
 
 
@@ -126,9 +130,8 @@ def folded(text):
 
 
 def skeleton(text):
-    """As Unicode's Technical Standard 39 makes it, but that a dot upon an i is one. It is for comparing alone."""
-    text = unicodedata.normalize("NFD", text)
-    while (more := unicodedata.normalize("NFD", text.translate(looks_like())).replace("i\u0307", "i")) != text:
+    """As Unicode's Technical Standard 39 makes it, but without accents. It is for comparing alone."""
+    while (more := unicodedata.normalize("NFD", text).translate(looks_like())) != text:
         text = more
     return text
 
@@ -138,12 +141,12 @@ def looks_like():
     """{code point: the characters that stand for it and for all that look like it}, of those that look like others.
 
     confusable-homoglyphs says of each character which others look like it: of the one that stands for them, all of
-    them; of each of them, that one alone.
+    them; of each of them, that one alone. Unicode's names say the rest.
     """
     from confusable_homoglyphs.confusables import confusables_data
 
     alike = {plain(shape): [plain(other["c"]) for other in others] for shape, others in confusables_data.items()}
-    stands_for = {}
+    stands_for = {code: letter for code, letter in shaped().items() if chr(code).isalnum()}
     for shape, others in alike.items():
         if len(others) == 1 and len(shape) == 1:
             (other,) = others
@@ -151,7 +154,31 @@ def looks_like():
             centre = other if len(alike[other]) > 1 else max(shape, other, key=how_well_it_stands)
             if centre != shape:
                 stands_for[ord(shape)] = centre
-    return stands_for
+    return stands_for | {code: None for code in range(0x300, 0x20000) if is_accent(chr(code))}
+
+
+@cache
+def on_tiles():
+    return {code: letter for code, letter in shaped().items() if not chr(code).isalnum()}
+
+
+@cache
+def shaped():
+    """{code point: the letter or digit that it is another shape of}, as Unicode names it."""
+    letters = {}
+    for code in (*range(0x80, 0x2E80), *range(0xA720, 0xAC00), *range(0x1DF00, 0x1F200)):  # where these have been put
+        name = unicodedata.name(chr(code), "")
+        if letter := SHAPED.fullmatch(name):
+            letters[code] = TURNED.get(letter[1], letter[1]) if "TURNED" in name else letter[1]
+        elif "CIRCLED" in name and (number := unicodedata.numeric(chr(code), None)) is not None:
+            letters[code] = f"{number:g}"
+    return letters
+
+
+def is_accent(character):
+    """Whether it is a mark upon a letter, and no vowel or tone, nor what makes another letter of it."""
+    place = unicodedata.combining(character)
+    return 0 < place < 7 or 9 < place < 40 or place >= 200
 
 
 def how_well_it_stands(shape):

@@ -147,13 +147,13 @@ export const MoveSheet = {
 const DoorChoice = {
   name: 'DoorChoice',
   template: /* html */ `
-    <fieldset class="chips door__choice">
+    <fieldset class="chips ways">
       <legend>{{ words.door.title }}</legend>
       <label v-for="way in ways" :key="way" class="chip">
         <input class="visually-hidden" type="radio" name="door" :value="way" :checked="way === open"
-:aria-describedby="about && 'about-door'" @change="choose(way)">{{ words.door.ways[way] }}
+          :aria-describedby="about && 'about-door'" @change="choose(way)">{{ words.door.ways[way] }}
       </label>
-      <p v-if="about" id="about-door" class="door__about">{{ about }}</p>
+      <p v-if="about" id="about-door" class="ways__about">{{ about }}</p>
     </fieldset>`,
   props: {
     open: String,
@@ -304,15 +304,15 @@ export const DoorSheet = {
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.menu.invite">
       <door-choice v-if="limits.doors" :open="wish ?? door.open" @update:open="choose"></door-choice>
-      <div v-if="question" ref="question" class="door__question" role="group" aria-labelledby="door-question" tabindex="-1">
-        <p id="door-question">{{ words.door.questions[question] }}</p>
+      <div v-if="question" ref="question" class="ways__question" role="group" aria-labelledby="ways-question" tabindex="-1">
+        <p id="ways-question">{{ words.door.questions[question] }}</p>
         <button class="button button--wide" @click="answer(false)">{{ words.door.yes[question] }}</button>
         <button class="button button--danger button--wide" @click="answer(true)">{{ words.door.yesOut[question] }}</button>
         <button class="link" @click="think">{{ words.door.no }}</button>
       </div>
       <template v-else>
         <room-invitation :room="room" :topic="topic" :door="door" @tell="tell"></room-invitation>
-        <p class="door__said" role="status">{{ said }}</p>
+        <p class="ways__said" role="status">{{ said }}</p>
         <label v-if="isOpen" class="choice">
           <span class="choice__name">{{ words.door.whole }}</span>
           <span id="about-whole" class="choice__note">{{ words.door.wholeWhen }}</span>
@@ -326,7 +326,7 @@ export const DoorSheet = {
   components: { DoorChoice, RoomInvitation },
   mixins: [ofADecision],
   props: {
-    door: { type: Object, default: () => ({ open: 'closed', whole: false, door: null }) },
+    door: { type: Object, default: () => ({ open: 'closed', whole: false, token: null }) },
   },
 
   data: () => ({
@@ -424,7 +424,7 @@ export const OutSheet = {
       return naming(this.about);
     },
     isOpen() {
-      return Boolean(this.door?.door);
+      return Boolean(this.door?.token);
     },
   },
 

@@ -43,15 +43,15 @@ export const RoomInvitation = {
   props: {
     room: String,
     topic: String,
-    door: Object, // for its host: `{ open, door }`, with the token where it is open
+    door: Object, // for its host: `{ open, token }`, with the token where it is open
   },
   emits: ['copied', 'tell'],
   computed: {
     link() {
-      return this.door?.door ? doorLinkTo(this.room, this.door.door) : linkTo(this.room);
+      return this.door?.token ? doorLinkTo(this.room, this.door.token) : linkTo(this.room);
     },
     about() {
-      return words.invitation[this.door?.door ? this.door.open : 'closed'];
+      return words.invitation[this.door?.token ? this.door.open : 'closed'];
     },
     canSend: () => Boolean(navigator.share),
   },

@@ -189,8 +189,8 @@ def guest_of(room, name="Gita"):
         "number": None,
     }
     called = {"name": name, "skeletons": [name.casefold()] if name else []}
-    door = app.state.rooms[room].door.hash
-    app.submit("guest_in", mine["user"], room=room, door=door, sign_in=mine["id"], since=mine["since"], **called)
+    hash = app.state.rooms[room].door.hash
+    app.submit("guest_in", mine["user"], room=room, hash=hash, sign_in=mine["id"], since=mine["since"], **called)
     browser = app.app.test_client()
     with browser.session_transaction() as session:
         session["sign_in"] = mine | {"room": room}

@@ -331,7 +331,7 @@ def guests_coming_in(plan, talk):
     for friend in plan.people:
         if friend.name in talk.guests:
             called = {"name": friend.name[1:].title(), "skeletons": [friend.name[1:]]}
-            coming = asked(plan, talk, 1, "guest_in", friend.name, room=room, door=hash, **called)
+            coming = asked(plan, talk, 1, "guest_in", friend.name, room=room, hash=hash, **called)
             sign_in = coming.pop("through")
             yield coming | {"sign_in": sign_in, "since": coming["at"], "visitor": friend.browser} | source(friend)
 

@@ -83,7 +83,7 @@ class Person:
 
     def link(self, room, open="ask", **more):
         """Opens the door; gives the link to it, as seen from the party's address."""
-        return f"#room={room}&door={assert_ok(self.door(room, open, **more))['door']}"
+        return f"#room={room}&door={assert_ok(self.door(room, open, **more))['token']}"
 
     def put_out(self, room, user, **more):
         return self.ask("put_out", {"room": room, "user": user, **more})

@@ -26,7 +26,7 @@ def room(join):
     """An open room with its door, and asha who hosts it."""
     asha = join("asha")
     room = asha.host("Tea or coffee")
-    return Behind(asha, room, assert_ok(asha.door(room, "ask"))["door"])
+    return Behind(asha, room, assert_ok(asha.door(room, "ask"))["token"])
 
 
 class Behind:
@@ -130,7 +130,7 @@ def dead_links(room):
     other = room.host.host("Another")
     assert_ok(room.host.door(other, "watch"))
     old = room.link()
-    changed = assert_ok(room.host.door(room.id, "ask", renew=True))["door"]
+    changed = assert_ok(room.host.door(room.id, "ask", renew=True))["token"]
     assert changed != room.token
     room.token = changed
     return {
@@ -222,7 +222,7 @@ def test_what_cannot_be_kept_is_said_with_an_id(room, visit, monkeypatch, caplog
 def test_who_has_the_link_of_a_room_that_is_planned_learns_when_it_opens(room, visit, clock):
     at = clock() + 60_000
     planned = assert_ok(room.host.ask("host", {"topic": "Thursday", "at": at, "minutes": 10}))["room"]
-    link = {"room": planned, "door": assert_ok(room.host.door(planned, "watch"))["door"]}
+    link = {"room": planned, "door": assert_ok(room.host.door(planned, "watch"))["token"]}
     browser = visit()
     assert browser.look(link) == {
         "status": 200,
@@ -310,7 +310,7 @@ def test_a_friend_with_the_link_comes_as_who_they_are(room, clean_party, visit):
 
 
 def test_a_guest_of_another_room_is_there_no_more_once_they_are_here(room, visit):
-    other = Behind(room.host, id := room.host.host("Another"), assert_ok(room.host.door(id, "ask"))["door"])
+    other = Behind(room.host, id := room.host.host("Another"), assert_ok(room.host.door(id, "ask"))["token"])
     browser = visit()
     first = assert_ok(browser.come_in(room.link()))["user"]
     assert browser.client.get("/sign-in").status_code == 200, "the page may show them another link"
@@ -376,7 +376,7 @@ def test_nobody_is_called_like_another_guest_of_that_room(room, visit):
     assert_ok(visit().come_in(room.link(), "Lena"))
     for name in ("lena", "Iena", "LENA", "1ena"):
         assert_taken(visit(address="203.0.113.2").come_in(room.link(), name))
-    other = Behind(room.host, id := room.host.host("Another"), assert_ok(room.host.door(id, "ask"))["door"])
+    other = Behind(room.host, id := room.host.host("Another"), assert_ok(room.host.door(id, "ask"))["token"])
     assert_ok(visit().come_in(other.link(), "Lena")), "elsewhere"
 
 

@@ -53,14 +53,14 @@ def room(asha):
 
 def link_of(host, room, **how):
     """The token in the link, as the acknowledgement of a host gives it who says so."""
-    return assert_ok(host.door(room, **{"open": "ask"} | how))["door"]
+    return assert_ok(host.door(room, **{"open": "ask"} | how))["token"]
 
 
 def comes_in(party, room, token):
     """Whether the token in a link lets somebody in."""
     try:
         user = {"user": f"~{token[:5]}{len(party.state.users)}", "name": None, "skeletons": []}
-        party.submit("guest_in", room=room, door=entrance.hash_of(token), sign_in="s", since=party.now(), **user)
+        party.submit("guest_in", room=room, hash=entrance.hash_of(token), sign_in="s", since=party.now(), **user)
     except model.Refused as refusal:
         assert (refusal.ack["code"], refusal.ack["error"]) == (
             "not_found",
@@ -100,7 +100,7 @@ def test_the_log_has_the_hash_of_a_link_and_whoever_has_the_key_finds_the_link_a
     assert token not in json.dumps(log) + caplog.text + str(clean_party.state)
     assert clean_party.state.rooms[room].door.hash == entrance.hash_of(token) in {one.get("hash") for one in log}
     clean_party.rebuild(list(clean_party.journal.replay()))  # as after a restart, or in another process
-    assert clean_party.door_view(clean_party.state.rooms[room])["door"] == token
+    assert clean_party.door_view(clean_party.state.rooms[room])["token"] == token
     assert comes_in(clean_party, room, token)
 
 
@@ -143,7 +143,7 @@ def test_a_link_leads_nowhere_once_the_time_is_up(room, asha, clean_party, clock
 
 def test_the_host_alone_is_told_the_link_in_every_tab_and_who_becomes_host_from_then_on(join, come_in, room, asha):
     again, bilal, guest = join("asha"), join("bilal"), come_in(room, "Gita")
-    told = {"room": room, "open": "ask", "whole": False, "door": link_of(asha, room)}
+    told = {"room": room, "open": "ask", "whole": False, "token": link_of(asha, room)}
     assert asha.hears("door") == again.hears("door") == told
     seat(asha, bilal, room)
     guest.watch(room)
@@ -153,10 +153,29 @@ def test_the_host_alone_is_told_the_link_in_every_tab_and_who_becomes_host_from_
     asha.hand_over(room, "bilal")
     assert bilal.hears("door") == again.hears("door")
     bilal.door(room, "closed")
-    assert bilal.hears("door") == {"room": room, "open": "closed", "whole": False, "door": None}
-    assert asha.heard("door")[-1]["door"], "who hosts no more is told no more"
+    assert bilal.hears("door") == {"room": room, "open": "closed", "whole": False, "token": None}
+    assert asha.heard("door")[-1]["token"], "who hosts no more is told no more"
     assert join("bilal").hears("door")["open"] == "closed", "as they come"
     assert not guest.heard("door")
+
+
+def test_who_hosted_before_is_not_told_the_link_of_now_by_sending_again(room, asha, join):
+    first = link_of(asha, room, renew=True, key="k")
+    seat(asha, bilal := join("bilal"), room)
+    asha.hand_over(room, "bilal")
+    changed = link_of(bilal, room, renew=True)
+    assert changed != first
+    assert link_of(asha, room, renew=True, key="k") is None
+    assert changed not in json.dumps(asha.line.events())
+
+
+def test_a_link_of_another_secret_key_is_not_told_but_a_new_one_is(room, asha, join, clean_party, monkeypatch):
+    old = link_of(asha, room)
+    monkeypatch.setattr(clean_party.app, "secret_key", "another secret")
+    assert link_of(asha, room, open="watch") is None, "what would be made of it leads nowhere"
+    assert asha.hears("door") == {"room": room, "open": "watch", "whole": False, "token": None}
+    new = link_of(asha, room, renew=True)
+    assert new != old and comes_in(clean_party, room, new)
 
 
 def test_a_room_is_told_of_as_open_to_friends_and_to_nobody_else(room, join, come_in):
@@ -188,7 +207,7 @@ def test_a_party_without_doors_opens_none_and_closes_those_that_are_open(room, a
     monkeypatch.setattr(settings, "DOORS", False)
     for open in ("watch", "ask"):
         assert_refused(asha.door(room, open), "forbidden")
-    assert assert_ok(asha.door(room, "closed"))["door"] is None
+    assert assert_ok(asha.door(room, "closed"))["token"] is None
 
 
 # --- What guests know -------------------------------------------------------------------------------------------------
@@ -401,7 +420,7 @@ def test_who_was_let_in_speaks_answers_takes_back_and_finds_well_said_and_no_mor
 def test_a_door_that_closes_behind_guests_leaves_them_what_they_had(room, asha, come_in, clean_party):
     guest = come_in(room)
     asha.message(room, "Hello")
-    assert assert_ok(asha.door(room, "closed"))["door"] is None
+    assert assert_ok(asha.door(room, "closed"))["token"] is None
     for event in LISTENS:
         assert_ok(guest.ask(event, FIELDS | {"room": room}))
     assert_ok(guest.request(room))
@@ -611,8 +630,8 @@ def check_that_who_was_shown_out_stays_out(asha, join, come_in, clean_party, hun
     assert browser.get("/").status_code == 302
     with pytest.raises(model.Refused):
         same = {"user": guest.name, "sign_in": "again", "name": "Gita", "skeletons": ["gita"]}
-        door = clean_party.state.rooms[room].door.hash
-        clean_party.submit("guest_in", room=room, door=door, since=clean_party.now(), **same)
+        hash = clean_party.state.rooms[room].door.hash
+        clean_party.submit("guest_in", room=room, hash=hash, since=clean_party.now(), **same)
 
 
 def test_who_was_shown_out_is_out_at_once_and_by_that_sign_in_for_good(asha, join, come_in, clean_party, hung_up):

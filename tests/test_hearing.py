@@ -27,7 +27,7 @@ FIELDS = {
     "room": VIEW,
     "message": MESSAGE,
     "waiting": {"room", "waiting", "guests"},
-    "door": {"room", "open", "whole", "door"},
+    "door": {"room", "open", "whole", "token"},
     "coming": {"room", "coming"},
     "expected": {"room", "users"},
     "place": {"room", "place"},

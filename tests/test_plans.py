@@ -556,7 +556,7 @@ def test_a_plan_can_be_taken_into_a_calendar(topic, asha, bilal, clock):
 def test_a_plan_that_is_moved_takes_the_place_of_the_old_one_in_a_calendar(asha, bilal, clock, clean_party):
     room = asha.plan(at=clock.at + DAY)
     assert_ok(asha.door(room))
-    token = asha.hears("door")["door"]
+    token = asha.hears("door")["token"]
     events = []
     for hours in (25, 25, 48, 20):
         assert_ok(asha.move(room, clock.at + hours * HOUR))
@@ -573,7 +573,7 @@ def test_for_everybody_else_there_is_no_file_and_of_what_is_no_plan_neither(asha
     stranger = clean_party.app.test_client()
     guest = clean_party.app.test_client()
     mine = {"user": "~guest", "id": "s", "since": clock.at, "number": None, "room": room}
-    link = {"room": live, "door": None, "name": "Gita", "skeletons": ["gita"]}
+    link = {"room": live, "hash": None, "name": "Gita", "skeletons": ["gita"]}
     clean_party.submit("guest_in", "~guest", sign_in="s", since=clock.at, **link)
     with guest.session_transaction() as session:
         session["sign_in"] = mine

@@ -232,7 +232,7 @@ def test_it_names_all_that_stands_in_the_cookie(clean_party, join):
     with browser.session_transaction() as session:
         kept |= {*session, *session["sign_in"]}
     asha, guest = join("asha"), clean_party.app.test_client()
-    link = {"room": (room := asha.host("Tea")), "door": asha.door(room)["door"]}
+    link = {"room": (room := asha.host("Tea")), "door": asha.door(room)["token"]}
     form = {"token": form_token(guest.get("/sign-in").text), "name": "Gita", **link}
     assert guest.post("/guest", data=form).status_code == 200
     with guest.session_transaction() as session:

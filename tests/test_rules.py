@@ -257,7 +257,7 @@ SAID = {"topic": "Tea", "host": "asha", "lasts": 10_000, "opens_at": LATER, "ver
 FIELDS |= SAID | {"coming": True}
 OF_PLANS = ("move", "call_off", "coming", "open", "plan")
 # A door that lets in whoever has its link, to ask to speak.
-FIELDS |= {"open": "ask", "whole": False, "renew": False, "out": False, "hash": "h", "doors": True, "door": "h"}
+FIELDS |= {"open": "ask", "whole": False, "renew": False, "out": False, "hash": "h", "doors": True}
 FIELDS |= {"sign_in": "~g", "since": 0, "name": "Gita", "skeletons": ["gita"]}
 
 
@@ -301,12 +301,13 @@ def as_commands(steps):
                 body |= {"room": plans[-min(which, len(plans))], "opens_at": LATER + seq * 1_000, "coming": n % 3 > 0}
             # Doors that open, change and close; guests with the link of now or another, and one name or another.
             body |= {"open": doors.DOORS[-seq], "hash": f"h{n}", "renew": which > 1, "out": n % 7 == 0}
-            body |= {"whole": n % 2 > 0, "door": hashes[-1], "sign_in": who, "skeletons": [f"name-{seq}"]}
+            body |= {"whole": n % 2 > 0, "sign_in": who, "skeletons": [f"name-{seq}"]}
             body |= {"most": MOST} if kind == "approve" else {}
             if kind == "door":
                 hashes.append(f"h{n}")
             if kind == "guest_in":
                 user = who if model.is_guest(who) else user
+                body |= {"hash": hashes[-1]}
                 body |= {"name": None, "skeletons": []} if n % 5 == 0 else {}
             # An answer to an early message; the party's own handing over, or the host's.
             body |= {"message": {"reply": seq}, "hand_over": {"gone": user}}.get(kind, {}) if seq > 1 else {}

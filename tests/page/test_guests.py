@@ -38,7 +38,7 @@ def discussion(believing_server, visit):
 
 def open_door(discussion, open="ask", **more):
     """Opens the room's door; gives the link."""
-    door = assert_ok(discussion.bilal.door(discussion.room, open, **more))["door"]
+    door = assert_ok(discussion.bilal.door(discussion.room, open, **more))["token"]
     return f"./#room={discussion.room}&door={door}"
 
 
@@ -217,7 +217,7 @@ def test_where_one_only_listens_a_name_is_not_needed(discussion):
 def test_the_link_of_another_room_leads_a_guest_to_its_entrance(discussion):
     tom = come_in(discussion, open_door(discussion))
     other = discussion.chen.host("Elsewhere")
-    door = assert_ok(discussion.chen.door(other, "ask"))["door"]
+    door = assert_ok(discussion.chen.door(other, "ask"))["token"]
     before = id_of(tom)
     tom.page.goto(f"./#room={other}&door={door}")
     expect(tom.page.get_by_role("heading", level=1)).to_have_text("Elsewhere")
@@ -254,7 +254,7 @@ def test_a_planned_room_says_when_it_opens_and_opens_by_itself(discussion):
     tom = discussion.visit("Tom")
     tom.page.clock.install()
     planned = discussion.chen.host("Thursday", at=int(time.time() * 1000) + 2 * 86_400_000)
-    door = assert_ok(discussion.chen.door(planned, "ask"))["door"]
+    door = assert_ok(discussion.chen.door(planned, "ask"))["token"]
     tom.page.goto(f"./#room={planned}&door={door}")
     expect(tom.page.get_by_role("heading", level=1)).to_have_text("Thursday")
     expect(tom.page.locator(".door").get_by_role("status")).to_have_text(

@@ -76,7 +76,7 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
     expect(page.locator("html")).to_have_attribute("lang", "es")
     sign_in(asha, "wrong")
     wrong = SPANISH["refusals"]["That name and password do not go together."]
-    expect(page.get_by_role("alert")).to_have_text(wrong)
+    expect(page.locator("form").get_by_role("alert")).to_have_text(wrong)
     assert foreign_to(SPANISH, page, "asha") == []
     sign_in(asha, password_of("asha"))
     expect(page.get_by_role("heading", name=SPANISH["lobby"]["quiet"])).to_be_visible()
@@ -105,7 +105,8 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
         chen.close(coffee)
 
         open_and_read(SPANISH["lobby"]["host"])
-        asha.sheet.get_by_role("textbox").fill("Tea")
+        asha.sheet.get_by_role("textbox").fill("Tea")  # it comes when it is asked for
+        assert foreign_to(SPANISH, page, *data, "Tea") == []
         asha.sheet.get_by_role("button", name=SPANISH["hosting"]["open"]).click()
         expect(asha.room.get_by_role("heading", name=SPANISH["invitation"]["title"])).to_be_visible()
         room = page.url.rpartition("=")[2]
@@ -126,6 +127,9 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
         open_and_read(SPANISH["feed"]["reply"])
     open_and_read("Más sobre bilal")
     open_and_read(SPANISH["menu"]["invite"])
+    asha.sheet.get_by_text(SPANISH["door"]["ways"]["ask"], exact=True).click()
+    expect(asha.sheet.get_by_role("button", name=SPANISH["door"]["change"])).to_be_visible()
+    assert foreign_to(SPANISH, page, *data) == []
     page.keyboard.press("Escape")
     for button in (SPANISH["menu"]["title"], SPANISH["menu"]["close"]):
         page.get_by_role("button", name=re.compile(f"^{button}")).first.click()
@@ -240,7 +244,7 @@ def test_a_few_are_counted_in_words_and_many_in_figures(shared_page):
 def shared_page(browser, party):
     """Where `words` is the page's module of that name."""
     page = browser.new_page(base_url=party.address, locale="en-GB")
-    page.goto("sign-in")
+    page.goto("privacy")
     page.evaluate(
         """async ([address, ...texts]) => {
           for (const [id, text] of texts) {
