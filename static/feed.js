@@ -256,7 +256,7 @@ export const RoomFeed = {
       <div ref="log" class="feed__log" role="region" :aria-label="words.feed.title" tabindex="0" @scroll.passive="onScroll">
         <button v-if="hasEarlier" class="button button--small feed__earlier" @click="showEarlier">{{ words.feed.earlier }}</button>
         <slot></slot>
-        <p v-if="discussion.isCurrent && !rows.length && !isAlone" class="feed__empty">{{ words.feed.empty }}</p>
+        <p v-if="beginning" class="feed__empty">{{ beginning }}</p>
         <ol ref="list" class="feed__list" @keydown.up.exact="onArrow" @keydown.down.exact="onArrow">
           <feed-message v-for="{ key, ...row } in rows" :key="key" :data-key="key" :data-seq="row.message.seq"
             v-bind="row" :names="names" :user="discussion.user" :is-marked="row.message.seq === marked"
@@ -317,6 +317,11 @@ export const RoomFeed = {
     },
     hasEarlier() {
       return this.discussion.hasEarlier || this.from > this.messages[0]?.seq;
+    },
+    /** What stands where nothing is before: for a guest that is not always the beginning of the room. */
+    beginning() {
+      if (this.discussion.unread) return this.hasEarlier ? '' : words.guest.fromNow;
+      return this.discussion.isCurrent && !this.rows.length && !this.isAlone ? words.feed.empty : '';
     },
     /** Whom a mention can mean. The same list as before if it says the same, else every message would render again. */
     names(_, before) {

@@ -384,7 +384,7 @@ export const MessageForm = {
   },
 
   methods: {
-    /** What one asked to add stands there, selected: to be sent as it is, or written over. */
+    /** What one asked to add stands there, selected: to be sent as it is, or written over. Not where Enter is a letter. */
     async offerPitch(pitch, before) {
       // Said in another tab.
       if (!pitch && before && this.draft === before) this.draft = '';
@@ -392,7 +392,7 @@ export const MessageForm = {
       this.draft = pitch;
       await this.$nextTick();
       this.focus();
-      this.$refs.writing.select();
+      this.$refs.writing.setSelectionRange(hasTouchKeyboard() ? pitch.length : 0, pitch.length);
     },
 
     say() {

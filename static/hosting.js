@@ -311,7 +311,11 @@ export const DoorSheet = {
         <button class="link" @click="think">{{ words.door.no }}</button>
       </div>
       <template v-else>
-        <room-invitation :room="room" :topic="topic" :door="door" @tell="tell"></room-invitation>
+        <template v-if="isLost">
+          <p>{{ words.door.lost }}</p>
+          <button class="button button--main button--wide" @click="ask('change')">{{ words.door.change }}</button>
+        </template>
+        <room-invitation v-else :room="room" :topic="topic" :door="door" @tell="tell"></room-invitation>
         <p class="ways__said" role="status">{{ said }}</p>
         <label v-if="isOpen" class="choice">
           <span class="choice__name">{{ words.door.whole }}</span>
@@ -319,7 +323,7 @@ export const DoorSheet = {
           <input type="checkbox" role="switch" :aria-label="words.door.whole" aria-describedby="about-whole" :checked="whole"
             @change="order({ whole: $event.target.checked })">
         </label>
-        <button v-if="isOpen" class="link" @click="ask('change')">{{ words.door.change }}</button>
+        <button v-if="isOpen && !isLost" class="link" @click="ask('change')">{{ words.door.change }}</button>
       </template>
       <p class="refusal" role="alert">{{ refusal }}</p>
     </sheet-dialog>`,
@@ -340,6 +344,10 @@ export const DoorSheet = {
   computed: {
     isOpen() {
       return this.door.open !== 'closed';
+    },
+    /** The party has another secret key since the link was made: it holds, and nobody can tell it any more. */
+    isLost() {
+      return this.isOpen && !this.door.token;
     },
     whole() {
       return this.wholeWish ?? this.door.whole;
@@ -424,7 +432,7 @@ export const OutSheet = {
       return naming(this.about);
     },
     isOpen() {
-      return Boolean(this.door?.token);
+      return Boolean(this.door) && this.door.open !== 'closed';
     },
   },
 

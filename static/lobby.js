@@ -65,7 +65,7 @@ export const LobbyCard = {
         <span v-if="isNew">{{ words.card.justOpened }}</span>
         <room-time v-else :room="card" :now="now"></room-time>
         <span v-if="card.watching">{{ fill(words.card.listening, { count: card.watching }) }}</span>
-        <span v-if="isDoorOpen" class="card__door"><page-icon name="door"></page-icon>{{ words.card.openDoor }}</span>
+        <span v-if="isDoorOpen" class="card__door"><page-icon name="door"></page-icon><span>{{ words.card.openDoor }}</span></span>
       </p>
       <h2 :id="'topic-' + card.id" class="topic" dir="auto">
         <a :id="'open-' + card.id" class="card__open" :href="'#room=' + card.id"
@@ -183,7 +183,7 @@ export const LobbyPage = {
         <form v-if="isSearchable" class="search" role="search" @submit.prevent="goToFirst">
           <input v-model="sought" type="search" :aria-label="words.lobby.search" :placeholder="words.lobby.search" autocomplete="off"
             enterkeyhint="search" dir="auto" @keydown.esc="sought = ''">
-          <p role="status">{{ result }}</p>
+          <p class="visually-hidden" role="status">{{ result }}</p>
         </form>
         <div v-if="cards.length" ref="cards" class="cards">
           <lobby-card v-for="card in shownCards" :key="card.id" :card="card" :user="user" :now="now" :place="places[card.id]"
@@ -255,7 +255,7 @@ export const LobbyPage = {
       return count ? fill(words.lobby.found, { count }) : fill(words.lobby.notFound, { text: this.soughtHere });
     },
     heading() {
-      return this.cards.length ? countInWords(words.lobby.heading, this.cards.length) : words.lobby.quiet;
+      return this.result || (this.cards.length ? countInWords(words.lobby.heading, this.cards.length) : words.lobby.quiet);
     },
     me() {
       return fill(this.isAnswered ? words.lobby.meAnswered : words.lobby.me, { user: this.user });

@@ -82,7 +82,7 @@ const Party = {
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" :door="doors[room]"
       @carry-on="(closed) => decide('host', closed)" @door="decide('door')" @show-out="(guest) => decide('out', guest)"
-      @planned="(opensAt) => showUnlistedPlan(room, opensAt)" @ends-soon="prepareEnding"></room-page>
+      @other-host="forgetAsHost(room)" @planned="(opensAt) => showUnlistedPlan(room, opensAt)" @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice v-if="!parted" :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">

@@ -58,7 +58,7 @@ export const RoomQueue = {
     queue: Array,
     isList: Boolean,
   },
-  emits: ['tell', 'queue'],
+  emits: ['answered', 'queue', 'tell'],
 
   data: () => ({
     denials: {}, // id of a request → {timer: what will deny it, mayUndo}
@@ -167,14 +167,16 @@ export const RoomQueue = {
       return answer;
     },
 
-    /** Keeps the keyboard's place when the button that was pressed is gone: in that request, else in the next. */
+    /** Keeps the keyboard's place when the button that was pressed is gone: in that request, else in the next, if any. */
     async keepFocus(id) {
       await this.$nextTick();
       if (document.activeElement !== document.body) return;
       const buttons = [...this.$el.querySelectorAll('.request__answers button:enabled')];
       // Of a request's buttons the first one: Undo, or the "Not now" that was pressed by mistake.
       const own = buttons.find((button) => button.closest('.request').dataset.id === id);
-      (own ?? buttons.find((button) => button.matches('.button--main')) ?? buttons[0])?.focus();
+      const next = own ?? buttons.find((button) => button.matches('.button--main')) ?? buttons[0];
+      if (next) next.focus();
+      else this.$emit('answered');
     },
   },
 };

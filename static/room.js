@@ -178,7 +178,7 @@ export const RoomPage = {
       </room-feed>
 
       <room-queue v-if="isHost && isLive" v-show="queue.length" ref="queue" :view="view" :queue="queue" :is-list="isWide"
-        @queue="(queue) => $emit('queue', queue)" @tell="tell"></room-queue>
+        @queue="(queue) => $emit('queue', queue)" @answered="focusOnWriting" @tell="tell"></room-queue>
 
       <aside v-if="isWide && isLive" class="room__side" :aria-label="words.people.title">
         <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
@@ -236,7 +236,7 @@ export const RoomPage = {
     door: Object, // for its host: how it is open, and the token of its link
     isAnswered: Boolean,
   },
-  emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'place', 'planned', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
+  emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'other-host', 'place', 'planned', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
 
   provide() {
     return { neighbours: () => this.people };
@@ -358,6 +358,7 @@ export const RoomPage = {
       this.$emit('topic', topic);
     },
     'view.host'(host, before) {
+      if (host !== this.user) this.$emit('other-host');
       if (!before) return;
       this.tell(host === this.user ? words.room.youAreHostNow : fill(words.room.isHostNow, { user: host }));
     },
@@ -541,7 +542,7 @@ export const RoomPage = {
     /** Whoever may write starts there, unless the focus is on something already, or a keyboard would cover the feed. */
     focusOnWriting() {
       const { heading, writing } = this.$refs;
-      if (document.activeElement === heading && !hasTouchKeyboard()) writing?.focus();
+      if ([heading, document.body].includes(document.activeElement) && !hasTouchKeyboard()) writing?.focus();
     },
   },
 };

@@ -113,6 +113,52 @@ def test_what_a_closing_door_does_with_those_inside_is_asked(asha, way):
     asha.close_room()
 
 
+def test_where_the_party_cannot_tell_the_link_any_more_a_new_one_is_offered(asha):
+    tokens = []
+
+    def lose_the_first(socket):
+        def pass_on(frame):
+            tokens.extend(re.findall(r'"token":"([\w-]{22})"', str(frame)))
+            socket.send(frame.replace(f'"{tokens[0]}"', "null") if tokens and isinstance(frame, str) else frame)
+
+        socket.connect_to_server().on_message(pass_on)
+
+    asha.page.route_web_socket(re.compile("socket.io"), lose_the_first)
+    asha.page.reload()
+    asha.host("Another key")
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(asha, "By link: ask too")
+    expect(asha.sheet.get_by_text("it cannot be shown again")).to_be_visible()
+    expect(link(asha)).to_have_count(0)
+    asha.sheet.get_by_role("button", name="Change the link").click()
+    asha.sheet.get_by_role("button", name="Change it, they may stay").click()
+    expect(link(asha)).to_have_value(LINK)
+    asha.page.keyboard.press("Escape")
+    asha.close_room()
+
+
+def test_a_room_that_no_lobby_shows_is_handed_over_with_its_link(asha, bilal):
+    asha.page.get_by_role("button", name="Host a room").click()
+    asha.sheet.get_by_role("textbox", name="Topic").fill("Ours, then yours")
+    asha.sheet.get_by_role("switch", name="Only by link").check()
+    choose(asha, "By link: ask too")
+    asha.sheet.get_by_role("button", name="Open the room").click()
+    expect(asha.room.get_by_role("textbox", name="The link to this room")).to_have_value(LINK)
+    held = "Object.keys(document.getElementById('party')._vnode.component.proxy.doors).length"
+    assert asha.page.evaluate(held) == 1
+    bilal.page.goto(asha.page.url)
+    bilal.ask()
+    asha.approve("bilal")
+    asha.room.get_by_role("button", name="More about bilal").click()
+    asha.room.get_by_role("button", name="Make bilal the host").click()
+    expect(bilal.page.get_by_text("You are the host now.")).to_be_visible()
+    open_door_sheet(bilal)
+    expect(link(bilal)).to_have_value(LINK)
+    asha.page.wait_for_function(f"{held} === 0")
+    bilal.page.keyboard.press("Escape")
+    bilal.close_room()
+
+
 def test_nobody_but_the_host_has_the_link_or_the_choice(asha, bilal):
     asha.host("Whose door?")
     asha.room.get_by_role("button", name="Let guests in by a link").click()
@@ -208,7 +254,7 @@ def can_come_in(server, address, name):
 def test_a_guest_is_shown_out_and_the_page_says_that_the_link_still_holds(visit, server):
     asha, address, tom = in_a_room_with_guests(visit, server, "Tom")
     show_out(asha, "Tom")
-    expect(asha.sheet.get_by_text("As long as the link holds, they can come in by it as a new guest.")).to_be_visible()
+    expect(asha.sheet.get_by_text("With the link they could come in anew, as another guest.")).to_be_visible()
     asha.sheet.get_by_role("button", name="Leave it as it is").click()
     assert tom.heard("put_out") == []
     show_out(asha, "Tom")

@@ -231,7 +231,7 @@ def test_the_link_of_another_room_leads_a_guest_to_its_entrance(discussion):
 def test_who_thinks_better_of_another_rooms_link_stays_where_they_are_and_no_token_is_kept(discussion):
     tom = come_in(discussion, open_door(discussion))
     other = discussion.chen.host("Elsewhere")
-    door = assert_ok(discussion.chen.door(other, "ask"))["door"]
+    door = assert_ok(discussion.chen.door(other, "ask"))["token"]
     tom.page.goto(f"./#room={other}&door={door}")
     expect(tom.page.get_by_role("heading", level=1)).to_have_text("Elsewhere")
     assert door not in tom.page.evaluate("JSON.stringify(sessionStorage)")

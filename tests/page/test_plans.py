@@ -276,7 +276,7 @@ def test_who_comes_is_told_when_it_opens_and_who_looks_at_its_page_is_inside(vis
         chen.page.goto(f"./#room={room}")
         expect(page_of(chen, "The roof")).to_contain_text(re.compile("It opens in 0:0\\d, right here."))
         expect(dana.card("The roof")).to_be_visible()
-        expect(bilal.page.get_by_role("status").filter(has_text="Open now: The roof.")).to_be_visible()
+        expect(bilal.page.get_by_role("status").filter(has_text="Open now: The roof")).to_be_visible()
         expect(chen.room.get_by_role("button", name="Ask to speak")).to_be_visible()
         expect(dana.card("The roof").get_by_role("link", name="Ask to speak: The roof")).to_be_visible()
         expect(dana.page.get_by_text("Open now")).to_have_count(0)  # who did not say that they come

@@ -331,7 +331,7 @@ def test_a_room_that_had_no_card_is_not_listed_when_it_has_closed(asha, bilal):
     bilal.page.goto(asha.page.url)
     expect(bilal.room.get_by_role("heading", name="Between us")).to_be_visible()
     asha.close_room()
-    expect(bilal.room.get_by_text("The host closed the room.")).to_be_visible()
+    expect(bilal.room.get_by_text("asha closed the room.")).to_be_visible()
     for visitor in (asha, bilal):
         visitor.leave()
         expect(visitor.page.get_by_role("button", name="Host a room")).to_be_visible()
