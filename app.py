@@ -361,6 +361,16 @@ def submit_other_numbers():
         submit("renumber", name, number=users.number_of(name))
 
 
+def close_doors():
+    """Where the owner wants no doors any more, those that are open are closed, and who came in by them is shown out.
+    Raises Unavailable."""
+    with lock:
+        rooms = [] if settings.DOORS else doors.rooms_with_doors(state)
+    for room in rooms:
+        with contextlib.suppress(Refused):  # it is gone by now
+            submit("door", room=room.id, open="closed", whole=False, renew=False, out=True, doors=False)
+
+
 def submit_what_is_due():
     """Submit what time has decided. Raises Unavailable."""
     with lock:
@@ -440,6 +450,13 @@ def look_in(room_id, hash):
         return views.entrance(doors.room_behind(state, room_id, hash, now()), presence.names_in(room_id), now())
 
 
+def friends_in(room_id):
+    """Who hosts, speaks or has said something there, but for guests; some may be none of the people any more."""
+    with lock:
+        room = model.find_room(state, room_id)
+        return {name for name in (*model.seated(room), *room.last_said) if not model.is_guest(name)}
+
+
 def plan_for_calendar(room_id):
     with lock:
         return views.for_calendar(state.rooms.get(room_id))
@@ -448,7 +465,7 @@ def plan_for_calendar(room_id):
 services.offer(app, visitor, submit)
 measuring.offer(app, visitor, submit, keep_pace)
 calendar_file.offer(app, visitor, plan_for_calendar)
-entrance.offer(app, users, visitor, log_sign_in, submit, look_in)
+entrance.offer(app, users, visitor, log_sign_in, submit, look_in, friends_in)
 
 
 @app.get("/")
@@ -752,6 +769,7 @@ def begin():
     try:
         journal.follow(rebuild, receive)
         submit_other_numbers()
+        close_doors()
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {error}") from None
     except Unavailable as error:

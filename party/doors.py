@@ -6,6 +6,7 @@ from party.model import (
     MINUTE,
     Command,
     Guest,
+    Outcome,
     Party,
     Refused,
     Room,
@@ -23,13 +24,24 @@ DOORS = ("closed", "watch", "ask")  # what guests may who come in: nobody comes,
 GUESTS_EACH, GUESTS = 100, 200  # not shown out: of a room, and of all live ones
 GUESTS_WAITING = 10  # at once: the host looks at each, and friends wait in the same queue
 DENIALS = 2  # one can be a slip of the host's; after two they listen
-GUEST_GRACE = 1 * MINUTE  # in the queue without a tab: as long as a host's
+GUEST_GRACE = 1 * MINUTE  # in the queue without a tab, and until their first visit: as long as a host's
 # What a guest may, of the room that they came into and of their own sign-in.
 FOR_GUESTS = {"guest_in", "watch", "request", "withdraw", "message", "take_back", "like", "measured", "sign_out"}
 
 
 def guests_waiting(room: Room) -> list[str]:
     return [user for user in room.waiting if is_guest(user)]
+
+
+def never_came(room: Room, user: str, at: int) -> bool:
+    """Whether this guest has had the time to look in, and did not: so they keep nobody else's place."""
+    return is_guest_of(room, user) and user not in room.visitors and at >= room.guests[user].at + GUEST_GRACE
+
+
+def rooms_with_doors(state: Party) -> list[Room]:
+    """Those that have not closed, and whose door is open or has let guests in."""
+    rooms = [room for room in state.rooms.values() if not room.closed]
+    return [room for room in rooms if room.door.hash or any(is_guest_of(room, guest) for guest in room.guests)]
 
 
 # --- Who may ----------------------------------------------------------------------------------------------------------
@@ -52,7 +64,10 @@ def ensure_guest_may_ask(room: Room, user: str) -> None:
 
 
 def who_opens_the_door(state: Party, command: Command) -> None:
-    the_host_even_of_a_plan(find_room(state, command["room"]), command)
+    """The host; and the party itself closes those that are open where there are none any more."""
+    room = find_room(state, command["room"])
+    if command["user"] is not None:
+        the_host_even_of_a_plan(room, command)
     if command["open"] != "closed" and not command["doors"]:
         raise Refused("forbidden", "At this party doors stay closed.")
 
@@ -70,9 +85,11 @@ def room_behind(state: Party, room_id: str, hash: str, at: int) -> Room:
 def whoever_has_the_link(state: Party, command: Command) -> None:
     room = room_behind(state, command["room"], command["hash"], command["at"])
     ensure_has_opened(room)
-    inside = [guest for guest in room.guests.values() if not guest.is_out]
+    if is_guest_of(room, command["user"]):
+        return  # they ask again whom the answer did not reach
     if command["user"] in state.users:
-        raise Refused("conflict", "You are in already.")
+        raise Refused("signed_out", "You are signed out. Please sign in again.")
+    inside = [guest for guest in room.guests.values() if not guest.is_out]
     if any({*command["skeletons"]} & {*guest.skeletons} for guest in inside):
         raise Refused("conflict", "Somebody here is called like that. Please take another name.")
     if len(inside) >= GUESTS_EACH or guests_of_live_rooms(state) >= GUESTS:
@@ -85,10 +102,14 @@ def guests_of_live_rooms(state: Party) -> int:
 
 
 def the_host_about_a_guest(state: Party, command: Command) -> None:
+    """The host, also once the room has closed, where guests read on; and the party, about one who never came."""
     room = find_room(state, command["room"])
-    the_host_even_of_a_plan(room, command)
+    if command["user"] not in (None, room.host):
+        the_host_even_of_a_plan(room, command)
     if not is_guest_of(room, command["who"]):
         raise Refused("not_found", "They are not a guest here.")
+    if command["user"] is None and not never_came(room, command["who"], command["at"]):
+        raise Refused("conflict", "They have come by now.")
 
 
 # --- What happens -----------------------------------------------------------------------------------------------------
@@ -112,12 +133,20 @@ def set_door(state: Party, command: Command) -> None:
             show_out_of(state, room, guest)
 
 
-def let_in(state: Party, command: Command) -> None:
-    """By a sign-in that holds for this room alone."""
+def let_in(state: Party, command: Command) -> Outcome:
+    """By a sign-in that holds for this room alone; gives it, also to whom it was given before. What the host denied to
+    somebody of that name counts on: who signs out and comes in again is the same to the host.
+    """
     room, user = state.rooms[command["room"]], command["user"]
-    since = 0 if room.door.whole else len(room.messages)
-    room.guests[user] = Guest(command["name"], command["skeletons"], since)
-    state.users[user] = User(sign_ins={command["sign_in"]: SignIn(command["since"], None)})
+    if user not in room.guests:
+        since = 0 if room.door.whole else len(room.messages)
+        skeletons = {*command["skeletons"]}
+        denials = [guest.denials for guest in room.guests.values() if skeletons & {*guest.skeletons}]
+        at = command["at"]
+        room.guests[user] = Guest(command["name"], command["skeletons"], since, at, denials=max(denials, default=0))
+        state.users[user] = User(sign_ins={command["sign_in"]: SignIn(command["since"], None)})
+    ((sign_in, known),) = state.users[user].sign_ins.items()
+    return {"sign_in": sign_in, "since": known.since}
 
 
 def show_out(state: Party, command: Command) -> None:

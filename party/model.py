@@ -50,6 +50,7 @@ class Guest:
     name: str | None  # None for one who did not say it, and so listens unnamed
     skeletons: list[str]  # what names that look like this one have in common with it
     since: int  # seq up to which they may not read
+    at: int  # when they came in
     denials: int = 0
     is_out: bool = False  # shown out, or signed out
 

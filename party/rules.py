@@ -17,6 +17,7 @@ from party.doors import (
     GUEST_GRACE,
     ensure_guest_may_ask,
     let_in,
+    never_came,
     set_door,
     show_out,
     show_out_of,
@@ -29,6 +30,7 @@ from party.model import (
     MINUTE,
     SIGN_IN_LIFE,
     Command,
+    Door,
     Outcome,
     Party,
     Refused,
@@ -368,6 +370,7 @@ def extend(room: Room, command: Command) -> Outcome:
 def close(room: Room, command: Command) -> None:
     # One whose time ran out while nobody was there to see it has been closed since then.
     room.closed, room.closed_at = command["reason"], min(command["at"], room.closes_at)
+    room.door = Door()
     room.waiting.clear()
     room.pulse.clear()
     room.more_time.clear()
@@ -537,6 +540,9 @@ def due(
     for guest, since in guests_gone_since.items():
         if at >= since + GUEST_GRACE and guest in room.waiting:
             yield "withdraw", {"room": room.id, "user": guest}
+    for guest in room.guests:
+        if guest not in here and never_came(room, guest, at):
+            yield "put_out", {"room": room.id, "who": guest}
     heir = next((speaker for speaker in room.speakers if speaker in here and not is_guest(speaker)), None)
     if at >= room.closes_at:
         yield "end", {"room": room.id, "reason": "time"}

@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import logging
 import math
+import re
 import secrets
 from functools import wraps
 
@@ -25,17 +26,19 @@ log = logging.getLogger("party")
 
 WRONG_TRIES, WRONG_TRIES_WITHIN = 10, 3 * MINUTE
 ENTRIES, ENTRIES_WITHIN = 10, MINUTE  # of guests from one address: in a household a few share it
+WITH_PORT = re.compile(r"^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$")  # as some proxies write it, another for each connection
 NETWORK = 64  # bits of an IPv6 address: what stands behind them is one household's to change
 TOKEN_BYTES = 16  # of a door: nobody guesses 128 bits
+GUEST_BYTES = 9  # of an id: no two are the same
 
 wrong_tries = WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
 entries = TriesInMemory(ENTRIES, ENTRIES_WITHIN)  # by address: of guests, nowhere else is one kept
 
 
-def offer(app, people, visitor, log_sign_in, submit, look_in):
+def offer(app, people, visitor, log_sign_in, submit, look_in, friends_in):
     """Let people sign in to `app` and out of it, and guests come in. `people` knows their names, numbers and passwords,
-    `visitor()` is who asks, `log_sign_in(mine)` enters what their cookie will say, and `look_in(room, hash)` is what
-    somebody sees who has the link of that hash."""
+    `visitor()` is who asks, `log_sign_in(mine)` enters what their cookie will say, `look_in(room, hash)` is what
+    somebody sees who has the link of that hash, and `friends_in(room)` are the names there that no guest may have."""
 
     @app.get("/sign-in")
     def sign_in_page():
@@ -77,7 +80,8 @@ def offer(app, people, visitor, log_sign_in, submit, look_in):
     @app.post("/guest")
     @answers_with_an_object
     def guest():
-        """Come in by a link: whoever is known here already as who they are, anybody else as a new guest."""
+        """Come in by a link: whoever is known here already as who they are, anybody else as a new guest. A browser that
+        did not hear the answer, and asks again with the same form, is known by that."""
         room, hash = link()
         who = visitor()
         if who and not (is_guest(who[0]) and session["sign_in"]["room"] != room):
@@ -86,15 +90,22 @@ def offer(app, people, visitor, log_sign_in, submit, look_in):
         unnamed = request.form.get("unnamed") == "yes"
         name, skeletons = (None, []) if unnamed else names.guest_name(request.form)
         keep_entries_few()
-        if not people.skeletons().isdisjoint(skeletons):
+        if not (people.skeletons() | names.skeletons_of_all(friends_in(room))).isdisjoint(skeletons):
             raise Refused("conflict", "Somebody here is called like that. Please take another name.")
-        mine = {"user": GUEST + secrets.token_urlsafe(9), "id": secrets.token_urlsafe(9), "since": now()}
-        coming_in = {"hash": hash, "sign_in": mine["id"], "since": mine["since"], "name": name, "skeletons": skeletons}
-        submit("guest_in", mine["user"], room=room, **coming_in, **measuring.arrival())
+        coming_in = {"room": room, "hash": hash, "sign_in": secrets.token_urlsafe(9), "since": now()}
+        coming_in |= {"name": name, "skeletons": skeletons} | measuring.arrival()
+        try:
+            user = GUEST + derived(app.secret_key, f"guest:{session['form_token']} {room} {hash}", GUEST_BYTES)
+            holds = submit("guest_in", user, **coming_in)
+        except Refused as refusal:
+            if refusal.ack["code"] != "signed_out":
+                raise
+            user = GUEST + secrets.token_urlsafe(GUEST_BYTES)  # that one was shown out: they are somebody else
+            holds = submit("guest_in", user, **coming_in)
         if who:  # of another room, whose cookie goes: nobody can be that guest again
             submit("sign_out", who[0], sign_in=who[1])
-        remember(mine | {"number": None, "room": room})
-        return {"room": room, "user": mine["user"]}
+        remember({"user": user, "id": holds["sign_in"], "since": holds["since"], "number": None, "room": room})
+        return {"room": room, "user": user}
 
     @app.post("/sign-out")
     def sign_out():
@@ -168,10 +179,11 @@ def keep_entries_few():
 
 def household(address):
     """What an address counts as: of IPv6 the network, since each of a household's machines has as many as it likes."""
+    address = WITH_PORT.sub(r"\1\2", address or "")
     try:
-        given = ipaddress.ip_address(address or "")
+        given = ipaddress.ip_address(address)
     except ValueError:  # of a proxy that was told to be believed, and says none
-        return address or ""
+        return address
     given = getattr(given, "ipv4_mapped", None) or given
     return str(given if given.version == 4 else ipaddress.ip_network((given, NETWORK), strict=False))
 
@@ -182,8 +194,13 @@ def household(address):
 def token_of(secret, door_id):
     """The token in the link of the door that the command of this id opened. Whoever has the secret key derives it, so
     that it is kept nowhere: the log has its hash alone."""
-    digest = hmac.digest(secret.encode(), f"door:{door_id}".encode(), "sha256")
-    return base64.urlsafe_b64encode(digest[:TOKEN_BYTES]).rstrip(b"=").decode()
+    return derived(secret, f"door:{door_id}", TOKEN_BYTES)
+
+
+def derived(secret, what, size):
+    """The same for the same, wherever the secret key is; nobody else can tell one from the other."""
+    digest = hmac.digest(secret.encode(), what.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:size]).rstrip(b"=").decode()
 
 
 def token_behind(secret, door):

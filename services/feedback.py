@@ -162,7 +162,7 @@ def offer(app, visitor):
     @app.get("/feedback")
     def feedback():
         headers = {"Cache-Control": "no-store"}
-        if not (who := visitor()):
+        if not (who := visitor()) or is_guest(who[0]):  # guests are asked for nothing
             return "Please sign in first.", 401, headers
         try:
             with follow.reading(Feedback.name) as database:

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 from conftest import browser_of
-from person import assert_ok, assert_refused, form_token
+from person import assert_ok, assert_refused, form_token, seat
 
 import users
 from party.model import is_guest
@@ -278,6 +278,27 @@ def test_a_reload_and_a_second_tab_are_the_same_guest(room, visit):
     assert len(room.guests) == 1 and logged(room.party).count("guest_in") == 1
 
 
+def test_who_asks_again_because_the_answer_was_lost_is_the_same_guest(room, visit):
+    browser = visit()
+    form = {"token": form_token(browser.client.get("/sign-in").text), **room.link(name="Gita")}
+    with browser.client.session_transaction() as session:
+        before = dict(session)
+
+    def ask():
+        with browser.client.session_transaction() as session:
+            session.clear()
+            session.update(before)  # as a browser has it that heard no answer
+        return assert_ok(browser.post_as_it_is("/guest", form))["user"], browser.cookie
+
+    first = ask()
+    assert ask() == first and list(room.guests) == [first[0]]
+    assert_taken(visit().come_in(room.link())), "another browser"
+    assert "data-guest" in browser.client.get("/").text
+    assert_ok(room.host.put_out(room.id, first[0]))
+    again, _ = ask()
+    assert again != first[0] and not room.guests[again].is_out, "who was shown out stays out"
+
+
 def test_a_cookie_of_the_same_guest_holds_wherever_the_log_is_read(room, visit):
     browser = visit()
     assert_ok(browser.come_in(room.link()))
@@ -351,7 +372,7 @@ def test_the_owners_pages_are_not_for_guests_and_what_their_page_measures_is_tak
     for path in ("/insights", "/insights/features.csv"):
         assert browser.client.get(path).status_code == 404
     assert browser.client.post("/insights/goals").status_code == 404
-    assert browser.client.get("/feedback").get_json() == {"answers": [], "asks": False}
+    assert browser.client.get("/feedback").status_code == 401
     measures = {"seconds": 30, "inside": 20}
     form = {"token": form_token(browser.client.get("/").text), "measured": json.dumps(measures)}
     assert browser.client.post("/measured", data=form).status_code == 204
@@ -370,6 +391,17 @@ def assert_taken(answer):
 def test_nobody_is_called_like_one_of_the_people(name, room, visit):
     assert_taken(visit().come_in(room.link(), name))
     assert room.guests == {}
+
+
+def test_nobody_is_called_like_who_hosts_or_has_spoken_there_whoever_the_people_are_now(room, visit, join, monkeypatch):
+    seat(room.host, bilal := join("bilal"), room.id)
+    bilal.message(room.id, "Milk first")
+    room.host.remove(room.id, "bilal")
+    seat(room.host, join("chen"), room.id)
+    monkeypatch.setattr(users, "NUMBERS", {"zoe": 1})
+    for name in ("asha", "BlLAL", "Chen", "zoe"):
+        assert_taken(visit().come_in(room.link(), name))
+    assert_ok(visit().come_in(room.link(), "dana"))
 
 
 def test_nobody_is_called_like_another_guest_of_that_room(room, visit):
@@ -417,6 +449,9 @@ def test_a_network_of_ipv6_counts_as_one_address():
     assert entrance.household("2001:db8:1:3::4") != entrance.household("2001:db8:1:2::4")
     assert entrance.household("203.0.113.7") == entrance.household("::ffff:203.0.113.7") == "203.0.113.7"
     assert entrance.household("203.0.113.7") != entrance.household("203.0.113.8")
+    for address in ("203.0.113.7", "2001:db8:1:2::4"):
+        written = (f"{address}:7", f"{address}:8") if "." in address else (f"[{address}]:7", f"[{address}]:8")
+        assert {entrance.household(one) for one in written} == {entrance.household(address)}, "of each connection"
     assert entrance.household(None) == entrance.household(""), "of nobody that a proxy names"
 
 

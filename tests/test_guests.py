@@ -210,6 +210,54 @@ def test_a_party_without_doors_opens_none_and_closes_those_that_are_open(room, a
     assert assert_ok(asha.door(room, "closed"))["token"] is None
 
 
+def test_a_start_without_doors_closes_those_that_are_open_and_shows_out_who_came_by_them(
+    room, asha, come_in, clean_party, clock, hung_up, monkeypatch
+):
+    token, guest = link_of(asha, room), come_in(room, "Gita")
+    guest.watch(room)
+    later = asha.plan("Later", at=clock.at + 60 * model.MINUTE)
+    behind = asha.host("A door that closed behind them")
+    asha.door(later, "watch")
+    asha.door(behind, "watch")
+    hugo = come_in(behind, "Hugo")
+    asha.door(behind, "closed")
+    monkeypatch.setattr(settings, "DOORS", False)
+    for _ in range(2):
+        clean_party.begin()
+    logged = [command["room"] for _, command in clean_party.journal.replay() if command["user"] is None]
+    assert sorted(logged) == sorted([room, later, behind]), "once, and each of them"
+    assert {known.door.open for known in clean_party.state.rooms.values()} == {"closed"}
+    assert not comes_in(clean_party, room, token)
+    for who in (guest, hugo):
+        assert_refused(who.watch(room), "signed_out")
+    asha.line.settle()
+    assert {view["token"] for view in asha.heard("door")[-2:]} == {None}
+    assert asha.sees(room)["door"] == "closed"
+    monkeypatch.setattr(settings, "DOORS", True)
+    assert link_of(asha, room) != token
+
+
+def test_the_party_opens_no_door_by_itself(room, asha, clean_party):
+    asha.door(room, "closed")
+    with pytest.raises(model.Refused):
+        clean_party.submit("door", room=room, open="ask", whole=False, renew=False, out=False, doors=False, hash="h")
+
+
+def test_a_room_that_closes_has_no_open_door_any_more(room, asha, join, clean_party, clock):
+    bilal = join("bilal")
+    bilal.watch(room)
+    assert bilal.sees(room)["door"] == "ask"
+    other = asha.host("Until its time is up")
+    asha.door(other)
+    asha.close(room)
+    assert (bilal.sees(room)["closed"], bilal.sees(room)["door"]) == ("host", "closed")
+    told = [told for told in asha.heard("door") if told["room"] == room]
+    assert told[-1] == {"room": room, "open": "closed", "whole": False, "token": None}
+    clock.passes(minutes=30)
+    clean_party.tick()
+    assert clean_party.state.rooms[other].door == model.Door()
+
+
 # --- What guests know -------------------------------------------------------------------------------------------------
 
 
@@ -542,6 +590,19 @@ def test_two_denials_end_asking(room, asha, come_in):
     assert_ok(guest.watch(room))
 
 
+def test_who_signs_out_and_comes_in_again_by_that_name_has_been_denied_all_the_same(room, asha, come_in, clean_party):
+    for _ in range(2):
+        guest = come_in(room, "Gita")
+        assert_ok(guest.request(room))
+        assert_ok(asha.deny(room, guest.name))
+        known = clean_party.state.users[guest.name].sign_ins
+        clean_party.submit("sign_out", guest.name, sign_in=next(iter(known)))
+    assert_refused(come_in(room, "gita").request(room), "limit")
+    assert_ok(come_in(room, "Hugo").request(room))
+    nameless = come_in(room, None)
+    assert clean_party.state.rooms[room].guests[nameless.name].denials == 0
+
+
 def test_a_guest_who_waits_without_a_tab_for_a_minute_leaves_the_queue(room, asha, join, come_in, clock, clean_party):
     bilal, guest, stays = join("bilal"), come_in(room, "Gita"), come_in(room, "Hugo")
     for person in (bilal, guest, stays):
@@ -568,13 +629,35 @@ def test_a_guest_who_waits_without_a_tab_for_a_minute_leaves_the_queue(room, ash
 
 def test_while_the_log_is_away_no_guest_loses_a_place(room, asha, come_in, clock, clean_party):
     guest = come_in(room)
+    guest.watch(room)
     assert_ok(guest.request(room))
+    guest.line.hang_up()
     clean_party.tick()
     clock.passes(seconds=59)
     clean_party.presence.forget_absences()
     clean_party.tick()
     clock.passes(seconds=59)
     assert asha.sees_waiting(room) == [guest.name]
+
+
+def test_who_comes_in_and_never_looks_keeps_nobodys_place(room, join, come_in, clock, clean_party):
+    silent, guest, left = come_in(room, "Gita"), come_in(room, "Hugo"), come_in(room, "Ines")
+    guest.watch(room)
+    left.watch(room)
+    left.line.hang_up()
+    clock.passes(seconds=59)
+    clean_party.tick()
+    assert model.is_guest_of(clean_party.state.rooms[room], silent.name)
+    with pytest.raises(model.Refused):
+        clean_party.submit("put_out", room=room, who=silent.name)
+    clock.passes(seconds=1)
+    clean_party.tick()
+    guests = clean_party.state.rooms[room].guests
+    assert [user for user in guests if guests[user].is_out] == [silent.name]
+    with pytest.raises(model.Refused):  # the party shows out nobody else
+        clean_party.submit("put_out", room=room, who=left.name)
+    assert_refused(silent.watch(room), "signed_out")
+    assert come_in(room, "Gita"), "the name is free again"
 
 
 def test_a_guest_has_three_tabs(room, join, come_in, clean_party):
@@ -636,6 +719,18 @@ def check_that_who_was_shown_out_stays_out(asha, join, come_in, clean_party, hun
 
 def test_who_was_shown_out_is_out_at_once_and_by_that_sign_in_for_good(asha, join, come_in, clean_party, hung_up):
     check_that_who_was_shown_out_stays_out(asha, join, come_in, clean_party, hung_up)
+
+
+def test_a_guest_can_be_shown_out_of_a_closed_room_too(room, asha, join, come_in, clean_party):
+    bilal, guest, other = join("bilal"), come_in(room, "Gita"), come_in(room, "Hugo")
+    for person in (bilal, guest, other):
+        person.watch(room)
+    asha.close(room)
+    assert_refused(bilal.put_out(room, guest.name), "closed")
+    assert_ok(asha.put_out(room, guest.name))
+    assert guest.heard("put_out") == [{"room": room}]
+    assert_refused(guest.watch(room), "signed_out")
+    assert_ok(other.watch(room))
 
 
 def test_who_was_shown_out_comes_in_anew_while_the_link_holds(room, asha, come_in, clean_party):

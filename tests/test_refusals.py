@@ -61,6 +61,8 @@ def expected(event, caller, state):
         return None
     if state == "unknown":
         return "not_found"
+    if (event, caller) == ("put_out", "host"):
+        return None  # also of a closed room, where guests read on
     if event in OF_PLANS:
         return "closed" if state == "closed" else "conflict"
     if event == "feedback":
