@@ -17,19 +17,25 @@ const PREPARE_WITHIN_MS = MINUTE;
 // More would cover the feed of a phone.
 const NOTICES = 2;
 
-// What comes when it is asked for, by its module; those that few open have words of their own, which come with them.
+// What comes when it is asked for, and of which module.
 const LATER = {
-  ending: ['RoomEnding'],
-  guest: ['VisitEnd'],
-  hosting: ['DoorSheet', 'HostSheet', 'MoveSheet', 'OutSheet'],
-  plans: ['LobbyPlans', 'PlanPage'],
-  queue: ['RoomQueue'],
-  room: ['RoomPage'],
-  telling: ['RoomWorth', 'TellUs'],
+  DoorSheet: 'hosting',
+  HostSheet: 'hosting',
+  LobbyPlans: 'plans',
+  MoveSheet: 'hosting',
+  OutSheet: 'hosting',
+  PlanPage: 'plans',
+  RoomEnding: 'ending',
+  RoomPage: 'room',
+  RoomQueue: 'queue',
+  RoomWorth: 'telling',
+  TellUs: 'telling',
+  VisitEnd: 'guest',
 };
+// Few open them, so their words do not come with the page either.
 const WORDY = ['hosting', 'plans', 'telling'];
-// Without one of these nothing would stand there.
-const VITAL = ['PlanPage', 'RoomEnding', 'RoomPage', 'RoomQueue'];
+// Without these something would be missing, and nobody would know.
+const VITAL = ['ending', 'plans', 'queue', 'room'];
 
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {
@@ -506,11 +512,9 @@ export function startParty({ createApp, defineAsyncComponent, reactive }, client
   noteGuests(lobby);
   if (guest) noteGuests({ guests: { [document.body.dataset.user]: guest } });
   const party = createApp(Party, { client });
-  for (const [module, names] of Object.entries(LATER)) {
-    for (const name of names) {
-      const loader = async () => (await load(module))[name];
-      party.component(name, defineAsyncComponent({ loader, onError: VITAL.includes(name) ? onError : undefined }));
-    }
+  for (const [name, module] of Object.entries(LATER)) {
+    const loader = async () => (await load(module))[name];
+    party.component(name, defineAsyncComponent({ loader, onError: VITAL.includes(module) ? onError : undefined }));
   }
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });

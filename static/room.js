@@ -281,7 +281,8 @@ export const RoomPage = {
     silence() {
       if (!this.isGuest) return '';
       const { deniedTwice, onlyListen, unnamed } = words.guest;
-      if (this.view.door === 'watch') return onlyListen;
+      // A door that has closed again leaves them what it let them do.
+      if (this.view.door === 'watch' || this.view.asks === false) return onlyListen;
       if (!document.body.dataset.guest) return unnamed;
       return this.denials > 1 ? deniedTwice : '';
     },
