@@ -91,7 +91,7 @@ def whoever_has_the_link(state: Party, command: Command) -> None:
         raise Refused("signed_out", "You are signed out. Please sign in again.")
     inside = [guest for guest in room.guests.values() if not guest.is_out]
     if any({*command["skeletons"]} & {*guest.skeletons} for guest in inside):
-        raise Refused("conflict", "Somebody here is called like that. Please take another name.")
+        raise Refused("conflict", "Somebody here has that name already. Please take another.")
     if len(inside) >= GUESTS_EACH or guests_of_live_rooms(state) >= GUESTS:
         raise Refused("limit", "As many guests are in as there is space for. Try again a bit later.")
 

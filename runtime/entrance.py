@@ -91,7 +91,7 @@ def offer(app, people, visitor, log_sign_in, submit, look_in, friends_in):
         name, skeletons = (None, []) if unnamed else names.guest_name(request.form)
         keep_entries_few()
         if not (people.skeletons() | names.skeletons_of_all(friends_in(room))).isdisjoint(skeletons):
-            raise Refused("conflict", "Somebody here is called like that. Please take another name.")
+            raise Refused("conflict", "Somebody here has that name already. Please take another.")
         coming_in = {"room": room, "hash": hash, "sign_in": secrets.token_urlsafe(9), "since": now()}
         coming_in |= {"name": name, "skeletons": skeletons} | measuring.arrival()
         try:
@@ -127,7 +127,8 @@ def offer(app, people, visitor, log_sign_in, submit, look_in, friends_in):
 def sign_in_form(error=None, status=200, headers=None, id=None):
     """The form, which works without JavaScript as well."""
     name = request.form.get("name", "")[: reading.MAX_NAME]
-    return render_template("sign_in.html", name=name, error=error, id=id), status, headers or {}
+    shown = render_template("sign_in.html", name=name, error=error, id=id, longest_name=names.MAX_NAME)
+    return shown, status, headers or {}
 
 
 def remember(mine):

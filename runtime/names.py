@@ -46,7 +46,7 @@ def guest_name(data):
         raise Refused("bad_input", "Please say what we should call you.")
     name = unicodedata.normalize("NFKC", BESIDE_AN_EMOJI.sub("", given.strip()))
     if UNSEEN.search(name) or any(unicodedata.category(character) not in SEEN for character in name):
-        raise Refused("bad_input", "That name has characters in it that nobody can see, or that not everybody can.")
+        raise Refused("bad_input", "That name has characters that cannot be seen. Please leave them out.")
     name = " ".join(name.split())
     if len(name) > MAX_NAME:
         raise Refused("bad_input", "A name has at most 20 characters.")
@@ -57,7 +57,7 @@ def guest_name(data):
     if not is_of_one_alphabet(name):
         raise Refused("bad_input", "Please write that name in one alphabet.")
     if says_what_we_say(name):
-        raise Refused("bad_input", "Only the party says who is a guest and who the host. Please take another name.")
+        raise Refused("bad_input", "Please leave out “guest” and “host”: the party itself says who is which.")
     return name, sorted(skeletons(name))
 
 

@@ -8,13 +8,15 @@
 
 import { keep, linkTo } from './kept.js';
 import { hueOf, initialOf, isClosingRound, loadStyles, nameOf, naming, noteGuests, seated, shareLeft } from './parts.js';
-import { SECOND, dayOf, fetchAllWords, fill, timeLeft, timeOfDay, words } from './words.js';
+import { HOUR, SECOND, dayOf, fetchAllWords, fill, timeLeft, timeOfDay, words } from './words.js';
 
 const FACES = 5;
 // A room that should have opened, or is over, is asked for again; a thousand may stand before it.
 const LOOK_AGAIN_MS = 4 * SECOND;
 // Who comes back to the page after this sees the room as it is by now.
 const STALE_MS = 30 * SECOND;
+// What the party does not count: what says of an emoji whether it is in colour.
+const BESIDE_AN_EMOJI = /(?<=[^\p{L}\p{N}\s_])[\ufe0e\ufe0f]/gu;
 
 let link; // what came behind the "#": room and door
 let signInForm; // in place of which the entrance stands
@@ -86,7 +88,7 @@ function showRoom() {
   parts.faces.replaceChildren(...people.slice(0, FACES).map((user) => face(user, people)), ...moreThan(people));
   parts.last.replaceChildren(...(last ? [lastWords(last, people)] : []));
   parts.question.textContent = room.door === 'watch' ? words.entrance.nameOrNone : words.entrance.name;
-  parts.said.textContent = isPlanned() ? opensIn() : '';
+  parts.said.textContent = '';
   parts.form.hidden = isPlanned();
   showTime();
   showSeen();
@@ -121,13 +123,20 @@ function bdi(text) {
   return element;
 }
 
-const opensIn = () => `${fill(words.entrance.opens, { day: dayOf(room.opens_at), time: timeOfDay(room.opens_at) })} ${words.entrance.byItself}`;
+/** When, and in the last hour how soon, as friends read it. */
+function opensIn() {
+  const left = room.opens_at - now();
+  if (left < HOUR) return fill(words.plans.opensIn, { left: timeLeft(Math.max(left, 0)) });
+  return `${fill(words.entrance.opens, { day: dayOf(room.opens_at), time: timeOfDay(room.opens_at) })} ${words.entrance.byItself}`;
+}
 
 /** Who hosts; of a room that is open also for how long, and how many listen. */
 function showTime() {
   const about = [`${room.host} ${words.card.hosts}`];
   parts.line.hidden = isPlanned();
-  if (!isPlanned()) {
+  hear(!isPlanned()); // nobody wants to hear the seconds
+  if (isPlanned()) parts.said.textContent = opensIn();
+  else {
     const isLast = isClosingRound(room, now());
     const left = timeLeft(room.closes_at - now());
     about.push(isLast ? fill(words.clock.lastWords, { left }) : left);
@@ -138,10 +147,11 @@ function showTime() {
   parts.about.textContent = about.join(words.lobby.dot);
 }
 
-/** How others will see who is typing here. */
+/** How others will see who is typing here, unless the name was refused. */
 function showSeen() {
   const name = parts.name.value.trim();
   const how = room.door === 'watch' ? words.entrance.onlyListen : fill(words.entrance.ask, { user: room.host });
+  if (parts.refusal.textContent) return parts.seen.replaceChildren();
   if (!name) return parts.seen.replaceChildren(room.door === 'watch' ? `${words.entrance.unnamed} ${how}` : how);
   const [before, after] = words.entrance.seen.split('{guest}');
   const badge = document.createElement('small');
@@ -156,6 +166,7 @@ function showNowhere() {
   document.title = words.party.name;
   parts.page.className = 'door door--nowhere';
   parts.topic.textContent = words.entrance.nowhere;
+  hear(true);
   parts.said.textContent = words.entrance.nowhereWhy;
   showNothingElse();
 }
@@ -165,6 +176,11 @@ function showTrouble(sentence) {
   parts.topic.textContent = words.party.name;
   parts.said.textContent = sentence;
   showNothingElse();
+}
+
+/** Whether a screen reader reads out what is said here, as it changes. */
+function hear(isHeard) {
+  parts.said.setAttribute('aria-live', isHeard ? 'polite' : 'off');
 }
 
 function showNothingElse() {
@@ -185,14 +201,27 @@ function onVisible() {
   if (!document.hidden && room && Date.now() - lookedAt > STALE_MS) look();
 }
 
-function onName() {
+function onName({ isComposing }) {
+  if (!isComposing) shorten(parts.name);
   refuse('');
-  showSeen();
+}
+
+/** A `maxlength`, as the party counts: characters, however many units or pieces a browser has for one. */
+function shorten(field) {
+  const characters = Array.from(field.value);
+  const length = () => Array.from(characters.join('').trim().replace(BESIDE_AN_EMOJI, '').normalize('NFKC')).length;
+  const at = field.selectionStart;
+  const before = characters.length;
+  while (length() > field.dataset.longest) characters.pop();
+  if (characters.length === before) return;
+  field.value = characters.join('');
+  field.setSelectionRange(at, at);
 }
 
 function refuse(sentence) {
   parts.refusal.textContent = sentence;
   parts.name.setAttribute('aria-invalid', String(Boolean(sentence)));
+  showSeen();
 }
 
 async function comeIn(event) {

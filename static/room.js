@@ -178,7 +178,7 @@ export const RoomPage = {
       </room-feed>
 
       <room-queue v-if="isHost && isLive" v-show="queue.length" ref="queue" :view="view" :queue="queue" :is-list="isWide"
-        @queue="(queue) => $emit('queue', queue)" @answered="focusOnWriting" @tell="tell"></room-queue>
+        @queue="(queue) => $emit('queue', queue)" @answered="onAnswered" @tell="tell"></room-queue>
 
       <aside v-if="isWide && isLive" class="room__side" :aria-label="words.people.title">
         <room-people :view="view" :user="user" :is-host="isHost" :last-words="lastWords" :decide-first="decideFirst"
@@ -492,6 +492,11 @@ export const RoomPage = {
     /** Whoever leaves, or hands the room over, has made up their mind about the queue. */
     async decideFirst() {
       await this.$refs.queue?.denyNow();
+    },
+
+    /** Nobody waits any more, and what had the keyboard's place is gone. */
+    onAnswered() {
+      if (!hasTouchKeyboard()) this.$refs.writing?.focus();
     },
 
     showOut(guest) {

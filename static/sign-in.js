@@ -19,6 +19,7 @@ function takeLink() {
     history.replaceState(null, '', location.pathname + location.search);
   }
   if (fragment.get('room') && fragment.get('door')) return showEntrance(fragment);
+  document.getElementById('friends').hidden = !fragment.get('room');
   (elements.name.value ? elements.password : elements.name).focus();
 }
 

@@ -44,6 +44,7 @@ class ByFile(LoadGroupScheduling):
         return super()._split_scope(nodeid).partition("::")[0]
 
 
+@pytest.hookimpl(optionalhook=True)  # so that `-p no:xdist` works as well
 def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 

@@ -151,16 +151,17 @@ def test_everybody_in_a_room_of_the_party_is_told_every_message_once(crowd):
 
 @pytest.mark.alone
 @pytest.mark.server
-def test_a_hundred_guests_who_come_within_a_second_are_hardly_noticed(crowd):
-    """Each round says how it is without them and with them: on a busy machine one may be slow."""
-    with running_party(crowd, pause=0, PARTY_JOURNAL="memory:") as party:
-        *people, host = party.connect(150)
-        room, ratios = party.open_room(people), []
-        while not ratios or min(ratios) > 2 and len(ratios) < 5:
-            alone, meanwhile, _ = beside(party, room, host, 100)
+def test_a_hundred_guests_who_come_within_a_second_are_hardly_noticed():
+    """They are the first of their party, so that what it does once counts as well. On a busy machine a party may be
+    slow for other reasons: then another one is tried."""
+    ratios = []
+    while not ratios or min(ratios) > 2 and len(ratios) < 4:
+        with running_party(crowd := Crowd(), pause=0, PARTY_JOURNAL="memory:") as party:
+            *people, host = party.connect(150)
+            alone, meanwhile, _ = beside(party, party.open_room(people), host, 100)
             ratios.append(meanwhile / alone)
-        assert min(ratios) <= 2, ratios
-        assert crowd.lost == 0
+            assert crowd.lost == 0
+    assert min(ratios) <= 2, ratios
 
 
 @pytest.mark.server

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import statistics
 import time
 from html.parser import HTMLParser
 
@@ -14,11 +13,12 @@ from person import assert_ok, assert_refused, form_token, seat
 
 import users
 from party.model import is_guest
+from party.state import State
 from runtime import entrance, settings
 from runtime.journal import Unavailable
 
 NOWHERE = "That link leads nowhere. Ask for a new one."
-TAKEN = "Somebody here is called like that. Please take another name."
+TAKEN = "Somebody here has that name already. Please take another."
 
 
 @pytest.fixture
@@ -175,23 +175,26 @@ def test_who_has_no_link_learns_of_no_name(room, visit):
 @pytest.mark.alone
 def test_a_link_that_leads_nowhere_says_so_in_the_same_time(room, visit):
     links = dead_links(room)
+    del links["long"]  # which takes longer to be read
     took = {why: [] for why in links}
     browser = visit()
     token = form_token(browser.client.get("/sign-in").text)
-    for _ in range(60):
+    for _ in range(40):
         for why, link in links.items():
             began = time.perf_counter()
             browser.post_as_it_is("/entrance", {"token": token, **link})
             took[why].append(time.perf_counter() - began)
-    medians = {why: statistics.median(times) for why, times in took.items() if why != "long"}
-    assert max(medians.values()) < 1.5 * min(medians.values()), medians
+    least = {why: min(times) for why, times in took.items()}  # whatever else the machine does
+    assert max(least.values()) < 1.5 * min(least.values()), least
 
 
 def test_where_the_owner_wants_no_doors_nobody_comes_in(room, visit, monkeypatch):
     monkeypatch.setattr(settings, "DOORS", False)
     assert visit().look(room.link())["error"] == NOWHERE
     assert visit().come_in(room.link())["error"] == NOWHERE
-    assert_refused(room.host.door(room.id, "ask"), "forbidden")
+    for open in ("watch", "ask"):
+        assert_refused(room.host.door(room.id, open), "forbidden")
+    assert assert_ok(room.host.door(room.id, "closed"))["token"] is None, "those that are open can be closed"
 
 
 @pytest.mark.parametrize("where", ["/entrance", "/guest"])
@@ -205,7 +208,7 @@ def test_a_form_of_another_site_gets_nowhere(where, room, visit):
 def test_the_answers_are_in_the_language_of_who_asks(room, visit):
     spanish = visit(language="es-MX")
     assert spanish.look(room.link(door=""))["error"] == "Ese enlace no lleva a ninguna parte. Pide uno nuevo."
-    assert spanish.come_in(room.link(), "ɡuest")["error"].endswith("Elige otro nombre, por favor.")
+    assert spanish.come_in(room.link(), "ɡuest")["error"].endswith("quién es qué lo dice la página.")
 
 
 def test_what_cannot_be_kept_is_said_with_an_id(room, visit, monkeypatch, caplog):
@@ -299,13 +302,6 @@ def test_who_asks_again_because_the_answer_was_lost_is_the_same_guest(room, visi
     assert again != first[0] and not room.guests[again].is_out, "who was shown out stays out"
 
 
-def test_a_cookie_of_the_same_guest_holds_wherever_the_log_is_read(room, visit):
-    browser = visit()
-    assert_ok(browser.come_in(room.link()))
-    room.party.rebuild(list(room.party.journal.replay()))
-    assert "data-guest" in browser.client.get("/").text
-
-
 def test_who_was_shown_out_cannot_come_back_by_that_cookie_but_anew(room, visit):
     browser = visit()
     first = assert_ok(browser.come_in(room.link()))["user"]
@@ -360,9 +356,11 @@ def test_a_guest_of_a_party_that_forgot_everything_is_a_stranger(room, visit, mo
     assert_ok(browser.come_in(room.link()))
     monkeypatch.setattr(room.party.journal, "began", room.party.now() + 1)
     room.party.rebuild([])
+    assert room.party.state == State()
     assert browser.client.get("/").headers["Location"] == "sign-in"
     assert "You are no guest there any more." in browser.client.get("/sign-in").text
     assert_refused(browser.come_in(room.link()), "not_found")
+    assert room.party.state == State(), "nor does their cookie enter anything"
     assert friend.client.get("/").status_code == 200
 
 
@@ -412,15 +410,9 @@ def test_nobody_is_called_like_another_guest_of_that_room(room, visit):
     assert_ok(visit().come_in(other.link(), "Lena")), "elsewhere"
 
 
-def test_a_name_that_was_shown_out_can_be_taken_again(room, visit):
-    user = assert_ok(visit().come_in(room.link(), "Lena"))["user"]
-    assert_ok(room.host.put_out(room.id, user))
-    assert_ok(visit().come_in(room.link(), "Lena"))
-
-
 def test_a_name_that_is_none_is_refused_with_its_reason(room, visit):
     answer = visit().come_in(room.link(), "guest 7")
-    assert (answer["status"], answer["code"]) == (400, "bad_input") and "who is a guest" in answer["error"]
+    assert (answer["status"], answer["code"]) == (400, "bad_input") and "leave out" in answer["error"]
 
 
 def test_who_the_people_are_counts_as_it_is_now(monkeypatch):
@@ -455,10 +447,15 @@ def test_a_network_of_ipv6_counts_as_one_address():
     assert entrance.household(None) == entrance.household(""), "of nobody that a proxy names"
 
 
-def test_addresses_are_in_memory_alone_and_few(room, visit):
-    visit(address="203.0.113.77").come_in(room.link())
+def test_addresses_are_in_memory_alone_and_few(room, visit, monkeypatch):
+    monkeypatch.setattr(entrance.entries, "TRACKED", 3)
+    for n in range(10):
+        assert_ok(visit(address="203.0.113.77").come_in(room.link(), f"Gita {n}"))
+    assert_refused((late := visit(address="203.0.113.77")).come_in(room.link(), "Hugo"), "slow_down")
+    for n in range(3):
+        assert_ok(visit(address=f"203.0.113.{n}").come_in(room.link(), f"Ines {n}"))
+    assert_ok(late.come_in(room.link(), "Hugo")), "of four the first is forgotten"
     assert "203.0.113.77" not in json.dumps([command for _, command in room.party.journal.replay()])
-    assert entrance.entries.TRACKED <= 10_000
 
 
 def test_reloading_and_looking_count_for_nothing(room, visit):
@@ -471,14 +468,8 @@ def test_reloading_and_looking_count_for_nothing(room, visit):
 
 # --- Robots ---
 
-ROBOTS = (
-    "WhatsApp/2.23.20.0",
-    "TelegramBot (like TwitterBot)",
-    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
-    "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
-    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
-    "Googlebot/2.1 (+http://www.google.com/bot.html)",
-)
+# One stands for all of them: nothing here reads what a browser calls itself.
+ROBOT = {"User-Agent": "WhatsApp/2.23.20.0"}
 
 
 class Links(HTMLParser):
@@ -493,8 +484,7 @@ class Links(HTMLParser):
         self.found |= {value for name, value in attributes if name in ("href", "src", "action") and value}
 
 
-@pytest.mark.parametrize("robot", ROBOTS)
-def test_a_robot_that_follows_the_link_changes_nothing_and_learns_nothing(robot, room, clean_party):
+def test_a_robot_that_follows_the_link_changes_nothing_and_learns_nothing(room, clean_party):
     """A fragment is asked of no server: what a robot asks for is the address before it."""
     assert_ok(room.host.message(room.id, "What is said inside"))
     before = logged(clean_party)
@@ -504,7 +494,7 @@ def test_a_robot_that_follows_the_link_changes_nothing_and_learns_nothing(robot,
         address = (todo - asked).pop()
         asked.add(address)
         for method in ("GET", "HEAD"):
-            answer = clean_party.app.test_client().open(address, method=method, headers={"User-Agent": robot})
+            answer = clean_party.app.test_client().open(address, method=method, headers=ROBOT)
             is_file = address.startswith(("/static", "/v"))  # a page that brings it says so itself
             assert is_file or answer.headers["X-Robots-Tag"] == "noindex, nofollow"
             told = answer.data.decode(errors="ignore") + str(answer.headers)

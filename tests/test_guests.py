@@ -11,7 +11,6 @@ from conftest import EVENTS, guest_of, sid_of
 from person import FIELDS, assert_ok, assert_refused, come_in_over_http, seat
 
 from party import doors, model, presence, rules, state, story
-from party.state import State
 from runtime import entrance, settings
 from runtime.pace import Paces
 
@@ -76,6 +75,24 @@ def seat_guest(host, guest, room):
     assert_ok(host.approve(room, guest.name))
 
 
+class Scene:
+    """What the promises are shown on that a bug can break: see `CHECKS`."""
+
+    def __init__(self, join, come_in, party, hung_up):
+        self.join, self.come_in, self.party, self.hung_up = join, come_in, party, hung_up
+
+    def room_of(self, host):
+        """One with a door."""
+        room = host.host("Tea")
+        assert_ok(host.door(room))
+        return room
+
+
+@pytest.fixture
+def scene(join, come_in, clean_party, hung_up, clock):
+    return Scene(join, come_in, clean_party, hung_up)
+
+
 # --- The door ---------------------------------------------------------------------------------------------------------
 
 
@@ -93,18 +110,16 @@ def test_a_door_is_closed_until_its_host_opens_it(asha, join, clean_party):
     assert chen.sees(room)["door"] == "watch"
 
 
-def test_the_log_has_the_hash_of_a_link_and_whoever_has_the_key_finds_the_link_again(room, asha, clean_party, caplog):
+def test_the_state_has_the_hash_of_a_link_and_whoever_has_the_key_finds_the_link_again(room, asha, clean_party):
     token = link_of(asha, room)
-    assert len(token) == 22, "128 bits"
-    log = [command for _, command in clean_party.journal.replay()]
-    assert token not in json.dumps(log) + caplog.text + str(clean_party.state)
-    assert clean_party.state.rooms[room].door.hash == entrance.hash_of(token) in {one.get("hash") for one in log}
+    assert token not in str(clean_party.state) and entrance.hash_of(token) in str(clean_party.state)
     clean_party.rebuild(list(clean_party.journal.replay()))  # as after a restart, or in another process
     assert clean_party.door_view(clean_party.state.rooms[room])["token"] == token
     assert comes_in(clean_party, room, token)
 
 
-def check_that_an_old_link_is_dead(asha, clean_party):
+def check_that_an_old_link_is_dead(scene):
+    asha = scene.join("asha")
     room = asha.host("Tea")
     links = [link_of(asha, room, open="watch")]
     assert link_of(asha, room, open="ask") == links[0], "nobody has to be sent another one"
@@ -116,23 +131,15 @@ def check_that_an_old_link_is_dead(asha, clean_party):
         {"out": True, "renew": True},
     ):
         links.append(link_of(asha, room, **change))
-        alive = [token for token in links if token and comes_in(clean_party, room, token)]
+        alive = [token for token in links if token and comes_in(scene.party, room, token)]
         assert alive == ([links[-1]] if links[-1] else []), change
     assert links[2] is None, "a closed door has none"
     asha.close(room)
-    assert not any(comes_in(clean_party, room, token) for token in links if token), "nor has a closed room"
+    assert not any(comes_in(scene.party, room, token) for token in links if token), "nor has a closed room"
 
 
-def test_an_old_link_is_dead(asha, clean_party):
-    check_that_an_old_link_is_dead(asha, clean_party)
-
-
-def test_a_link_of_another_room_or_of_none_leads_nowhere(room, asha, clean_party):
-    token, other = link_of(asha, room), asha.host("Coffee")
-    asha.door(other)
-    for where, what in ((other, token), ("no-such-room", token), (room, ""), (room, token[:-1])):
-        assert not comes_in(clean_party, where, what)
-    assert comes_in(clean_party, room, token)
+def test_an_old_link_is_dead(scene):
+    check_that_an_old_link_is_dead(scene)
 
 
 def test_a_link_leads_nowhere_once_the_time_is_up(room, asha, clean_party, clock):
@@ -201,13 +208,6 @@ def test_the_same_key_opens_a_door_once_and_shows_a_guest_out_once(room, asha, c
 )
 def test_a_door_is_told_what_the_contract_says(told, room, asha):
     assert_refused(asha.ask("door", {"room": room, **told}), "bad_input")
-
-
-def test_a_party_without_doors_opens_none_and_closes_those_that_are_open(room, asha, monkeypatch):
-    monkeypatch.setattr(settings, "DOORS", False)
-    for open in ("watch", "ask"):
-        assert_refused(asha.door(room, open), "forbidden")
-    assert assert_ok(asha.door(room, "closed"))["token"] is None
 
 
 def test_a_start_without_doors_closes_those_that_are_open_and_shows_out_who_came_by_them(
@@ -305,15 +305,15 @@ def test_a_guest_hears_what_is_theirs_and_nothing_else(join, come_in, clean_part
     assert [event for event, _ in gita.line.events()][-1] == "put_out", "then nothing more"
 
 
-def check_that_a_guest_knows_one_room(join, come_in, clean_party):
-    asha, bilal = join("asha"), join("bilal")
+def check_that_a_guest_knows_one_room(scene):
+    asha, bilal = scene.join("asha"), scene.join("bilal")
     room, other, over = asha.host("Tea"), bilal.host("Coffee"), bilal.host("Coffee, cold")
-    later = bilal.plan("Coffee later", at=clean_party.now() + 60 * model.MINUTE)
+    later = bilal.plan("Coffee later", at=scene.party.now() + 60 * model.MINUTE)
     bilal.message(other, "Hello")
     bilal.close(over)
     for host, where in ((asha, room), (bilal, other)):
         host.door(where)
-    guest, another = come_in(room), come_in(other)
+    guest, another = scene.come_in(room), scene.come_in(other)
     guest.watch(room)
     asha.extend(room)
     bilal.extend(other)
@@ -328,8 +328,8 @@ def check_that_a_guest_knows_one_room(join, come_in, clean_party):
     assert not [secret for secret in ("Coffee", "bilal", other, over, later) if secret in told]
 
 
-def test_a_guest_never_learns_whether_another_room_exists(join, come_in, clean_party):
-    check_that_a_guest_knows_one_room(join, come_in, clean_party)
+def test_a_guest_never_learns_whether_another_room_exists(scene):
+    check_that_a_guest_knows_one_room(scene)
 
 
 def test_who_came_in_without_a_name_listens_unnamed_and_does_not_speak(room, asha, come_in):
@@ -367,8 +367,8 @@ def test_guests_are_named_wherever_they_stand(room, asha, join, come_in):
 # --- What they read ---------------------------------------------------------------------------------------------------
 
 
-def check_that_a_guest_reads_from_then_on(join, come_in):
-    asha, bilal = join("asha"), join("bilal")
+def check_that_a_guest_reads_from_then_on(scene):
+    asha, bilal = scene.join("asha"), scene.join("bilal")
     room = asha.host("Tea")
     for n in range(1, 4):
         asha.message(room, f"Before {n}")
@@ -376,7 +376,7 @@ def check_that_a_guest_reads_from_then_on(join, come_in):
     bilal.watch(room)
     bilal.like(room, 1)
     asha.door(room)
-    guest = come_in(room)
+    guest = scene.come_in(room)
     for after in ({}, {"after": 0}, {"after": 2}):
         ack = assert_ok(guest.watch(room, **after))
         assert (ack["messages"], ack["likes"], ack.get("taken_back", [])) == ([], {}, []), after
@@ -394,8 +394,8 @@ def check_that_a_guest_reads_from_then_on(join, come_in):
     assert [message["seq"] for message in guest.watch(room, after=4)["messages"]] == [5]
 
 
-def test_a_guest_reads_what_is_said_from_when_they_came(join, come_in, clock):
-    check_that_a_guest_reads_from_then_on(join, come_in)
+def test_a_guest_reads_what_is_said_from_when_they_came(scene):
+    check_that_a_guest_reads_from_then_on(scene)
 
 
 def test_where_the_host_says_so_a_guest_reads_it_whole(room, asha, come_in):
@@ -515,18 +515,17 @@ def refusal_of_guest(room, name):
     return refusal.value.ack["code"]
 
 
-def check_that_no_two_guests_look_alike(asha, come_in):
-    room = asha.host("Tea")
-    asha.door(room)
-    guest = come_in(room, "Gita")
+def check_that_no_two_guests_look_alike(scene):
+    room = scene.room_of(asha := scene.join("asha"))
+    guest = scene.come_in(room, "Gita")
     assert refusal_of_guest(room, "GITA") == "conflict"
-    assert come_in(room, None) and come_in(room, None), "who has no name is like nobody"
+    assert scene.come_in(room, None) and scene.come_in(room, None), "who has no name is like nobody"
     asha.put_out(room, guest.name)
-    assert come_in(room, "gita"), "the name is free again"
+    assert scene.come_in(room, "gita"), "the name is free again"
 
 
-def test_no_two_guests_of_a_room_look_alike(asha, come_in):
-    check_that_no_two_guests_look_alike(asha, come_in)
+def test_no_two_guests_of_a_room_look_alike(scene):
+    check_that_no_two_guests_look_alike(scene)
 
 
 def test_as_many_guests_are_in_as_there_is_space_for(room, asha, join, come_in, clean_party, monkeypatch):
@@ -545,27 +544,26 @@ def test_as_many_guests_are_in_as_there_is_space_for(room, asha, join, come_in, 
     assert come_in(other, "Kofi"), "those of a closed room take nobody's place"
 
 
-def check_that_guests_have_half_of_the_seats(asha, join, come_in, monkeypatch):
-    monkeypatch.setattr(settings, "SEATS", 5)
-    room = asha.host("Tea")
-    asha.door(room)
-    guests = [come_in(room, f"Guest {n}") for n in range(3)]
-    for guest in guests[:2]:
+def check_that_guests_have_half_of_the_seats(scene):
+    assert settings.SEATS == 8
+    room = scene.room_of(asha := scene.join("asha"))
+    guests = [scene.come_in(room, f"Gita {n}") for n in range(5)]
+    for guest in guests[:4]:
         seat_guest(asha, guest, room)
-    assert_ok(guests[2].request(room))
-    ack = asha.approve(room, guests[2].name)
+    assert_ok(guests[4].request(room))
+    ack = asha.approve(room, guests[4].name)
     assert_refused(ack, "limit")
-    assert ack["error"] == "Guests can take half of the seats (2). Remove one of them first."
-    for name in ("bilal", "chen", "dana"):
-        seat(asha, join(name), room)
+    assert ack["error"] == "Guests can take half of the seats (4). Remove one of them first."
+    for name in ("bilal", "chen", "dana", "emeka"):
+        seat(asha, scene.join(name), room)
     asha.remove(room, "bilal")
-    assert_refused(asha.approve(room, guests[2].name), "limit")
+    assert_refused(asha.approve(room, guests[4].name), "limit")
     asha.remove(room, guests[0].name)
-    assert_ok(asha.approve(room, guests[2].name))
+    assert_ok(asha.approve(room, guests[4].name))
 
 
-def test_guests_take_half_of_the_seats_at_most(asha, join, come_in, monkeypatch):
-    check_that_guests_have_half_of_the_seats(asha, join, come_in, monkeypatch)
+def test_guests_take_half_of_the_seats_at_most(scene):
+    check_that_guests_have_half_of_the_seats(scene)
 
 
 def test_ten_guests_wait_at_most_and_friends_beside_them(room, asha, join, come_in):
@@ -689,11 +687,10 @@ def test_a_guest_does_one_thing_a_second(room, come_in, clock, clean_party, monk
 # --- Going ------------------------------------------------------------------------------------------------------------
 
 
-def check_that_who_was_shown_out_stays_out(asha, join, come_in, clean_party, hung_up):
-    room = asha.host("Tea")
-    asha.door(room)
-    guest = come_in(room)
-    tabs = [guest, join(guest.name, guest.line.browser)]
+def check_that_who_was_shown_out_stays_out(scene):
+    room = scene.room_of(asha := scene.join("asha"))
+    guest, party = scene.come_in(room), scene.party
+    tabs = [guest, scene.join(guest.name, guest.line.browser)]
     seat_guest(asha, guest, room)
     tabs[1].watch(room)
     assert_ok(asha.put_out(room, guest.name))
@@ -702,23 +699,23 @@ def check_that_who_was_shown_out_stays_out(asha, join, come_in, clean_party, hun
         events = [event for event, _ in tab.line.events()]
         assert "put_out" in events and tab.heard("message") == [], "at once, in every tab"
         assert_refused(tab.watch(room), "signed_out")
-    clean_party.tick()
-    assert set(hung_up) >= {sid_of(tab) for tab in tabs}
+    party.tick()
+    assert set(scene.hung_up) >= {sid_of(tab) for tab in tabs}
     browser = guest.line.browser
     assert browser.get("/").status_code == 302, "the cookie opens nothing"
-    assert not join(guest.name, browser).line.client.is_connected()
+    assert not scene.join(guest.name, browser).line.client.is_connected()
     view = asha.sees(room)
     assert (view["speakers"], view["watching"], view["guests"]) == ([], 0, {})
-    clean_party.rebuild(list(clean_party.journal.replay()))  # nor does it after a restart, or elsewhere
+    party.rebuild(list(party.journal.replay()))  # nor does it after a restart, or elsewhere
     assert browser.get("/").status_code == 302
     with pytest.raises(model.Refused):
         same = {"user": guest.name, "sign_in": "again", "name": "Gita", "skeletons": ["gita"]}
-        hash = clean_party.state.rooms[room].door.hash
-        clean_party.submit("guest_in", room=room, hash=hash, since=clean_party.now(), **same)
+        hash = party.state.rooms[room].door.hash
+        party.submit("guest_in", room=room, hash=hash, since=party.now(), **same)
 
 
-def test_who_was_shown_out_is_out_at_once_and_by_that_sign_in_for_good(asha, join, come_in, clean_party, hung_up):
-    check_that_who_was_shown_out_stays_out(asha, join, come_in, clean_party, hung_up)
+def test_who_was_shown_out_is_out_at_once_and_by_that_sign_in_for_good(scene):
+    check_that_who_was_shown_out_stays_out(scene)
 
 
 def test_a_guest_can_be_shown_out_of_a_closed_room_too(room, asha, join, come_in, clean_party):
@@ -731,14 +728,6 @@ def test_a_guest_can_be_shown_out_of_a_closed_room_too(room, asha, join, come_in
     assert guest.heard("put_out") == [{"room": room}]
     assert_refused(guest.watch(room), "signed_out")
     assert_ok(other.watch(room))
-
-
-def test_who_was_shown_out_comes_in_anew_while_the_link_holds(room, asha, come_in, clean_party):
-    token, guest = link_of(asha, room), come_in(room)
-    asha.put_out(room, guest.name)
-    assert comes_in(clean_party, room, token)
-    asha.door(room, renew=True)
-    assert not comes_in(clean_party, room, token)
 
 
 def test_a_door_can_show_out_all_who_came_in_by_it(room, asha, join, come_in, clean_party, hung_up):
@@ -786,16 +775,6 @@ def test_a_reload_a_second_tab_and_a_restart_are_the_same_guest(room, asha, join
     assert again.line.client.is_connected()
     assert [message["user"] for message in again.watch(room)["messages"]] == [guest.name]
     assert_ok(again.message(room, "Hello again"))
-
-
-def test_a_restart_that_forgets_the_room_forgets_its_guests(room, come_in, clean_party, clock, monkeypatch):
-    """Of a friend, the cookie alone says enough with `memory:`. A guest's says nothing without the room."""
-    guest = come_in(room)
-    clock.passes(seconds=1)
-    monkeypatch.setattr(clean_party.journal, "began", clock.at)
-    clean_party.rebuild([])
-    assert guest.line.browser.get("/").status_code == 302
-    assert clean_party.state == State(), "nor does it enter anything"
 
 
 def test_the_story_of_a_room_tells_of_its_guests_and_not_of_the_link(room, asha, come_in, clean_party):
@@ -936,11 +915,7 @@ CHECKS = {
 
 
 @pytest.mark.parametrize("bug", CHECKS, ids=lambda bug: bug.__name__)
-def test_each_bug_is_found(bug, request, monkeypatch, clean_party, clock):
-    check = CHECKS[bug]
-    fixtures = {
-        name: request.getfixturevalue(name) for name in check.__code__.co_varnames[: check.__code__.co_argcount]
-    }
-    bug(monkeypatch, clean_party)
+def test_each_bug_is_found(bug, scene, monkeypatch):
+    bug(monkeypatch, scene.party)
     with pytest.raises((AssertionError, pytest.fail.Exception)):
-        check(**fixtures)
+        CHECKS[bug](scene)

@@ -11,7 +11,7 @@ import icalendar
 import pytest
 from conftest import EVENTS
 from person import FIELDS, assert_ok, assert_refused
-from servers import ROOT, running_redis, running_server
+from servers import running_redis, running_server
 
 import users
 from party import model, plans, story
@@ -585,14 +585,6 @@ def test_for_everybody_else_there_is_no_file_and_of_what_is_no_plan_neither(asha
     assert file_for(bilal, room).status_code == 200, "a friend who was sent the link"
     asha.call_off(room)
     assert file_for(bilal, room).status_code == 404
-
-
-def test_who_starts_a_party_does_not_wait_for_what_makes_the_file():
-    """It takes a fifth of a second: nothing names it where a module is loaded."""
-    modules = [path for folder in (".", "party", "runtime", "services") for path in (ROOT / folder).glob("*.py")]
-    naming = [path.stem for path in modules if re.search("^(import|from) icalendar", path.read_text(), re.M)]
-    late = [path.stem for path in modules if re.search("^ +(import|from) icalendar", path.read_text(), re.M)]
-    assert (naming, late) == ([], ["calendar_file"])
 
 
 def test_summer_time_that_ends_in_between_changes_nothing(join, clock, clean_party, monkeypatch):

@@ -119,6 +119,27 @@ def test_who_is_let_in_finds_the_pitch_selected_and_sends_it_with_enter(asha, bi
     expect(bilal.writing).to_have_value("")
 
 
+def test_with_a_touch_keyboard_the_pitch_is_not_selected_for_there_enter_would_delete_it(asha, visit):
+    asha.host("By thumb")
+    chen = visit("chen", **PHONE).sign_in()
+    chen.watch("By thumb")
+    chen.ask("First words")
+    asha.approve("chen")
+    expect(chen.writing).to_be_focused()
+    chen.page.keyboard.press("Enter")
+    expect(chen.writing).to_have_value("First words\n")
+
+
+def test_after_the_last_answer_the_focus_goes_to_where_one_writes(asha, queue):
+    for name in ("bilal", "chen", "dana"):
+        button = asha.room.get_by_role("button", name=f"Let in {name}")
+        button.focus()
+        asha.page.keyboard.press("Enter")
+        expect(button).to_have_count(0)
+        following = {"bilal": "Let in chen", "chen": "Let in dana"}.get(name)
+        expect(asha.room.get_by_role("button", name=following) if following else asha.writing).to_be_focused()
+
+
 def test_a_denial_can_be_undone_before_anybody_is_told(asha, queue):
     _, [bilal, chen, _] = queue
     asha.page.clock.install()
@@ -223,7 +244,7 @@ def test_who_is_let_in_while_in_the_lobby_or_away_finds_the_pitch_all_the_same(a
     bilal.ask("Said from the lobby")
     bilal.leave()
     asha.approve("bilal")
-    expect(bilal.page.get_by_text("You can speak now: Elsewhere.")).to_be_visible()
+    expect(bilal.page.get_by_text("You can speak now: Elsewhere")).to_be_visible()
     bilal.card("Elsewhere").get_by_role("link", name="Elsewhere", exact=True).click()
     expect_selected(bilal.writing, "Said from the lobby")
     bilal.writing.press("Enter")

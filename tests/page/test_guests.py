@@ -112,9 +112,8 @@ def test_others_are_shown_as_they_will_see_whoever_is_typing(discussion):
 @pytest.mark.parametrize(
     "name, why",
     [
-        ("bilal", "Somebody here is called like that."),
-        ("Tom the host", "Only the party says who is a guest and who the host."),
-        ("x" * 21, "A name has at most 20 characters."),
+        ("bilal", "Somebody here has that name already."),
+        ("Tom the host", "Please leave out “guest” and “host”"),
         ("", "Please say what we should call you."),
     ],
 )
@@ -131,12 +130,50 @@ def test_a_name_that_is_none_is_refused_at_the_field_and_can_be_mended(discussio
     expect(tom.room).to_be_visible()
 
 
+def test_nobody_is_seen_as_what_was_refused(discussion):
+    tom = stand_before(discussion, open_door(discussion))
+    field(tom).fill("bilal")
+    expect(tom.page.get_by_text("Others see you as")).to_have_count(1)
+    field(tom).press("Enter")
+    expect(tom.page.get_by_role("alert").filter(has_text="Somebody here has that name already.")).to_be_visible()
+    expect(tom.page.get_by_text("Others see you as")).to_have_count(0)
+    field(tom).fill("bilal b")
+    expect(tom.page.get_by_text("Others see you as")).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    "typed, kept",
+    [
+        (LONGEST + "usen", LONGEST),
+        ("\U0001f98a" * 21, "\U0001f98a" * 20),
+        ("\u2602\ufe0f" * 21, "\u2602\ufe0f" * 20),
+        ("\ufb03" * 7, "\ufb03" * 6),
+        (f"  {LONGEST}", f"  {LONGEST}"),
+    ],
+    ids=["letters", "emoji", "emoji in colour", "letters in one", "white space around"],
+)
+def test_a_name_is_as_long_as_the_party_takes_and_no_longer(discussion, typed, kept):
+    tom = stand_before(discussion, open_door(discussion))
+    field(tom).fill(typed)
+    expect(field(tom)).to_have_value(kept)
+    field(tom).press("Enter")
+    expect(tom.room).to_be_visible()
+
+
+def test_a_name_that_is_full_takes_nothing_more_where_one_writes(discussion):
+    tom = stand_before(discussion, open_door(discussion))
+    field(tom).fill("x" * 20)
+    field(tom).press("Home")
+    field(tom).press("y")
+    assert field(tom).evaluate("field => [field.value, field.selectionStart]") == ["y" + "x" * 19, 1]
+
+
 def test_a_refusal_is_in_the_language_of_the_page(discussion):
     tom = stand_before(discussion, open_door(discussion), locale="es-ES")
     expect(field(tom)).to_have_accessible_name("¿Cómo te llamamos?")
     field(tom).fill("bilal")
     field(tom).press("Enter")
-    expect(tom.page.get_by_text("Elige otro nombre")).to_be_visible()
+    expect(tom.page.get_by_text("Elige otro, por favor.")).to_be_visible()
     field(tom).fill("Tom")
     expect(tom.page.get_by_text("Te verán como")).to_contain_text("Tom invitado/a")
 
@@ -272,7 +309,33 @@ def test_a_planned_room_says_when_it_opens_and_opens_by_itself(discussion):
     expect(tom.page.get_by_role("heading", level=1)).to_have_text("This link leads nowhere")
 
 
+def test_who_waits_for_a_room_sees_how_soon_it_opens(discussion):
+    planned = discussion.chen.host("Soon", at=int(time.time() * 1000) + 9 * 60_000)
+    tom = discussion.visit("Tom")
+    tom.page.goto(f"./{discussion.chen.link(planned)}")
+    expect(tom.page.locator(".door").get_by_text(re.compile(r"^It opens in 8:\d\d, right here\.$"))).to_be_visible()
+    assert_ok(discussion.chen.call_off(planned))
+
+
 # What a guest sees
+
+
+def test_a_guest_who_hears_from_now_on_is_told_so_where_it_begins(discussion):
+    tom = come_in(discussion, open_door(discussion), "Tom")
+    expect(tom.feed).to_contain_text("Nothing has been said yet.")
+    discussion.says(discussion.chen, "The brass band has no tuba.")
+    expect(tom.feed).not_to_contain_text("Nothing has been said yet.")
+    maya = come_in(discussion, open_door(discussion), "Maya", locale="es-ES")
+    since = "Escuchas desde ahora. Lo que se dijo antes se queda con quienes estaban."
+    feed = maya.room.locator(".feed")
+    expect(feed).to_have_text(since)
+    discussion.says(discussion.chen, "From now on.")
+    expect(feed.get_by_role("time")).to_be_visible()
+    expect(feed).to_contain_text(f"{since} chen")
+    expect(tom.feed).not_to_contain_text("You hear from now on.")
+    emeka = come_in(discussion, open_door(discussion, whole=True), "Emeka")
+    expect(emeka.feed).to_contain_text("The brass band has no tuba.")
+    expect(emeka.feed).not_to_contain_text("You hear from now on.")
 
 
 def test_a_guest_has_the_room_and_nothing_of_the_party(discussion):

@@ -180,6 +180,7 @@ def test_there_is_a_search_once_there_are_more_than_six_cards(visit, rooms):
     field.fill("<b>soup")
     expect(headings(asha)).to_have_count(0)
     expect(status).to_have_text("Nothing here has “<b>soup” in it.")
+    expect(asha.page.get_by_role("heading", level=1)).to_have_text("Nothing here has “<b>soup” in it.")
     field.press("Escape")
     expect(headings(asha)).to_have_count(6)
     expect(field).to_have_count(0)

@@ -39,7 +39,17 @@ def test_a_stranger_is_told_what_this_is_and_how_to_come_in(visit):
     expect(page.get_by_role("heading", name="What is kept of you")).to_be_visible()
 
 
-@pytest.mark.server
+@pytest.mark.parametrize("locale, whose", [("en", "This room is for friends"), ("es", "Esta sala es para amigos")])
+def test_a_stranger_with_the_link_for_friends_is_told_whom_to_ask(visit, locale, whose):
+    page = visit("dana", locale=locale).page
+    page.goto("./#room=any")
+    expect(page.get_by_text(whose)).to_be_visible()
+    page.goto("about:blank")
+    page.goto("./")
+    expect(page.get_by_role("textbox").first).to_be_focused()
+    expect(page.get_by_text(whose)).to_be_hidden()
+
+
 @pytest.mark.server
 def test_a_link_to_the_party_shows_a_stranger_what_it_leads_to(party):
     """As a messenger draws it, which is not signed in and keeps no cookie."""
