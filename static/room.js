@@ -548,7 +548,7 @@ export const RoomPage = {
     /** Whoever may write starts there, unless the focus is on something already, or a keyboard would cover the feed. */
     focusOnWriting() {
       const { heading, writing } = this.$refs;
-      if ([heading, document.body].includes(document.activeElement) && !hasTouchKeyboard()) writing?.focus();
+      if (document.activeElement === heading && !hasTouchKeyboard()) writing?.focus();
     },
   },
 };

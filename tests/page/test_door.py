@@ -140,7 +140,7 @@ def test_where_the_party_cannot_tell_the_link_any_more_a_new_one_is_offered(asha
 def test_a_room_that_no_lobby_shows_is_handed_over_with_its_link(asha, bilal):
     asha.page.get_by_role("button", name="Host a room").click()
     asha.sheet.get_by_role("textbox", name="Topic").fill("Ours, then yours")
-    asha.sheet.get_by_role("switch", name="Only by link").check()
+    asha.sheet.get_by_role("switch", name="Not in the lobby").check()
     choose(asha, "By link: ask too")
     asha.sheet.get_by_role("button", name="Open the room").click()
     expect(asha.room.get_by_role("textbox", name="The link to this room")).to_have_value(LINK)

@@ -326,7 +326,7 @@ def test_a_room_that_closes_after_one_has_left_it_is_listed_too(asha, bilal):
 def test_a_room_that_had_no_card_is_not_listed_when_it_has_closed(asha, bilal):
     asha.page.get_by_role("button", name="Host a room").click()
     asha.sheet.get_by_role("textbox", name="Topic").fill("Between us")
-    asha.sheet.get_by_role("switch", name="Only by link").check()
+    asha.sheet.get_by_role("switch", name="Not in the lobby").check()
     asha.sheet.get_by_role("button", name="Open the room").click()
     expect(asha.writing).to_be_visible()
     bilal.page.goto(asha.page.url)
