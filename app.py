@@ -247,10 +247,10 @@ def announce(command, outcome):
         audience = inside(room.id) if whose == "room" else person(command[whose])
         tell(audience, event, view(room, command, outcome))
     if kind in rules.SHOWING_OUT:
-        see_off_guests(room)
+        send_out_guests(room)
 
 
-def see_off_guests(room):
+def send_out_guests(room):
     """Who was shown out hears no more of the room, at once. Their tabs end at the next tick."""
     for user, guest in room.guests.items():
         for tab in presence.tabs_of(user) if guest.is_out else ():
@@ -472,11 +472,11 @@ entrance.offer(app, users, visitor, log_sign_in, submit, look_in, friends_in)
 def index():
     """The page, with the lobby as it is now."""
     who = visitor()
-    if not who:
+    with lock:
+        lobby, room = who and lobby_of(who[0]), who and state.rooms.get(session["sign_in"].get("room"))
+    if not who or (model.is_guest(who[0]) and not room):  # a guest's room may have gone since
         measuring.note_arrival()
         return redirect("sign-in")
-    with lock:
-        lobby, room = lobby_of(who[0]), state.rooms.get(session["sign_in"].get("room"))
     more = {"guest": room.guests[who[0]], "room": room.id} if room else {}
     return render_template("index.html", user=who[0], owner=who[0] == users.owner(), lobby=lobby, **more)
 
@@ -597,7 +597,7 @@ def go_in(tab, room, unnamed=False):
         for audience in audiences_of(tab.user, room.id):
             socketio.server.enter_room(tab.sid, audience)
     view = room_view(room)
-    tell(tab.sid, "room", views.room_for_guests(view) if model.is_guest(tab.user) else view)
+    tell(tab.sid, "room", views.room_for_guests(view, room) if model.is_guest(tab.user) else view)
     if writing := news.told.get(room.id, {}).get("writing"):
         tell(tab.sid, "writing", {"room": room.id, "users": writing})
     tell_place(tab.sid, room, tab.user)

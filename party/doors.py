@@ -22,6 +22,7 @@ from party.plans import the_host_even_of_a_plan
 
 DOORS = ("closed", "watch", "ask")  # what guests may who come in: nobody comes, listen, ask to speak as well
 GUESTS_EACH, GUESTS = 100, 200  # not shown out: of a room, and of all live ones
+GUESTS_EVER = 1_000  # of a room, also shown out: what each is called stands beside what they said
 GUESTS_WAITING = 10  # at once: the host looks at each, and friends wait in the same queue
 DENIALS = 2  # one can be a slip of the host's; after two they listen
 GUEST_GRACE = 1 * MINUTE  # in the queue without a tab, and until their first visit: as long as a host's
@@ -87,13 +88,15 @@ def whoever_has_the_link(state: Party, command: Command) -> None:
     ensure_has_opened(room)
     if is_guest_of(room, command["user"]):
         return  # they ask again whom the answer did not reach
-    if command["user"] in state.users:
+    if command["user"] in room.guests or command["user"] in state.users:
         raise Refused("signed_out", "You are signed out. Please sign in again.")
     inside = [guest for guest in room.guests.values() if not guest.is_out]
     if any({*command["skeletons"]} & {*guest.skeletons} for guest in inside):
         raise Refused("conflict", "Somebody here has that name already. Please take another.")
     if len(inside) >= GUESTS_EACH or guests_of_live_rooms(state) >= GUESTS:
         raise Refused("limit", "As many guests are in as there is space for. Try again a bit later.")
+    if len(room.guests) >= GUESTS_EVER:
+        raise Refused("limit", "As many guests as a room can take have come into this one. It takes no more.")
 
 
 def guests_of_live_rooms(state: Party) -> int:
@@ -118,11 +121,11 @@ def the_host_about_a_guest(state: Party, command: Command) -> None:
 def set_door(state: Party, command: Command) -> None:
     """Opening makes a link, or keeps the one that there is; closing ends it."""
     room, open = find_room(state, command["room"]), command["open"]
-    door = replace(room.door, open=open, whole=command["whole"])
+    door = replace(room.door, whole=command["whole"])
     if open == "closed":
         door = replace(door, hash=None, id=None)
     else:
-        door = replace(door, asks=open == "ask")
+        door = replace(door, way=open)
         if room.door.hash is None or command["renew"]:
             door = replace(door, hash=command["hash"], id=command["id"])
     room.door = door
@@ -154,10 +157,10 @@ def show_out(state: Party, command: Command) -> None:
 
 
 def show_out_of(state: Party, room: Room, guest: str) -> None:
-    """They stand nowhere in the room any more, but beside what they said, and their sign-in has ended."""
+    """They stand nowhere in the room any more, but beside what they said. Their sign-in goes, and what their keys led
+    to: nobody can be that guest again."""
     room.guests[guest].is_out = True
     room.speakers = [name for name in room.speakers if name != guest]
     room.waiting.pop(guest, None)
     room.visitors.discard(guest)
-    for known in state.users.get(guest, User()).sign_ins.values():
-        known.ended = True
+    state.users.pop(guest, None)

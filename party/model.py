@@ -36,11 +36,20 @@ class Refused(Exception):
 class Door:
     """Through which guests come into a room: whoever has its link."""
 
-    open: str = "closed"  # one of DOORS
-    asks: bool = False  # whether guests may ask to speak; who came in keeps that when it closes behind them
+    way: str = "watch"  # what guests may: "watch" or "ask"; who came in keeps that when it closes behind them
     whole: bool = False  # whether guests read the feed from its beginning
     hash: str | None = None  # of the token in the link, while it is open
     id: str | None = None  # of the command that made the link: the token is made from it
+
+    @property
+    def open(self) -> str:
+        """One of DOORS."""
+        return self.way if self.hash else "closed"
+
+    @property
+    def asks(self) -> bool:
+        """Whether guests may ask to speak."""
+        return self.way == "ask"
 
 
 @dataclass
@@ -66,10 +75,15 @@ class Plan:
     changes: int = 0  # grows with whatever changes: a saying that has fewer is an old one
     coming: dict[str, None] = field(default_factory=dict)  # names, who said so first is the first
 
+    @property
+    def minutes(self) -> int:
+        """How long it is to be open."""
+        return max(1, round(self.lasts / MINUTE))
+
 
 @dataclass
 class Room:
-    """One discussion. Only the rules below change it."""
+    """One discussion. Only rules change it: those of `rules`, `doors` and `plans`."""
 
     id: str
     topic: str
@@ -212,7 +226,8 @@ def is_over(signal: tuple[str, int], at: int) -> bool:
 
 def ensure_has_opened(room: Room) -> None:
     if room.plan:
-        raise Refused("conflict", "That room has not opened yet.", opens_at=room.plan.at)
+        known = {"topic": room.topic, "host": room.host, "opens_at": room.plan.at, "minutes": room.plan.minutes}
+        raise Refused("conflict", "That room has not opened yet.", **known)
     if room.closed == "called_off":
         raise Refused("closed", "That room was called off.")
 
@@ -231,7 +246,11 @@ def while_live(room: Room, command: Command) -> None:
 
 def the_host(room: Room, command: Command) -> None:
     while_live(room, command)
-    if room.host != command["user"]:
+    ensure_hosts(room, command["user"])
+
+
+def ensure_hosts(room: Room, user: str) -> None:
+    if room.host != user:
         raise Refused("forbidden", "Only the host can do that.")
 
 
@@ -242,8 +261,9 @@ def while_there_is_space(state: Party) -> None:
 
 def forget_room(state: Party, room_id: str) -> None:
     """The room is gone, its guests and its words with it, also those that keys remember."""
-    for guest in state.rooms.pop(room_id).guests:
-        state.users.pop(guest, None)
+    for id, guest in state.rooms.pop(room_id).guests.items():
+        if not guest.is_out:  # what is known of the others has gone before
+            del state.users[id]
     for user in state.users.values():
         for key, (body, outcome) in list(user.outcomes.items()):
             if room_id in (body.get("room"), outcome.get("room")):

@@ -77,15 +77,17 @@ class News:
 
     def rooms_of_the_moment(self, presence: Presence) -> set[str]:
         """The ids of rooms with news that no card shows: what is liked, who writes, a signal that may be over."""
-        told = {id for id, last in self.told.items() if last["writing"] or any(last["room"]["pulse"].values())}
+        told = {id for id, last in self.told.items() if last["writing"] or any(last["view"]["pulse"].values())}
         return told | presence.rooms_with_writing() | self.stale_likes.keys()
 
     def _of_room(self, room: Room, presence: Presence, room_view: Seen, door_view: Seen) -> Iterator[Told]:
         """For those inside, the host and those who wait."""
         last = self.told.get(room.id, {})
-        if last.get("room") != (view := room_view(room)):
+        view = room_view(room)
+        if last.get("view") != view:
             yield inside(room.id, "friends"), "room", view
-            yield inside(room.id, "guests"), "room", views.room_for_guests(view)
+        if last.get("guests' view") != (guests_view := views.room_for_guests(view, room)):
+            yield inside(room.id, "guests"), "room", guests_view
         if last.get("waiting") != (waiting := (room.host, views.queue(room))):
             yield person(room.host), "waiting", views.waiting(room)
         if last.get("door", (room.host, Door())) != (door := (room.host, room.door)):
@@ -98,7 +100,8 @@ class News:
         writing = views.writing(room, presence.names_in(room.id), presence.writing_in(room.id))
         if last.get("writing", []) != writing:
             yield inside(room.id), "writing", {"room": room.id, "users": writing}
-        self.told[room.id] = {"room": view, "waiting": waiting, "door": door, "places": places, "writing": writing}
+        self.told[room.id] = {"view": view, "guests' view": guests_view, "waiting": waiting, "door": door}
+        self.told[room.id] |= {"places": places, "writing": writing}
 
     def _of_plans(self, state: Party, door_view: Seen) -> Iterator[Told]:
         """For hosts: who comes and who may, and of what no lobby shows that it is over."""

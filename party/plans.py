@@ -16,6 +16,7 @@ from party.model import (
     Plan,
     Refused,
     Room,
+    ensure_hosts,
     find_room,
     planned_rooms,
     the_host,
@@ -61,8 +62,7 @@ def plan_of(room: Room) -> Plan:
 
 def who_planned_it(room: Room, command: Command) -> None:
     plan_of(room)
-    if room.host != command["user"]:
-        raise Refused("forbidden", "Only the host can do that.")
+    ensure_hosts(room, command["user"])
 
 
 def the_host_even_of_a_plan(room: Room, command: Command) -> None:
@@ -205,7 +205,7 @@ def not_to_be_cut(state: Party, before: int) -> int:
 
 
 def due_of_plan(room: Room, plan: Plan, at: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The same, of a room that has not opened yet."""
+    """The commands, as (kind, body), that time has decided at `at` for a room that has not opened yet."""
     if at >= plan.at + WAITS_FOR_HOST:  # the party was not running, or full
         yield "call_off", {"room": room.id}
     elif at >= plan.at:

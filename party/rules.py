@@ -261,11 +261,18 @@ def admit(room: Room, command: Command) -> Outcome:
     # A log from before there were seats has no `most`.
     if "most" in command and len(room.speakers) >= command["most"]:
         raise Refused("limit", f"All seats are taken ({command['most']}). Remove a speaker first.")
-    if is_guest(command["who"]) and sum(map(is_guest, room.speakers)) >= command["most"] // 2:
-        raise Refused("limit", f"Guests can take half of the seats ({command['most'] // 2}). Remove one of them first.")
+    if is_guest(command["who"]):
+        ensure_guests_have_a_seat(room, command["most"] // 2)
     del room.waiting[command["who"]]
     room.speakers.append(command["who"])
     return {"pitch": request["pitch"]}
+
+
+def ensure_guests_have_a_seat(room: Room, most: int) -> None:
+    if not most:
+        raise Refused("limit", "Here guests can only listen: there is one seat, and half of that is none.")
+    if sum(map(is_guest, room.speakers)) >= most:
+        raise Refused("limit", f"Guests can take half of the seats ({most}). Remove one of them first.")
 
 
 def turn_away(room: Room, command: Command) -> None:
@@ -429,11 +436,12 @@ def note_sign_in(state: Party, command: Command) -> None:
 
 
 def end_sign_in(state: Party, command: Command) -> None:
-    if known := state.users.get(command["user"], User()).sign_ins.get(command["sign_in"]):
+    """A guest has no other one, and goes for good."""
+    room = state.rooms.get(command.get("room", ""))
+    if room and is_guest_of(room, command["user"]):
+        show_out_of(state, room, command["user"])
+    elif known := state.users.get(command["user"], User()).sign_ins.get(command["sign_in"]):
         known.ended = True
-    for room in state.rooms.values():  # a guest has no other sign-in, and can never come back
-        if is_guest_of(room, command["user"]):
-            show_out_of(state, room, command["user"])
 
 
 def renumber(state: Party, command: Command) -> None:

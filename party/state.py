@@ -123,8 +123,8 @@ class State:
         return user.outcomes.get(command["key"]) if user else None
 
     def remember(self, command: Command, outcome: Outcome) -> None:
-        """Keep the first outcome of a key, for as long as a page may send it again."""
-        if command["key"]:
+        """Keep the first outcome of a key, for as long as a page may send it again; of a guest who has gone, none."""
+        if command["key"] and not (model.is_guest(command["user"]) and command["user"] not in self.users):
             outcomes = self.users.setdefault(owner_of_key(command), User()).outcomes
             outcomes.setdefault(command["key"], (body_of(command), outcome))
             if len(outcomes) > KEYS_EACH:

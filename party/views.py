@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from party.model import MINUTE, Command, Outcome, Plan, Room, is_over, may_speak, said_at, seated, unread_before
+from party.model import Command, Outcome, Plan, Room, is_over, may_speak, said_at, seated, unread_before
 from party.rules import MOODS
 
 View = dict[str, Any]
@@ -42,9 +42,9 @@ def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) 
     }
 
 
-def room_for_guests(view: View) -> View:
-    """The same, as a guest may see it, who learns of no other room."""
-    return view | {"continued_in": None}
+def room_for_guests(view: View, room: Room) -> View:
+    """The same, as a guest may see it, who learns of no other room; and whether guests may ask to speak."""
+    return view | {"continued_in": None, "asks": room.door.asks}
 
 
 def card(room: Room, here: Set[str]) -> View:
@@ -165,7 +165,7 @@ def plan(room: Room, plan: Plan) -> View:
         "topic": room.topic,
         "host": room.host,
         "opens_at": plan.at,
-        "minutes": max(1, round(plan.lasts / MINUTE)),
+        "minutes": plan.minutes,
         "coming": len(plan.coming),
         "door": room.door.open,
     }
@@ -194,8 +194,8 @@ def lobby(cards: Iterable[View]) -> dict[str, list[View]]:
 
 
 def coming(rooms: Iterable[Room], user: str) -> list[str]:
-    """The ids of the planned ones of these rooms that the person comes to, of those that the lobby shows."""
-    return [room.id for room in rooms if room.plan and room.listed and user in room.plan.coming]
+    """The ids of the planned ones of these rooms that the person comes to. Who said so knows them, listed or not."""
+    return [room.id for room in rooms if room.plan and user in room.plan.coming]
 
 
 def expected(room: Room) -> View:

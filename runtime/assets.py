@@ -133,8 +133,8 @@ def for_page(use_cdn):
 SERVED = settings.INSTANCE / "served"  # a folder for each version, for all processes
 # A page that was on its way during a restart still gets its own files. Enough for a day on which somebody tries things.
 KEPT_VERSIONS = 10
-# They count for all that lies below their address, or are looked for there.
 NOT_INDEXED = {"X-Robots-Tag": "noindex, nofollow"}
+# They count for all that lies below their address, or are looked for there.
 BESIDE_THE_PAGE = ("/manifest.webmanifest", "/service-worker.js", "/robots.txt")
 HEADERS = {
     "Cache-Control": "max-age=31536000, immutable",  # a year is the longest that caches take for an answer

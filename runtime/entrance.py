@@ -103,17 +103,23 @@ def offer(app, people, visitor, log_sign_in, submit, look_in, friends_in):
             user = GUEST + secrets.token_urlsafe(GUEST_BYTES)  # that one was shown out: they are somebody else
             holds = submit("guest_in", user, **coming_in)
         if who:  # of another room, whose cookie goes: nobody can be that guest again
-            submit("sign_out", who[0], sign_in=who[1])
+            end_sign_in()
         remember({"user": user, "id": holds["sign_in"], "since": holds["since"], "number": None, "room": room})
         return {"room": room, "user": user}
+
+    def end_sign_in():
+        """That of the cookie; a guest's names the room that is told of it."""
+        mine = session["sign_in"]
+        room = {"room": mine["room"]} if is_guest(mine["user"]) else {}
+        submit("sign_out", mine["user"], sign_in=mine["id"], **room)
 
     @app.post("/sign-out")
     def sign_out():
         """Sign out: this browser, all its tabs."""
         if not web.is_our_form():
             return sign_in_form(web.TOO_OLD, 400)
-        if who := visitor():
-            submit("sign_out", who[0], sign_in=who[1])
+        if visitor():
+            end_sign_in()
         session.clear()
         measuring.note_leaving()
         return redirect("sign-in", 303)

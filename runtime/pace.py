@@ -22,7 +22,7 @@ class Paces:
         return self._guests if is_guest(user) else self._people
 
     def take(self, user, at):
-        """As a bucket's own."""
+        """Let them act once; gives 0. Where they are too fast, counts nothing and gives the seconds until they may."""
         return self._of(user).take(user, at)
 
     def refusals(self, user):

@@ -88,7 +88,7 @@ const Party = {
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" :door="doors[room]"
       @carry-on="(closed) => decide('host', closed)" @door="decide('door')" @show-out="(guest) => decide('out', guest)"
-      @other-host="forgetAsHost(room)" @planned="(opensAt) => showUnlistedPlan(room, opensAt)" @ends-soon="prepareEnding"></room-page>
+      @other-host="forgetAsHost(room)" @planned="showUnlistedPlan" @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice v-if="!parted" :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
@@ -267,8 +267,8 @@ const Party = {
     onSecond() {
       this.localNow = Date.now();
       // Of a plan that no lobby shows, the party does not say that it has opened.
-      const { host, opens_at: opensAt } = this.plans[this.room] ?? {};
-      if (host === null && opensAt + SECOND < this.now) delete this.plans[this.room];
+      const { isUnlisted, opens_at: opensAt } = this.plans[this.room] ?? {};
+      if (isUnlisted && opensAt + SECOND < this.now) delete this.plans[this.room];
       this.offersReload = this.version !== VERSION && this.connection === 'online' && this.comesBack();
     },
 
@@ -321,8 +321,8 @@ const Party = {
       this.plans = plans;
     },
 
-    showUnlistedPlan(room, opensAt) {
-      this.plans[room] = { id: room, topic: words.room.untitled, host: null, opens_at: opensAt };
+    showUnlistedPlan({ topic, host, opens_at, minutes }) {
+      this.plans[this.room] = { id: this.room, topic, host, opens_at, minutes, isUnlisted: true };
     },
 
     /** What became of plans that concern this person: what they host, come to, or look at. */

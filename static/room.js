@@ -282,7 +282,7 @@ export const RoomPage = {
       if (!this.isGuest) return '';
       const { deniedTwice, onlyListen, unnamed } = words.guest;
       // A door that has closed again leaves them what it let them do.
-      if (this.view.door === 'watch' || this.view.asks === false) return onlyListen;
+      if (!this.view.asks) return onlyListen;
       if (!document.body.dataset.guest) return unnamed;
       return this.denials > 1 ? deniedTwice : '';
     },
@@ -368,7 +368,7 @@ export const RoomPage = {
     },
     /** Its link was opened before its time. */
     'discussion.absence'(absence) {
-      if (absence?.opens_at) this.$emit('planned', absence.opens_at);
+      if (absence?.opens_at) this.$emit('planned', absence);
     },
     role: 'keepFocus',
     closingRound: {

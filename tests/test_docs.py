@@ -148,7 +148,8 @@ def test_the_limits_of_the_contract_are_those_of_the_code():
 
 def test_the_limits_of_guests_in_the_contract_are_those_of_the_code():
     guests = section(CONTRACT, "Guests")
-    assert f"{doors.GUESTS_EACH} guests a room, {doors.GUESTS} in all live ones" in guests
+    each, ever = doors.GUESTS_EACH, doors.GUESTS_EVER
+    assert f"{each} guests a room, {ever:,} with those who went, {doors.GUESTS} in all live ones" in guests
     assert presence.GUEST_TABS_EACH == 3 and "three tabs each" in guests
     assert (pace.GUEST_PACE, pace.GUEST_BURST) == (1, 5) and "one command a second, five at once" in guests
     assert (doors.GUESTS_WAITING, doors.DENIALS) == (10, 2) and "ten in the queue; after two denials" in guests

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import EVENTS, guest_of, sid_of
-from person import FIELDS, assert_ok, assert_refused, come_in_over_http, seat
+from person import FIELDS, assert_ok, assert_refused, come_in_over_http, form_token, seat
 
 from party import doors, model, presence, rules, state, story
 from runtime import entrance, settings
@@ -20,7 +20,7 @@ VIEW = {
 }  # fmt: skip
 # All that guests hear: event → its fields.
 MAY_HEAR = {
-    "room": VIEW,
+    "room": VIEW | {"asks"},
     "message": {"room", "seq", "user", "text", "at", "key"},
     "taken_back": {"room", "seq"},
     "likes": {"room", "likes"},
@@ -35,6 +35,13 @@ MAY_HEAR = {
 }
 # What stays a guest's after they came in by a door that has closed behind them.
 LISTENS = ("watch", "history", "like", "leave")
+
+
+def signs_out(guest):
+    """As the page does it, in this browser."""
+    browser = guest.line.browser
+    answer = browser.post("/sign-out", data={"token": form_token(browser.get("/").text)})
+    assert (answer.status_code, answer.location) == (303, "sign-in")
 
 
 @pytest.fixture
@@ -562,6 +569,29 @@ def check_that_guests_have_half_of_the_seats(scene):
     assert_ok(asha.approve(room, guests[4].name))
 
 
+def test_where_there_is_one_seat_guests_only_listen(room, asha, come_in, monkeypatch):
+    monkeypatch.setattr(settings, "SEATS", 1)
+    guest = come_in(room)
+    assert_ok(guest.request(room))
+    ack = asha.approve(room, guest.name)
+    assert_refused(ack, "limit")
+    assert ack["error"] == "Here guests can only listen: there is one seat, and half of that is none."
+
+
+def test_a_guest_is_told_whether_guests_may_ask_also_once_the_door_has_closed_behind_them(asha, join, come_in):
+    for open, asks in (("watch", False), ("ask", True)):
+        room = asha.host("Tea")
+        asha.door(room, open)
+        guest, bilal = come_in(room), join("bilal")
+        for person in (guest, bilal):
+            person.watch(room)
+        assert guest.sees(room)["asks"] is asks
+        asha.door(room, "closed")
+        assert (guest.sees(room)["door"], guest.sees(room)["asks"]) == ("closed", asks)
+        assert "asks" not in bilal.sees(room)
+        bilal.line.hang_up()
+
+
 def test_guests_take_half_of_the_seats_at_most(scene):
     check_that_guests_have_half_of_the_seats(scene)
 
@@ -593,8 +623,7 @@ def test_who_signs_out_and_comes_in_again_by_that_name_has_been_denied_all_the_s
         guest = come_in(room, "Gita")
         assert_ok(guest.request(room))
         assert_ok(asha.deny(room, guest.name))
-        known = clean_party.state.users[guest.name].sign_ins
-        clean_party.submit("sign_out", guest.name, sign_in=next(iter(known)))
+        signs_out(guest)
     assert_refused(come_in(room, "gita").request(room), "limit")
     assert_ok(come_in(room, "Hugo").request(room))
     nameless = come_in(room, None)
@@ -759,11 +788,54 @@ def test_what_guests_wrote_stays_and_what_they_waited_for_goes(room, asha, come_
 def test_a_guest_who_signs_out_leaves_the_name_and_the_seat(room, asha, come_in, clean_party):
     guest = come_in(room, "Gita")
     seat_guest(asha, guest, room)
-    clean_party.submit("sign_out", guest.name, sign_in=clean_party.presence.tabs_of(guest.name)[0].sign_in_id)
+    signs_out(guest)
     assert_refused(guest.watch(room), "signed_out")
-    guest.line.hang_up()
     assert asha.sees(room)["speakers"] == []
     assert come_in(room, "Gita")
+
+
+def test_the_host_hears_at_once_that_a_guest_in_the_queue_has_signed_out(room, asha, come_in):
+    guest, other = come_in(room, "Gita"), come_in(room, "Hugo")
+    for one in (guest, other):
+        assert_ok(one.request(room))
+    assert asha.sees_waiting(room) == [guest.name, other.name]
+    signs_out(guest)
+    assert asha.sees_waiting(room) == [other.name]
+    assert other.hears("place")["place"] == 1
+
+
+@pytest.mark.parametrize("goes", ["signs out", "is shown out"])
+def test_a_guest_who_has_gone_is_forgotten_but_for_what_they_are_called(goes, room, asha, come_in, clean_party):
+    guest = come_in(room, "Gita")
+    guest.watch(room, key="watch")
+    signs_out(guest) if goes == "signs out" else asha.put_out(room, guest.name)
+    assert guest.name not in clean_party.state.users
+    assert_refused(guest.watch(room, key="watch"), "signed_out")
+    assert [one.name for one in clean_party.state.rooms[room].guests.values()] == ["Gita"]
+    clean_party.rebuild(list(clean_party.journal.replay()))
+    assert guest.name not in clean_party.state.users
+
+
+def test_a_room_takes_a_thousand_guests_with_those_who_went(room, asha, come_in, clean_party, monkeypatch):
+    monkeypatch.setattr(doors, "GUESTS_EVER", 3)
+    for name in ("Gita", "Hugo", "Ines"):
+        assert_ok(asha.put_out(room, come_in(room, name).name))
+    with pytest.raises(model.Refused) as refused:
+        come_in(room, "Jana")
+    assert refused.value.ack["code"] == "limit"
+
+
+def test_a_guest_whose_room_goes_while_the_page_is_made_gets_no_friends_page(room, come_in, clean_party, monkeypatch):
+    guest, visitor = come_in(room, "Gita"), clean_party.visitor
+
+    def as_the_room_goes():
+        who = visitor()
+        model.forget_room(clean_party.state, room)
+        return who
+
+    monkeypatch.setattr(clean_party, "visitor", as_the_room_goes)
+    answer = guest.line.browser.get("/")
+    assert (answer.status_code, answer.location) == (302, "sign-in")
 
 
 def test_a_reload_a_second_tab_and_a_restart_are_the_same_guest(room, asha, join, come_in, clean_party):
@@ -879,15 +951,15 @@ def a_skeleton_is_not_compared(monkeypatch, party):
 
 def a_put_out_cookie_holds(monkeypatch, party):
     def forgive(right, state, command):
+        known = state.users[command["who"]]
         right(state, command)
-        for known in state.users[command["who"]].sign_ins.values():
-            known.ended = False
+        state.users[command["who"]] = known
 
     instead(monkeypatch, "put_out", rule=forgive)
 
 
 def who_is_out_goes_on_hearing(monkeypatch, party):
-    monkeypatch.setattr(party, "see_off_guests", lambda room: None)
+    monkeypatch.setattr(party, "send_out_guests", lambda room: None)
 
 
 def the_feed_is_given_whole(monkeypatch, party):

@@ -198,6 +198,7 @@ def test_until_it_opens_it_is_a_plan_and_no_room(event, asha, bilal, clock, clea
         assert clean_party.state.rooms == before
         if code == "conflict":
             assert (ack["error"], ack["opens_at"]) == ("That room has not opened yet.", clock.at + HOUR)
+            assert (ack["topic"], ack["host"], ack["minutes"]) == ("Tea", "asha", 30)
 
 
 @pytest.mark.parametrize("event", ["move", "call_off", "coming"])
@@ -750,7 +751,10 @@ def test_what_is_not_listed_is_in_nobodys_lobby(asha, bilal, chen, join, clock, 
     late += [join(name) for name in ("asha", "bilal", "chen")]
     clean_party.tick()
     for person in (asha, bilal, chen, *late):
-        said = json.dumps(person.heard("lobby"))
+        lobbies = person.heard("lobby")
+        comes = [lobby.pop("coming") for lobby in lobbies if "coming" in lobby][-1]
+        assert comes == ([planned] if person is late[1] else [])
+        said = json.dumps(lobbies)
         assert person is chen or "No secret" in said
         assert not [secret for secret in (live, planned, "A secret", "Another secret", "Words") if secret in said]
         assert "secret" not in person.line.browser.get("/").text.lower().replace("no secret", "")

@@ -251,6 +251,14 @@ def test_where_one_only_listens_a_name_is_not_needed(discussion):
     assert discussion.bilal.hears("room", lambda view: view["watching"])["listening"] == []
 
 
+def test_where_one_only_listened_nobody_is_offered_to_ask_once_the_door_has_closed(discussion):
+    tom = come_in(discussion, open_door(discussion, "watch"))
+    assert_ok(discussion.bilal.door(discussion.room, "closed"))
+    expect(tom.room.get_by_text("open door")).to_have_count(0)
+    expect(tom.room).to_contain_text("You are listening. Guests only listen here.")
+    expect(tom.room.get_by_role("button", name="Ask to speak")).to_have_count(0)
+
+
 def test_the_link_of_another_room_leads_a_guest_to_its_entrance(discussion):
     tom = come_in(discussion, open_door(discussion))
     other = discussion.chen.host("Elsewhere")

@@ -298,7 +298,8 @@ def test_a_room_that_no_lobby_shows_has_its_page_for_who_has_the_link_and_opens_
     asha.page.keyboard.press("Escape")
     expect(asha.card("A secret")).to_be_visible()  # for its host alone
     bilal.page.goto(link)
-    expect(page_of(bilal, "Room")).to_contain_text("tomorrow 20:00")
+    expect(page_of(bilal, "A secret")).to_contain_text("tomorrow 20:00")
+    expect(page_of(bilal, "A secret")).to_contain_text("asha")
     with people_without_a_page(soon.address, "asha") as (elsewhere,):
         elsewhere.move(link.rpartition("=")[2], now() + 3_000)
     bilal.page.reload()
