@@ -477,7 +477,8 @@ def test_wherever_a_guest_is_named_the_word_stands_beside(discussion):
 # Of each word: whether all of it is to be seen in what holds it.
 WHOLE = """(part, place) => {
   const [inner, outer] = [part, part.closest(place)].map((element) => element.getBoundingClientRect());
-  return inner.width > 0 && inner.left >= outer.left - 1 && inner.right <= outer.right + 1 && inner.bottom <= outer.bottom + 1;
+  const isBeside = inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
+  return inner.width > 0 && isBeside && inner.bottom <= outer.bottom + 1;
 }"""
 
 

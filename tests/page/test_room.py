@@ -75,7 +75,8 @@ def lines_of(locator):
 
 
 WHOLE_NAMES = """names => Array.from(names.children)
-  .filter((name) => name.offsetTop < names.offsetTop + names.clientHeight && name.scrollWidth <= name.clientWidth).length"""
+  .filter(({ offsetTop, scrollWidth, clientWidth }) => offsetTop < names.offsetTop + names.clientHeight
+    && scrollWidth <= clientWidth).length"""
 
 
 def test_a_card_with_eight_speakers_stays_a_card(discussion):
