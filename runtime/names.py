@@ -1,7 +1,7 @@
 """What guests may be called: a line that says one thing to everybody who sees it, and looks like nobody else's name.
 
 Two names look alike where a skeleton of theirs is the same, as Unicode's Technical Standard 39 has it. Which letters
-look alike, and which alphabet each is of, is what confusable-homoglyphs knows; it is loaded for the first guest.
+look alike, and which alphabet each is of, is what confusable-homoglyphs knows; it is loaded once names are compared.
 """
 
 import re
