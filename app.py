@@ -52,7 +52,19 @@ from party.model import MINUTE, Refused
 from party.news import EVERYONE, News, audiences_of, inside, person
 from party.presence import Presence, Tab, tabs_each
 from party.state import State
-from runtime import assets, calendar_file, commands, entrance, measuring, metrics, obstacles, records, settings, web
+from runtime import (
+    assets,
+    calendar_file,
+    commands,
+    entrance,
+    measuring,
+    metrics,
+    names,
+    obstacles,
+    records,
+    settings,
+    web,
+)
 from runtime.beside import Beside
 from runtime.clock import now
 from runtime.health import Health
@@ -777,6 +789,13 @@ def begin():
     tick()  # overdue rooms are closed before the first visitor comes
 
 
+def on_listening(port):
+    """Say where; then load what else the first guest would wait for, and everybody inside with them."""
+    print(*settings.addresses(port), sep="\n", flush=True)
+    if settings.DOORS:
+        names.get_ready()
+
+
 def main():
     """Listen on HOST and PORT until told to stop."""
     records.set_up()
@@ -792,7 +811,7 @@ def main():
     transport.again_and_again(socketio, 1, beside.look_after)
     try:
         at = settings.HOST, settings.PORT
-        transport.serve(socketio, app, gate, *at, lambda port: print(*settings.addresses(port), sep="\n", flush=True))
+        transport.serve(socketio, app, gate, *at, on_listening)
     except (OSError, UnicodeError) as error:  # the latter for what can be nobody's name
         raise SystemExit(f"HOST {settings.HOST}, PORT {settings.PORT}: {obstacles.why_not_listening(error)}") from None
     finally:

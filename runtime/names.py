@@ -1,7 +1,7 @@
 """What guests may be called: a line that says one thing to everybody who sees it, and looks like nobody else's name.
 
 Two names look alike where a skeleton of theirs is the same, as Unicode's Technical Standard 39 has it. Which letters
-look alike, and which alphabet each is of, is what confusable-homoglyphs knows; it is loaded once names are compared.
+look alike, and which alphabet each is of, is what confusable-homoglyphs knows; it is loaded once the party listens.
 """
 
 import re
@@ -59,6 +59,12 @@ def guest_name(data):
     if says_what_we_say(name):
         raise Refused("bad_input", "Please leave out “guest” and “host”: the party itself says who is which.")
     return name, sorted(skeletons(name))
+
+
+def get_ready():
+    """Load the tables of letters, which takes up to a third of a second."""
+    is_of_one_alphabet("a")
+    our_words()
 
 
 def has_heaped_marks(name):

@@ -297,3 +297,14 @@ def test_no_guest_is_called_what_the_page_calls_them(path):
     said = set(labels(json.loads(path.read_text())))
     assert said and all(reason(word) == OUR_WORD for word in said)
     assert said <= OURS
+
+
+def test_the_tables_are_there_before_the_first_guest_comes_unless_no_door_opens(clean_party, monkeypatch):
+    from runtime import names, settings
+
+    for doors in (False, True):
+        names.our_words.cache_clear()
+        names.looks_like.cache_clear()
+        monkeypatch.setattr(settings, "DOORS", doors)
+        clean_party.on_listening(8000)
+        assert names.looks_like.cache_info().currsize == names.our_words.cache_info().currsize == doors
