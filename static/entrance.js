@@ -7,7 +7,7 @@
  */
 
 import { keep, linkTo } from './kept.js';
-import { hueOf, initialOf, isClosingRound, nameOf, naming, noteGuests, seated, shareLeft } from './parts.js';
+import { hueOf, initialOf, isClosingRound, loadStyles, nameOf, naming, noteGuests, seated, shareLeft } from './parts.js';
 import { HOUR, SECOND, dayOf, fetchAllWords, fill, timeLeft, timeOfDay, words } from './words.js';
 
 const FACES = 5;
@@ -20,7 +20,7 @@ const BESIDE_AN_EMOJI = /(?<=[^\p{L}\p{N}\s_])[\ufe0e\ufe0f]/gu;
 
 let link; // what came behind the "#": room and door
 let signInForm; // in place of which the entrance stands
-let part; // the parts of the entrance, by name
+let parts; // of the entrance, by name
 let room; // as the party said last; null where the link leads nowhere
 let clockOffset = 0;
 let lookedAt = 0;
@@ -29,26 +29,20 @@ let ticking;
 /** Shows the entrance in place of `form`. Throws where what it takes cannot be had. */
 export async function openEntrance(fragment, form) {
   [link, signInForm] = [{ room: fragment.get('room').trim(), door: fragment.get('door').trim() }, form];
-  await Promise.all([fetchAllWords(), loadStyle()]);
+  await Promise.all([fetchAllWords(), loadStyles('entrance')]);
   document.querySelector('.door')?.remove(); // of a link that was opened before, in this very tab
   const page = document.getElementById('door').content.cloneNode(true);
-  part = Object.fromEntries(Array.from(page.querySelectorAll('[data-part]'), (element) => [element.dataset.part, element]));
-  part.page = page.querySelector('.door');
-  part.name = page.querySelector('input');
-  part.form.addEventListener('submit', comeIn);
-  part.name.addEventListener('input', onName);
-  part.signIn.addEventListener('click', showForm);
+  parts = Object.fromEntries(Array.from(page.querySelectorAll('[data-part]'), (element) => [element.dataset.part, element]));
+  parts.page = page.querySelector('.door');
+  parts.name = page.querySelector('input');
+  parts.form.addEventListener('submit', comeIn);
+  parts.name.addEventListener('input', onName);
+  parts.signIn.addEventListener('click', showForm);
   await look();
   form.before(page);
   document.addEventListener('visibilitychange', onVisible);
-  if (part.form.hidden) part.topic.focus();
-  else part.name.focus();
-}
-
-function loadStyle() {
-  const style = document.querySelector('link[data-part=entrance]');
-  if (!style.disabled) return undefined;
-  return new Promise((resolve) => Object.assign(style, { onload: resolve, onerror: resolve, disabled: false }));
+  if (parts.form.hidden) parts.topic.focus();
+  else parts.name.focus();
 }
 
 /** The party's answer, always one, with its sentences in the language of the page. */
@@ -72,9 +66,9 @@ async function look() {
     room = answer;
     clockOffset = room.now - Date.now();
     noteGuests(room);
-    const hasOpened = part.form.hidden && !isPlanned();
+    const hasOpened = parts.form.hidden && !isPlanned();
     showRoom();
-    if (hasOpened) part.name.focus();
+    if (hasOpened) parts.name.focus();
   } else if (answer.code === 'not_found') showNowhere();
   else if (!room) showTrouble(answer.error);
   clearInterval(ticking);
@@ -89,13 +83,13 @@ function showRoom() {
   const { topic, host, last } = room;
   const people = isPlanned() ? [host] : seated(room);
   document.title = `${topic} – ${words.party.name}`;
-  part.page.className = `door ${hueOf(host)}`;
-  part.topic.textContent = topic;
-  part.faces.replaceChildren(...people.slice(0, FACES).map((user) => face(user, people)), ...moreThan(people));
-  part.last.replaceChildren(...(last ? [lastWords(last, people)] : []));
-  part.question.textContent = room.door === 'watch' ? words.entrance.nameOrNone : words.entrance.name;
-  part.said.textContent = '';
-  part.form.hidden = isPlanned();
+  parts.page.className = `door ${hueOf(host)}`;
+  parts.topic.textContent = topic;
+  parts.faces.replaceChildren(...people.slice(0, FACES).map((user) => face(user, people)), ...moreThan(people));
+  parts.last.replaceChildren(...(last ? [lastWords(last, people)] : []));
+  parts.question.textContent = room.door === 'watch' ? words.entrance.nameOrNone : words.entrance.name;
+  parts.said.textContent = '';
+  parts.form.hidden = isPlanned();
   showTime();
   showSeen();
 }
@@ -116,11 +110,11 @@ function moreThan(people) {
 }
 
 function lastWords({ user, text }, people) {
-  const [words, author] = ['span', 'b'].map((name) => document.createElement(name));
-  words.className = hueOf(user, people);
+  const [said, author] = ['span', 'b'].map((name) => document.createElement(name));
+  said.className = hueOf(user, people);
   author.append(bdi(naming(user)));
-  words.append(author, ` ${text}`);
-  return words;
+  said.append(author, ` ${text}`);
+  return said;
 }
 
 function bdi(text) {
@@ -139,59 +133,59 @@ function opensIn() {
 /** Who hosts; of a room that is open also for how long, and how many listen. */
 function showTime() {
   const about = [`${room.host} ${words.card.hosts}`];
-  part.line.hidden = isPlanned();
+  parts.line.hidden = isPlanned();
   hear(!isPlanned()); // nobody wants to hear the seconds
-  if (isPlanned()) part.said.textContent = opensIn();
+  if (isPlanned()) parts.said.textContent = opensIn();
   else {
     const isLast = isClosingRound(room, now());
     const left = timeLeft(room.closes_at - now());
     about.push(isLast ? fill(words.clock.lastWords, { left }) : left);
     if (room.watching) about.push(fill(words.card.listening, { count: room.watching }));
-    part.line.classList.toggle('burn--last', isLast);
-    part.line.style.setProperty('--share', shareLeft(room, now()));
+    parts.line.classList.toggle('burn--last', isLast);
+    parts.line.style.setProperty('--share', shareLeft(room, now()));
   }
-  part.about.textContent = about.join(words.lobby.dot);
+  parts.about.textContent = about.join(words.lobby.dot);
 }
 
 /** How others will see who is typing here, unless the name was refused. */
 function showSeen() {
-  const name = part.name.value.trim();
+  const name = parts.name.value.trim();
   const how = room.door === 'watch' ? words.entrance.onlyListen : fill(words.entrance.ask, { user: room.host });
-  if (part.refusal.textContent) return part.seen.replaceChildren();
-  if (!name) return part.seen.replaceChildren(room.door === 'watch' ? `${words.entrance.unnamed} ${how}` : how);
+  if (parts.refusal.textContent) return parts.seen.replaceChildren();
+  if (!name) return parts.seen.replaceChildren(room.door === 'watch' ? `${words.entrance.unnamed} ${how}` : how);
   const [before, after] = words.entrance.seen.split('{guest}');
   const badge = document.createElement('small');
   badge.className = 'guest';
   badge.textContent = words.people.guest;
-  return part.seen.replaceChildren(before, bdi(name), ' ', badge, `${after} ${how}`);
+  return parts.seen.replaceChildren(before, bdi(name), ' ', badge, `${after} ${how}`);
 }
 
 /** One sentence for every link that does not lead here, or does no more. */
 function showNowhere() {
   room = null;
   document.title = words.party.name;
-  part.page.className = 'door door--nowhere';
-  part.topic.textContent = words.entrance.nowhere;
+  parts.page.className = 'door door--nowhere';
+  parts.topic.textContent = words.entrance.nowhere;
   hear(true);
-  part.said.textContent = words.entrance.nowhereWhy;
+  parts.said.textContent = words.entrance.nowhereWhy;
   showNothingElse();
 }
 
 function showTrouble(sentence) {
-  part.page.className = 'door door--nowhere';
-  part.topic.textContent = words.party.name;
-  part.said.textContent = sentence;
+  parts.page.className = 'door door--nowhere';
+  parts.topic.textContent = words.party.name;
+  parts.said.textContent = sentence;
   showNothingElse();
 }
 
 /** Whether a screen reader reads out what is said here, as it changes. */
 function hear(isHeard) {
-  part.said.setAttribute('aria-live', isHeard ? 'polite' : 'off');
+  parts.said.setAttribute('aria-live', isHeard ? 'polite' : 'off');
 }
 
 function showNothingElse() {
-  part.form.hidden = true;
-  for (const name of ['open', 'facts', 'line', 'last']) part[name].hidden = !room;
+  parts.form.hidden = true;
+  for (const name of ['open', 'facts', 'line', 'last']) parts[name].hidden = !room;
 }
 
 // What happens
@@ -208,7 +202,7 @@ function onVisible() {
 }
 
 function onName({ isComposing }) {
-  if (!isComposing) shorten(part.name);
+  if (!isComposing) shorten(parts.name);
   refuse('');
 }
 
@@ -225,8 +219,8 @@ function shorten(field) {
 }
 
 function refuse(sentence) {
-  part.refusal.textContent = sentence;
-  part.name.setAttribute('aria-invalid', String(Boolean(sentence)));
+  parts.refusal.textContent = sentence;
+  parts.name.setAttribute('aria-invalid', String(Boolean(sentence)));
   showSeen();
 }
 
@@ -235,7 +229,7 @@ async function comeIn(event) {
   const { submitter } = event;
   if (submitter?.disabled) return;
   if (submitter) submitter.disabled = true;
-  const name = part.name.value.trim();
+  const name = parts.name.value.trim();
   const isUnnamed = !name && room.door === 'watch';
   const answer = await post('guest', { ...link, ...(isUnnamed ? { unnamed: 'yes' } : { name }) });
   if (answer.ok) {
@@ -245,12 +239,12 @@ async function comeIn(event) {
   if (submitter) submitter.disabled = false;
   if (answer.code === 'not_found') return showNowhere();
   refuse(answer.error);
-  part.name.focus();
+  parts.name.focus();
 }
 
 /** Who has a name here comes to the same room by it. */
 function showForm() {
-  part.page.remove();
+  parts.page.remove();
   clearInterval(ticking);
   signInForm.hidden = false;
   signInForm.querySelector('[name=name]').focus();

@@ -17,6 +17,25 @@ const CHOICES_OF_MINUTES = [10, 20, 30];
 const EVENING = 20;
 const WAYS = ['closed', 'watch', 'ask'];
 
+/** A sheet in which a host decides about one thing: it is there from the beginning. */
+const ofADecision = {
+  components: { SheetDialog },
+  props: {
+    about: [Object, String], // a closed room (`{ id, topic }`) whose discussion is to go on; or the id of a guest
+    user: String,
+    now: Number,
+    room: String, // that is seen
+    topic: String,
+    plan: Object,
+    door: Object,
+  },
+  emits: ['opened', 'tell'],
+
+  mounted() {
+    this.shown = this.$refs.sheet.show();
+  },
+};
+
 // When
 
 const twoDigits = (number) => String(number).padStart(2, '0');
@@ -94,7 +113,7 @@ const WhenFields = {
 };
 
 /** Another time for a room that is planned. */
-const MoveSheet = {
+export const MoveSheet = {
   name: 'MoveSheet',
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.hosting.move">
@@ -104,15 +123,11 @@ const MoveSheet = {
         <button class="button button--main button--wide" :disabled="!at || isMoving">{{ words.hosting.moveIt }}</button>
       </form>
     </sheet-dialog>`,
-  components: { SheetDialog, WhenFields },
-  props: { plan: Object, now: Number },
+  components: { WhenFields },
+  mixins: [ofADecision],
 
   data() {
     return { at: this.plan.opens_at, refusal: '', isMoving: false };
-  },
-
-  mounted() {
-    this.$refs.sheet.show();
   },
 
   methods: {
@@ -136,11 +151,14 @@ const DoorChoice = {
       <legend>{{ words.door.title }}</legend>
       <label v-for="way in ways" :key="way" class="chip">
         <input class="visually-hidden" type="radio" name="door" :value="way" :checked="way === open"
-          aria-describedby="about-door" @change="choose(way)">{{ words.door.ways[way] }}
+          :aria-describedby="about && 'about-door'" @change="choose(way)">{{ words.door.ways[way] }}
       </label>
-      <p id="about-door" class="ways__about">{{ words.door.about[open] }}</p>
+      <p v-if="about" id="about-door" class="ways__about">{{ about }}</p>
     </fieldset>`,
-  props: { open: String },
+  props: {
+    open: String,
+    about: String, // what that means, where nothing else says so
+  },
   emits: ['update:open'],
   computed: {
     ways: () => WAYS,
@@ -157,14 +175,14 @@ const DoorChoice = {
 
 // A new room
 
-const HostSheet = {
+export const HostSheet = {
   name: 'HostSheet',
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.hosting.title">
       <form class="hosting" @submit.prevent="open">
         <label class="field">
           <span class="visually-hidden">{{ words.hosting.topic }}</span>
-          <textarea v-grow v-model="topic" class="topic" required rows="1" :maxlength="limits.maxTopic" autocomplete="off" dir="auto"
+          <textarea v-grow v-model="title" class="topic" required rows="1" :maxlength="limits.maxTopic" autocomplete="off" dir="auto"
             enterkeyhint="go" aria-describedby="topic-count" @keydown.enter.prevent="onEnter"></textarea>
         </label>
         <p id="topic-count" class="field__count">{{ count }}</p>
@@ -175,13 +193,13 @@ const HostSheet = {
               <input v-model="minutes" class="visually-hidden" type="radio" name="minutes" :value="choice">{{ choice }}
             </label>
           </fieldset>
-          <button v-if="!continued" type="button" class="button button--quiet" :aria-expanded="String(isLater)"
+          <button v-if="!about" type="button" class="button button--quiet" :aria-expanded="String(isLater)"
             @click="isLater = !isLater">
             <page-icon v-if="!isLater" name="calendar"></page-icon>{{ isLater ? words.hosting.now : words.hosting.later }}
           </button>
         </div>
         <when-fields v-if="isLater" v-model:at="at" :now="now"></when-fields>
-        <door-choice v-if="limits.doors" v-model:open="door"></door-choice>
+        <door-choice v-if="limits.doors" v-model:open="way" :about="words.door.about[way]"></door-choice>
         <label class="choice">
           <span class="choice__name">{{ words.hosting.unlisted }}</span>
           <span id="about-unlisted" class="choice__note">{{ words.hosting.unlistedWhen }}</span>
@@ -194,21 +212,16 @@ const HostSheet = {
         </button>
       </form>
     </sheet-dialog>`,
-  components: { DoorChoice, SheetDialog, WhenFields },
-  props: {
-    user: String,
-    now: Number,
-    continued: Object, // a closed room (`{ id, topic }`) whose discussion is to go on
-  },
-  emits: ['opened'],
+  components: { DoorChoice, WhenFields },
+  mixins: [ofADecision],
 
   data() {
     return {
-      topic: kept(this.draftName(), this.continued?.topic ?? ''),
+      title: kept(this.draftName(), this.about?.topic ?? ''),
       minutes: USUAL_MINUTES,
       isLater: false,
       at: null, // when it opens, where that is later and possible
-      door: 'closed',
+      way: 'closed', // how its door is to be open
       isUnlisted: false,
       refusal: '',
       isOpening: false,
@@ -221,18 +234,18 @@ const HostSheet = {
       return [...new Set([...CHOICES_OF_MINUTES, USUAL_MINUTES])].filter((n) => n <= limits.mostMinutes || n === USUAL_MINUTES);
     },
     count() {
-      return fill(words.writing.count, { length: Array.from(this.topic).length, most: limits.maxTopic });
+      return fill(words.writing.count, { length: Array.from(this.title).length, most: limits.maxTopic });
     },
   },
 
   watch: {
-    topic(text) {
+    title(text) {
       keep(this.draftName(), text);
     },
   },
 
   async mounted() {
-    await this.$refs.sheet.show();
+    await this.shown;
     const field = this.$el.querySelector('textarea');
     field.focus();
     field.select();
@@ -240,7 +253,7 @@ const HostSheet = {
 
   methods: {
     draftName() {
-      return topicDraftName(this.user, this.continued?.id);
+      return topicDraftName(this.user, this.about?.id);
     },
 
     onEnter(event) {
@@ -248,7 +261,7 @@ const HostSheet = {
     },
 
     async open() {
-      if (this.isOpening || !this.topic.trim()) return;
+      if (this.isOpening || !this.title.trim()) return;
       this.isOpening = true;
       const { answer, why } = await this.order();
       this.isOpening = false;
@@ -256,28 +269,28 @@ const HostSheet = {
       // Where somebody else was faster, the answer says which room it goes on in.
       if (!answer.room) return;
       const plan = this.isLater && this.planOf(answer.room);
-      this.topic = '';
+      this.title = '';
       this.$refs.sheet.close();
       this.$emit('opened', answer.room, plan, why);
     },
 
     /** As the party will tell it a moment later; of an unlisted one it does not. */
     planOf(id) {
-      const { topic, user: host, at, minutes, door } = this;
-      return { id, topic: topic.trim(), host, opens_at: at, minutes, coming: 0, door };
+      const { title, user: host, at, minutes, way } = this;
+      return { id, topic: title.trim(), host, opens_at: at, minutes, coming: 0, door: way };
     },
 
     /** Gives the party's answer; and why the room's door stayed closed, where it did. */
     async order() {
       const answer = await command('host', {
-        topic: this.topic.trim(),
+        topic: this.title.trim(),
         minutes: this.minutes === USUAL_MINUTES ? undefined : this.minutes,
-        continues: this.continued?.id,
+        continues: this.about?.id,
         at: this.isLater ? this.at : undefined,
         listed: this.isUnlisted ? false : undefined,
       });
-      if (!answer.ok || this.door === 'closed') return { answer };
-      const opened = await command('door', { room: answer.room, open: this.door, whole: false });
+      if (!answer.ok || this.way === 'closed') return { answer };
+      const opened = await command('door', { room: answer.room, open: this.way, whole: false });
       return { answer, why: opened.ok ? '' : reasonOf(opened) };
     },
   },
@@ -286,7 +299,7 @@ const HostSheet = {
 // A room that there is
 
 /** The door of one room. What one changes counts at once; what shuts somebody out is asked first. */
-const DoorSheet = {
+export const DoorSheet = {
   name: 'DoorSheet',
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="words.menu.invite">
@@ -298,7 +311,11 @@ const DoorSheet = {
         <button class="link" @click="think">{{ words.door.no }}</button>
       </div>
       <template v-else>
-        <room-invitation :room="room" :topic="topic" :door="door" @tell="tell"></room-invitation>
+        <template v-if="isLost">
+          <p>{{ words.door.lost }}</p>
+          <button class="button button--main button--wide" @click="ask('change')">{{ words.door.change }}</button>
+        </template>
+        <room-invitation v-else :room="room" :topic="topic" :door="door" @tell="tell"></room-invitation>
         <p class="ways__said" role="status">{{ said }}</p>
         <label v-if="isOpen" class="choice">
           <span class="choice__name">{{ words.door.whole }}</span>
@@ -306,16 +323,14 @@ const DoorSheet = {
           <input type="checkbox" role="switch" :aria-label="words.door.whole" aria-describedby="about-whole" :checked="whole"
             @change="order({ whole: $event.target.checked })">
         </label>
-        <button v-if="isOpen" class="link" @click="ask('change')">{{ words.door.change }}</button>
+        <button v-if="isOpen && !isLost" class="link" @click="ask('change')">{{ words.door.change }}</button>
       </template>
       <p class="refusal" role="alert">{{ refusal }}</p>
     </sheet-dialog>`,
-  components: { DoorChoice, RoomInvitation, SheetDialog },
+  components: { DoorChoice, RoomInvitation },
+  mixins: [ofADecision],
   props: {
-    room: String,
-    topic: String,
     door: { type: Object, default: () => ({ open: 'closed', whole: false, token: null }) },
-    isPlanned: Boolean, // then nobody has come in by it
   },
 
   data: () => ({
@@ -330,6 +345,10 @@ const DoorSheet = {
     isOpen() {
       return this.door.open !== 'closed';
     },
+    /** The party has another secret key since the link was made: it holds, and nobody can tell it any more. */
+    isLost() {
+      return this.isOpen && !this.door.token;
+    },
     whole() {
       return this.wholeWish ?? this.door.whole;
     },
@@ -343,10 +362,6 @@ const DoorSheet = {
     },
   },
 
-  mounted() {
-    this.$refs.sheet.show();
-  },
-
   methods: {
     tell(sentence) {
       this.said = sentence;
@@ -354,7 +369,8 @@ const DoorSheet = {
 
     async choose(way) {
       this.wish = way;
-      if (way === 'closed' && this.isOpen && !this.isPlanned) await this.ask('close');
+      // By the door of a plan nobody has come in.
+      if (way === 'closed' && this.isOpen && !this.plan) await this.ask('close');
       else {
         this.question = '';
         await this.order({ open: way });
@@ -393,8 +409,8 @@ const DoorSheet = {
 };
 
 /** Shows a guest out, and says what that does not do. */
-const PutOutSheet = {
-  name: 'PutOutSheet',
+export const OutSheet = {
+  name: 'OutSheet',
   template: /* html */ `
     <sheet-dialog ref="sheet" :title="fill(words.door.putOut, { user: name })">
       <p>{{ fill(words.door.putOutWhat, { user: name }) }} {{ isOpen ? words.door.mayReturn : words.door.mayNotReturn }}</p>
@@ -407,34 +423,24 @@ const PutOutSheet = {
       </button>
       <button class="link" @click="$refs.sheet.close()">{{ words.door.no }}</button>
     </sheet-dialog>`,
-  components: { SheetDialog },
-  props: {
-    room: String,
-    guest: String, // the id
-    door: Object,
-  },
-  emits: ['tell'],
+  mixins: [ofADecision],
 
   data: () => ({ refusal: '', isBusy: false }),
 
   computed: {
     name() {
-      return naming(this.guest);
+      return naming(this.about);
     },
     isOpen() {
-      return Boolean(this.door?.token);
+      return Boolean(this.door) && this.door.open !== 'closed';
     },
-  },
-
-  mounted() {
-    this.$refs.sheet.show();
   },
 
   methods: {
     async putOut(changes) {
       const { room, door } = this;
       this.isBusy = true;
-      let answer = await command('put_out', { room, user: this.guest });
+      let answer = await command('put_out', { room, user: this.about });
       // Who went by themselves meanwhile is out, too; the link is another's as well.
       const isOut = answer.ok || answer.code === 'not_found';
       if (isOut && changes) answer = await command('door', { room, open: door.open, whole: door.whole, renew: true });
@@ -445,28 +451,4 @@ const PutOutSheet = {
       this.$emit('tell', fill(changes ? words.door.isOutAndChanged : words.door.isOut, { user: this.name }));
     },
   },
-};
-
-/** The sheet in which a host decides about one of these things. */
-export const HostDecision = {
-  name: 'HostDecision',
-  template: /* html */ `
-    <host-sheet v-if="what === 'host'" :user="user" :now="now" :continued="about"
-      @opened="(...opened) => $emit('opened', ...opened)"></host-sheet>
-    <move-sheet v-else-if="what === 'move'" :plan="plan" :now="now"></move-sheet>
-    <door-sheet v-else-if="what === 'door'" :room="room" :topic="topic" :door="door" :is-planned="Boolean(plan)"></door-sheet>
-    <put-out-sheet v-else :room="room" :guest="about" :door="door"
-      @tell="(sentence) => $emit('tell', sentence)"></put-out-sheet>`,
-  components: { DoorSheet, HostSheet, MoveSheet, PutOutSheet },
-  props: {
-    what: String, // "host", "move", "door" or "out"
-    about: [Object, String], // a closed room (`{ id, topic }`) that is to go on; or the id of a guest
-    user: String,
-    now: Number,
-    room: String, // that is seen
-    topic: String,
-    plan: Object,
-    door: Object,
-  },
-  emits: ['opened', 'tell'],
 };

@@ -13,7 +13,7 @@ export function linkTo(room, asks = false) {
 /** For guests: who has it comes in by the room's door. */
 export const doorLinkTo = (room, door) => `${linkTo(room)}&door=${encodeURIComponent(door)}`;
 
-/** Of a link for guests: it should stay in no address bar. */
+/** The token of a link for guests; null for none. It should stay in no address bar. */
 export const doorInAddress = () => inAddress().get('door');
 
 const inAddress = () => new URLSearchParams(location.hash.slice(1));

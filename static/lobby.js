@@ -1,9 +1,20 @@
 /** The lobby: the live rooms as cards, which can be searched, what is planned, and the closed rooms that one can still read. */
 
 import { PageChoices } from './noticing.js';
-import { BurningLine, FacePile, PersonFace, RoomTime, SheetDialog } from './parts.js';
-import { hueOf, isClosingRound, isDoorOpen, isJustOpened, namesOf, seated, sign } from './parts.js';
-import { MINUTE, SECOND, countInWords, fill, placeInWords, timeOfDay, words } from './words.js';
+import {
+  BurningLine,
+  FacePile,
+  PersonFace,
+  RoomTime,
+  SheetDialog,
+  hueOf,
+  isClosingRound,
+  isDoorOpen,
+  isJustOpened,
+  seated,
+  sign,
+} from './parts.js';
+import { MINUTE, SECOND, countInWords, fill, piecesOfList, placeInWords, timeOfDay, words } from './words.js';
 
 // As many cards are seen at a glance.
 const CARDS_AT_A_GLANCE = 6;
@@ -66,7 +77,9 @@ export const LobbyCard = {
       <p v-else class="card__last card__last--none">{{ nothingSaid }}</p>
       <div class="card__foot">
         <face-pile :names="people"></face-pile>
-        <span class="card__names"><bdi v-if="card.speakers.length">{{ speakers }}</bdi></span>
+        <span class="card__names">
+          <span v-for="[user, then] in speakers" :key="user"><person-name :user="user"></person-name>{{ then }}</span>
+        </span>
         <span v-if="requests" class="badge">{{ fill(words.card.asking, { count: requests }) }}</span>
         <span v-else-if="place" class="badge">{{ placeInWords(place) }}</span>
         <span v-else-if="mine" class="badge badge--quiet">{{ mine }}</span>
@@ -96,8 +109,9 @@ export const LobbyCard = {
     authorHue() {
       return hueOf(this.card.last.user, this.people);
     },
+    /** Each with what stands behind the name. */
     speakers() {
-      return namesOf(this.card.speakers);
+      return piecesOfList(this.card.speakers);
     },
     isNew() {
       return !this.card.last && isJustOpened(this.card, this.now);

@@ -46,9 +46,9 @@ export function showUnseen(count) {
  * came), each once, however often the queue is told. Gives who asks.
  */
 export function noticeRequests({ room, topic, waiting, since }) {
-  const nameOf = ({ user, at }) => `${room} ${user} ${at}`;
-  const fresh = waiting.filter((request) => request.at > since && !noticedRequests.has(nameOf(request)));
-  fresh.forEach((request) => noticedRequests.add(nameOf(request)));
+  const idOf = ({ user, at }) => `${room} ${user} ${at}`;
+  const fresh = waiting.filter((request) => request.at > since && !noticedRequests.has(idOf(request)));
+  fresh.forEach((request) => noticedRequests.add(idOf(request)));
   if (fresh.length) {
     // All who wait: a newer notification takes the place of the older one.
     const users = waiting.map(({ user }) => user);

@@ -193,6 +193,46 @@ export const BurningLine = {
   },
 };
 
+// Styles that come later
+
+const styles = {}; // promises
+
+/** Resolves when the styles of that part, which were not fetched before, can be used. */
+export function loadStyles(part) {
+  const links = Array.from(document.querySelectorAll(`link[data-part=${part}]`));
+  styles[part] ??= Promise.all(
+    links.map((link) => new Promise((resolve) => Object.assign(link, { onload: resolve, onerror: resolve, disabled: false }))),
+  );
+  return styles[part];
+}
+
+// What is asked for twice
+
+/** A button for what cannot be undone: once it was pressed it asks `question`, and "sure" is who answers with `yes`. */
+export const SureButton = {
+  name: 'SureButton',
+  template: /* html */ `
+    <button v-if="!isAsking" ref="button" v-bind="$attrs" @click="turn"><slot></slot></button>
+    <div v-else class="sure" role="group" :aria-label="question">
+      <p>{{ question }}</p>
+      <button class="button" @click="turn">{{ no }}</button>
+      <button ref="button" class="button button--danger" @click="$emit('sure')">{{ yes }}</button>
+    </div>`,
+  props: { question: String, no: String, yes: String },
+  emits: ['sure'],
+  inheritAttrs: false,
+
+  data: () => ({ isAsking: false }),
+
+  methods: {
+    async turn() {
+      this.isAsking = !this.isAsking;
+      await this.$nextTick();
+      this.$refs.button.focus();
+    },
+  },
+};
+
 // Sheets
 
 /** A dialog: a sheet from below on a phone, in the middle of a wide screen. Escape, and a tap beside it, close it. */

@@ -7,7 +7,7 @@ import { ask, command, connect, fetchFeedback, isPassing, on, wait } from './con
 import { asksInAddress, doorInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { PageIcon, PersonName, growing, namesOf, noteGuests, seated, watchNames } from './parts.js';
+import { PageIcon, PersonName, SureButton, growing, loadStyles, namesOf, noteGuests, seated, watchNames } from './parts.js';
 import { MINUTE, SECOND, fetchAllWords, fill, limits, reasonOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
@@ -17,12 +17,32 @@ const PREPARE_WITHIN_MS = MINUTE;
 // More would cover the feed of a phone.
 const NOTICES = 2;
 
+// What comes when it is asked for, and of which module.
+const LATER = {
+  DoorSheet: 'hosting',
+  HostSheet: 'hosting',
+  LobbyPlans: 'plans',
+  MoveSheet: 'hosting',
+  OutSheet: 'hosting',
+  PlanPage: 'plans',
+  RoomEnding: 'ending',
+  RoomPage: 'room',
+  RoomQueue: 'queue',
+  RoomWorth: 'telling',
+  TellUs: 'telling',
+  VisitEnd: 'guest',
+};
+// Few open them, so their words do not come with the page either.
+const WORDY = ['hosting', 'plans', 'telling'];
+// Without these something would be missing, and nobody would know.
+const VITAL = ['ending', 'plans', 'queue', 'room'];
+
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {
-  const fragment = kept('room after sign-in');
-  if (!fragment) return;
+  const link = kept('room after sign-in');
+  if (!link) return;
   keep('room after sign-in', null);
-  if (!roomInAddress()) history.replaceState(null, '', fragment);
+  if (!roomInAddress()) history.replaceState(null, '', link);
 }
 
 /** The lobby as it was when the server made this page. */
@@ -68,7 +88,7 @@ const Party = {
       @leave="leave" @tell="tell" @topic="(topic) => (topics[room] = topic)" @place="(place) => setPlace(room, place)"
       @queue="(queue) => setQueue(room, queue)" @news="onNews" @go="open" :door="doors[room]"
       @carry-on="(closed) => decide('host', closed)" @door="decide('door')" @show-out="(guest) => decide('out', guest)"
-      @planned="showUnlistedPlan" @ends-soon="prepareEnding"></room-page>
+      @other-host="forgetAsHost(room)" @planned="showUnlistedPlan" @ends-soon="prepareEnding"></room-page>
     <div class="notices" :class="{ 'notices--room': room }">
       <connection-notice v-if="!parted" :state="connection"></connection-notice>
       <p v-if="offersReload" class="notice notice--offer" :role="isNewsOfIt ? 'status' : null">
@@ -80,8 +100,8 @@ const Party = {
         </p>
       </div>
     </div>
-    <host-decision v-if="decision" :key="decision.id" :what="decision.what" :about="decision.about" :user="user" :now="now"
-      :room="room" :topic="topicOf(room)" :plan="plans[room]" :door="doors[room]" @opened="onHosted" @tell="tell"></host-decision>
+    <component :is="decision.sheet" v-if="decision" :key="decision.id" :about="decision.about" :user="user" :now="now" :room="room"
+      :topic="topicOf(room)" :plan="plans[room]" :door="doors[room]" @opened="onHosted" @tell="tell"></component>
     <tell-us v-if="tellings" :key="tellings" :user="user" @read="isAnswered = false"></tell-us>`,
   components: { ConnectionNotice, LobbyPage },
 
@@ -106,7 +126,7 @@ const Party = {
     notices: [],
     isAnswered: false, // the owner has answered this person, who has not read it
     tellings: 0, // how often the sheet was opened in which one tells the owner something
-    decision: null, // what I am deciding as a host: {what, about, id}
+    decision: null, // what I am deciding as a host: {sheet, about, id}
     unread: 0, // messages that came while nobody looked
     version: VERSION, // of the page, as the server has it by now
     offersReload: false,
@@ -220,7 +240,7 @@ const Party = {
     /** Shows something that is not needed at first, once it has come. */
     async showLater(name, show) {
       try {
-        await loadWithWords(name);
+        await load(name);
         show();
       } catch {
         this.tell(words.connection.notAnswering);
@@ -233,7 +253,7 @@ const Party = {
 
     /** What a host decides: "host" a room, "move" one that is planned, its "door", or whether a guest goes "out". */
     decide(what, about) {
-      this.showLater('hosting', () => (this.decision = { what, about, id: Symbol(what) }));
+      this.showLater('hosting', () => (this.decision = { sheet: `${what}-sheet`, about, id: Symbol(what) }));
     },
 
     /** `plan` is the card of a room that opens later; `why` says what of one's wishes was refused. */
@@ -269,8 +289,7 @@ const Party = {
       const [cards, planned] = isWhole ? [{}, {}] : [{ ...this.cards }, { ...this.plans }];
       for (const room of gone) {
         const card = cards[room];
-        const wasIn = this.visited.has(room) && !planned[room];
-        if (wasIn || (card && seated(card).includes(this.user))) this.listClosed(room);
+        if (card && (this.visited.has(room) || seated(card).includes(this.user))) this.listClosed(room);
         delete cards[room];
         delete planned[room];
       }
@@ -310,7 +329,7 @@ const Party = {
     async tellOfPlans(before) {
       const mine = before.filter(({ id, host }) => host === this.user || this.coming[id] || id === this.room);
       if (!mine.length) return;
-      const { newsOf } = await loadWithWords('plans');
+      const { newsOf } = await load('plans');
       for (const { id, topic, fate, said } of newsOf(mine, this.plans, this.cards, this.now)) {
         if (fate === 'hasOpened') notice('opened', { room: id, topic });
         if (fate === 'isOff' && id === this.room) this.leave();
@@ -329,11 +348,11 @@ const Party = {
 
     onClosed({ room, gone_at: goneAt }) {
       this.forget(room);
-      this.listClosed(room, goneAt);
+      if (this.cards[room]) this.listClosed(room, goneAt);
       delete this.cards[room]; // the lobby says so a moment later; until then it would stand there twice
     },
 
-    /** Lists a room that one was inside of, and can still read. */
+    /** Lists a room that one was inside of, and can still read. One that had no card is found by its link alone. */
     listClosed(room, goneAt = this.now + limits.closedLife) {
       if (this.closedRooms.some(({ id }) => id === room)) return;
       const closed = { id: room, topic: this.topicOf(room), closed_at: goneAt - limits.closedLife, gone_at: goneAt };
@@ -475,33 +494,14 @@ const Party = {
   },
 };
 
-const styles = {}; // of parts that come later: promises
-
-/** Resolves when the styles of that part, which were not fetched before, can be used. */
-function loadStyles(part) {
-  const links = Array.from(document.querySelectorAll(`link[data-part=${part}]`));
-  return Promise.all(
-    links.map((link) => {
-      link.disabled = false;
-      return new Promise((resolve) => Object.assign(link, { onload: resolve, onerror: resolve }));
-    }),
-  );
-}
-
 /** What a room needs. The lobby is there sooner without it. */
 export async function loadRoom() {
   return (await load('room')).RoomPage;
 }
 
-/** A module of parts that are not needed at first, with its style. */
-async function load(name) {
-  const [parts] = await Promise.all([import(`./${name}.js`), (styles[name] ??= loadStyles(name))]);
-  return parts;
-}
-
-/** One that few open: its words do not come with the page either. */
-async function loadWithWords(name) {
-  const [parts] = await Promise.all([load(name), fetchAllWords()]);
+/** A module of parts that are not needed at first, with its style and its words. */
+async function load(module) {
+  const [parts] = await Promise.all([import(`./${module}.js`), loadStyles(module), WORDY.includes(module) && fetchAllWords()]);
   return parts;
 }
 
@@ -512,19 +512,14 @@ export function startParty({ createApp, defineAsyncComponent, reactive }, client
   noteGuests(lobby);
   if (guest) noteGuests({ guests: { [document.body.dataset.user]: guest } });
   const party = createApp(Party, { client });
-  party.component('RoomPage', defineAsyncComponent({ loader: loadRoom, onError }));
-  party.component('HostDecision', defineAsyncComponent(async () => (await loadWithWords('hosting')).HostDecision));
-  party.component('LobbyPlans', defineAsyncComponent(async () => (await loadWithWords('plans')).LobbyPlans));
-  party.component('PlanPage', defineAsyncComponent({ loader: async () => (await loadWithWords('plans')).PlanPage, onError }));
-  party.component('RoomQueue', defineAsyncComponent({ loader: async () => (await load('queue')).RoomQueue, onError }));
-  party.component('RoomEnding', defineAsyncComponent({ loader: async () => (await load('ending')).RoomEnding, onError }));
-  party.component('LeaveVisit', defineAsyncComponent(async () => (await load('guest')).LeaveVisit));
-  party.component('VisitEnd', defineAsyncComponent(async () => (await load('guest')).VisitEnd));
-  party.component('TellUs', defineAsyncComponent(async () => (await loadWithWords('telling')).TellUs));
-  party.component('RoomWorth', defineAsyncComponent(async () => (await loadWithWords('telling')).RoomWorth));
+  for (const [name, module] of Object.entries(LATER)) {
+    const loader = async () => (await load(module))[name];
+    party.component(name, defineAsyncComponent({ loader, onError: VITAL.includes(module) ? onError : undefined }));
+  }
   // So that every template can say `words.feed.empty`, `fill(words.card.listening, { count })` and `limits.maxTopic`.
   Object.assign(party.config.globalProperties, { words, fill, limits });
-  party.component('PageIcon', PageIcon).component('PersonName', PersonName).directive('grow', growing);
+  for (const part of [PageIcon, PersonName, SureButton]) party.component(part.name, part);
+  party.directive('grow', growing);
   // Else Vue only prints a mistake, and nobody else hears of it. (During development it says more.)
   if (VERSION !== 'development') party.config.errorHandler = globalThis.reportError;
   return party.mount('#party');

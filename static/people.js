@@ -4,14 +4,48 @@ import { command } from './connection.js';
 import { PersonFace, isGuest, naming, seated } from './parts.js';
 import { fill, reasonOf, words } from './words.js';
 
-const ShowOut = {
-  name: 'ShowOut',
+/** Somebody, and behind "⋯" what the host may do about them. */
+const PersonRow = {
+  name: 'PersonRow',
   template: /* html */ `
-    <button class="button button--small button--danger" :aria-label="fill(words.people.showOutUser, { user: naming(user) })">
-      {{ words.people.showOut }}
-    </button>`,
-  props: { user: String },
-  methods: { naming },
+    <li class="person" :class="{ 'person--away': isAway }">
+      <person-face :name="name"></person-face>
+      <span class="person__name">
+        <person-name :user="name"></person-name> <span v-if="said" class="person__role">{{ said }}</span>
+      </span>
+      <template v-if="mayDecide">
+        <button class="button button--icon person__more" :aria-expanded="isChosen"
+          :aria-label="fill(words.people.moreAbout, { user })" @click="$emit('choose', name)">
+          <page-icon name="more"></page-icon>
+        </button>
+        <span v-if="isChosen" class="person__actions">
+          <button v-if="isSeated && !isGuest" class="button button--small" :aria-label="fill(words.people.makeHostUser, { user })"
+            @click="$emit('order', 'hand_over', name)">{{ words.people.makeHost }}</button>
+          <button v-if="isSeated" class="button button--small" :aria-label="fill(words.people.backToListeningUser, { user })"
+            @click="$emit('order', 'remove', name)">{{ words.people.backToListening }}</button>
+          <button v-if="isGuest" class="button button--small button--danger" :aria-label="fill(words.people.showOutUser, { user })"
+            @click="$emit('show-out', name)">{{ words.people.showOut }}</button>
+        </span>
+      </template>
+    </li>`,
+  components: { PersonFace },
+  props: {
+    name: String,
+    said: String, // what they are here
+    isAway: Boolean,
+    isSeated: Boolean,
+    mayDecide: Boolean, // the person at this page, about them
+    isChosen: Boolean,
+  },
+  emits: ['choose', 'order', 'show-out'],
+  computed: {
+    isGuest() {
+      return isGuest(this.name);
+    },
+    user() {
+      return naming(this.name);
+    },
+  },
 };
 
 export const RoomPeople = {
@@ -24,25 +58,8 @@ export const RoomPeople = {
           <span>{{ free }}</span>
         </header>
         <ul class="people__list">
-          <li v-for="person in seated" :key="person.name" class="person" :class="{ 'person--away': person.isAway }">
-            <person-face :name="person.name"></person-face>
-            <span class="person__name">
-              <person-name :user="person.name"></person-name> <span v-if="person.roles" class="person__role">{{ person.roles }}</span>
-            </span>
-            <template v-if="isHost && !person.isHost">
-              <button class="button button--icon person__more" :aria-expanded="chosen === person.name"
-                :aria-label="fill(words.people.moreAbout, { user: naming(person.name) })" @click="choose(person.name)">
-                <page-icon name="more"></page-icon>
-              </button>
-              <span v-if="chosen === person.name" class="person__actions">
-                <button v-if="!isGuest(person.name)" class="button button--small" :aria-label="fill(words.people.makeHostUser, { user: person.name })"
-                  @click="order('hand_over', person.name)">{{ words.people.makeHost }}</button>
-                <button class="button button--small" :aria-label="fill(words.people.backToListeningUser, { user: naming(person.name) })"
-                  @click="order('remove', person.name)">{{ words.people.backToListening }}</button>
-                <show-out v-if="isGuest(person.name)" :user="person.name" @click="showOut(person.name)"></show-out>
-              </span>
-            </template>
-          </li>
+          <person-row v-for="person in seated" :key="person.name" v-bind="person" is-seated :is-chosen="chosen === person.name"
+            @choose="choose" @order="order" @show-out="showOut"></person-row>
         </ul>
       </section>
       <section v-if="view.watching" aria-labelledby="listening-title">
@@ -51,26 +68,13 @@ export const RoomPeople = {
           <span>{{ view.watching }}</span>
         </header>
         <ul class="people__list">
-          <li v-for="name in view.listening" :key="name" class="person">
-            <person-face :name="name"></person-face>
-            <span class="person__name">
-              <person-name :user="name"></person-name> <span v-if="name === user" class="person__role">{{ words.people.you }}</span>
-            </span>
-            <template v-if="isHost && isGuest(name)">
-              <button class="button button--icon person__more" :aria-expanded="chosen === name"
-                :aria-label="fill(words.people.moreAbout, { user: naming(name) })" @click="choose(name)">
-                <page-icon name="more"></page-icon>
-              </button>
-              <span v-if="chosen === name" class="person__actions">
-                <show-out :user="name" @click="showOut(name)"></show-out>
-              </span>
-            </template>
-          </li>
+          <person-row v-for="person in listening" :key="person.name" v-bind="person" :is-chosen="chosen === person.name"
+            @choose="choose" @show-out="showOut"></person-row>
         </ul>
         <p v-if="unnamed" class="people__more">{{ more }}</p>
       </section>
     </div>`,
-  components: { PersonFace, ShowOut },
+  components: { PersonRow },
   props: {
     view: Object,
     user: String,
@@ -90,7 +94,13 @@ export const RoomPeople = {
         const isAway = away.includes(name);
         const roles = { you: name === this.user, host: isHost, away: isAway, hadLastWord: this.lastWords.includes(name) };
         const said = Object.keys(roles).filter((role) => roles[role]).map((role) => words.people[role]);
-        return { name, isHost, isAway, roles: said.join(words.people.comma) };
+        return { name, isAway, said: said.join(words.people.comma), mayDecide: this.isHost && !isHost };
+      });
+    },
+    listening() {
+      return this.view.listening.map((name) => {
+        const said = name === this.user ? words.people.you : '';
+        return { name, said, mayDecide: this.isHost && isGuest(name) };
       });
     },
     free() {
@@ -106,9 +116,6 @@ export const RoomPeople = {
   },
 
   methods: {
-    isGuest,
-    naming,
-
     async order(event, user) {
       if (event === 'hand_over') await this.decideFirst();
       const answer = await command(event, { room: this.view.id, user });

@@ -174,14 +174,8 @@ export const PlanPage = {
           <a class="button button--wide" :href="calendarFile" download>{{ words.plans.calendar }}</a>
           <template v-if="isMine">
             <button class="button button--wide" @click="$emit('move')">{{ words.plans.move }}</button>
-            <button v-if="!isConfirming" class="button button--wide button--quiet plan__off" @click="confirm">
-              {{ words.plans.callOff }}
-            </button>
-            <div v-else class="plan__confirm" role="group" aria-labelledby="call-off">
-              <p id="call-off">{{ words.plans.confirmCallOff }}</p>
-              <button class="button" @click="isConfirming = false">{{ words.plans.keep }}</button>
-              <button ref="yes" class="button button--danger" @click="callOff">{{ words.plans.yesCallOff }}</button>
-            </div>
+            <sure-button class="button button--wide button--quiet plan__off" :question="words.plans.confirmCallOff" :no="words.plans.keep"
+              :yes="words.plans.yesCallOff" @sure="callOff">{{ words.plans.callOff }}</sure-button>
           </template>
         </div>
       </section>
@@ -192,8 +186,6 @@ export const PlanPage = {
     </main>`,
   components: { ComingButton, PersonFace, RoomInvitation, SheetDialog },
   emits: ['come', 'door', 'leave', 'move', 'tell'],
-
-  data: () => ({ isConfirming: false }),
 
   computed: {
     sign: () => sign,
@@ -223,12 +215,6 @@ export const PlanPage = {
     invite() {
       if (this.isMine) this.$emit('door');
       else this.$refs.invitation.show();
-    },
-
-    async confirm() {
-      this.isConfirming = true;
-      await this.$nextTick();
-      this.$refs.yes.focus();
     },
 
     async callOff() {

@@ -6,8 +6,23 @@ import { RoomFeed, mentions } from './feed.js';
 import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
 import { doorLinkTo, keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
-import { BurningLine, FacePile, RoomTime, SheetDialog } from './parts.js';
-import { canGetMore, closingRoundSince, hueOf, isDoorOpen, isGuest, isInComposition, nameOf, namesOf, naming, seated, sign } from './parts.js';
+import {
+  BurningLine,
+  FacePile,
+  RoomTime,
+  SheetDialog,
+  canGetMore,
+  closingRoundSince,
+  hueOf,
+  isDoorOpen,
+  isGuest,
+  isInComposition,
+  nameOf,
+  namesOf,
+  naming,
+  seated,
+  sign,
+} from './parts.js';
 import { RoomPeople } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
@@ -82,23 +97,18 @@ const RoomMenu = {
         </li>
       </ul>
       <page-choices @chosen="$emit('chosen', $event)"></page-choices>
-      <leave-visit v-if="isGuest" @leave="choose('leave')"></leave-visit>
-      <div v-if="isHost" class="menu__close">
-        <button v-if="!isConfirming" class="menu__item menu__item--danger" @click="confirm">
-          {{ words.menu.close }} <small>{{ words.menu.closeHint }}</small>
-        </button>
-        <template v-else>
-          <p>{{ words.menu.confirmClose }}</p>
-          <button class="button" @click="isConfirming = false">{{ words.menu.keepOpen }}</button>
-          <button ref="yes" class="button button--danger" @click="choose('close')">{{ words.menu.yesClose }}</button>
-        </template>
-      </div>
+      <sure-button v-if="isGuest" class="menu__item menu__item--danger" :question="words.guest.confirmLeave" :no="words.guest.stay"
+        :yes="words.guest.yesLeave" @sure="choose('leave')">
+        {{ words.guest.leave }} <small>{{ words.guest.leaveHint }}</small>
+      </sure-button>
+      <sure-button v-if="isHost" class="menu__item menu__item--danger" :question="words.menu.confirmClose" :no="words.menu.keepOpen"
+        :yes="words.menu.yesClose" @sure="choose('close')">
+        {{ words.menu.close }} <small>{{ words.menu.closeHint }}</small>
+      </sure-button>
     </sheet-dialog>`,
   components: { PageChoices, SheetDialog },
   props: { view: Object, isHost: Boolean, isGuest: Boolean },
   emits: ['chosen', 'close', 'extend', 'invite', 'leave', 'tell-us'],
-
-  data: () => ({ isConfirming: false }),
 
   computed: {
     canExtend() {
@@ -112,19 +122,12 @@ const RoomMenu = {
 
   methods: {
     show() {
-      this.isConfirming = false;
       this.$refs.sheet.show();
     },
 
     choose(what) {
       this.$refs.sheet.close();
       this.$emit(what);
-    },
-
-    async confirm() {
-      this.isConfirming = true;
-      await this.$nextTick();
-      this.$refs.yes.focus();
     },
   },
 };
@@ -144,7 +147,9 @@ export const RoomPage = {
             <span v-if="isOver">{{ ended }}</span>
             <room-time v-else :room="view" :now="now"></room-time>
             <span v-if="isLive && listening">{{ listening }}</span>
-            <span v-if="isLive && isDoorOpen">{{ words.card.openDoor }}</span>
+            <span v-if="isLive && isDoorOpen" class="room__door">
+              <page-icon name="door"></page-icon><span>{{ words.card.openDoor }}</span>
+            </span>
             <span v-if="signals" role="img" :aria-label="words.pulse.title + ': ' + signals.said">{{ signals.drawn }}</span>
           </p>
           <button v-if="isLive && !isWide" class="room__who" :aria-label="words.people.title" @click="$refs.who.show()"></button>
@@ -231,7 +236,7 @@ export const RoomPage = {
     door: Object, // for its host: how it is open, and the token of its link
     isAnswered: Boolean,
   },
-  emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'place', 'planned', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
+  emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'other-host', 'place', 'planned', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
 
   provide() {
     return { neighbours: () => this.people };
@@ -276,6 +281,7 @@ export const RoomPage = {
     silence() {
       if (!this.isGuest) return '';
       const { deniedTwice, onlyListen, unnamed } = words.guest;
+      // A door that has closed again leaves them what it let them do.
       if (!this.view.asks) return onlyListen;
       if (!document.body.dataset.guest) return unnamed;
       return this.denials > 1 ? deniedTwice : '';
@@ -353,6 +359,7 @@ export const RoomPage = {
       this.$emit('topic', topic);
     },
     'view.host'(host, before) {
+      if (host !== this.user) this.$emit('other-host');
       if (!before) return;
       this.tell(host === this.user ? words.room.youAreHostNow : fill(words.room.isHostNow, { user: host }));
     },

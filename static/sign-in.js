@@ -3,14 +3,15 @@
  * came by the link of a door sees the room's entrance in its place.
  */
 
-import { keep, kept } from './kept.js';
+import { keep, kept, linkTo } from './kept.js';
 import { tell } from './measuring.js';
 
 const { elements } = document.getElementById('sign-in');
 
 function takeLink() {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  if (fragment.has('room')) keep('room after sign-in', location.hash);
+  // The room alone: neither a guest's token nor a password is kept anywhere.
+  if (fragment.get('room')) keep('room after sign-in', linkTo(fragment.get('room').trim(), fragment.has('ask')));
   if (fragment.has('name')) {
     elements.name.value = fragment.get('name');
     elements.password.value = fragment.get('password') ?? '';

@@ -53,6 +53,12 @@ function isolated(value) {
 /** "asha, bilal and chen". */
 export const listOf = (names) => lists.format(names.map(isolated));
 
+/** The same in pieces: each of `names` with what stands behind it, as ", " or " and ". */
+export function piecesOfList(names) {
+  const between = lists.formatToParts(names).filter(({ type }) => type === 'literal');
+  return names.map((name, place) => [name, between[place]?.value]);
+}
+
 /** "Three discussions are on": small numbers as words, where the language has them. */
 export function countInWords(sentence, count) {
   return fill(sentence, { count, number: words.lobby.numbers[count - 1] ?? count });

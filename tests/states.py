@@ -365,7 +365,7 @@ def planning(visit):
     asha.page.get_by_role("button", name="Host a room").click()
     asha.sheet.get_by_role("textbox", name="Topic").fill("How do we tell the landlord about the roof?")
     asha.sheet.get_by_role("button", name="Later…").click()
-    asha.sheet.get_by_text("Link: ask", exact=True).click()
+    asha.sheet.get_by_text("By link: ask too", exact=True).click()
     asha.sheet.get_by_label("Day").fill("")
     yield "planning, without a day", asha
     asha.page.keyboard.press("Escape")

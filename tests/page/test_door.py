@@ -30,7 +30,7 @@ def test_a_door_can_be_opened_with_the_room(asha, bilal):
     asha.page.get_by_role("button", name="Host a room").click()
     asha.sheet.get_by_role("textbox", name="Topic").fill("An open house")
     expect(asha.sheet.get_by_role("radio", name="Friends")).to_be_checked()
-    choose(asha, "Link: watch")
+    choose(asha, "By link: listen")
     expect(asha.sheet.get_by_text("Whoever has the link may come in as a guest and listen.")).to_be_visible()
     asha.sheet.get_by_role("button", name="Open the room").click()
     expect(asha.room.get_by_role("textbox", name="The link to this room")).to_have_value(LINK)
@@ -45,13 +45,14 @@ def test_the_host_alone_opens_the_door_from_the_invitation_copies_the_link_and_c
     expect(asha.room.get_by_role("textbox", name="The link to this room")).to_have_value(re.compile(r"#room=\w+$"))
     expect(bilal.card("A closed house").get_by_text("open door")).to_have_count(0)
     asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "Link: ask")
+    choose(asha, "By link: ask too")
     expect(link(asha)).to_have_value(LINK)
+    expect(asha.sheet.get_by_text("come in as a guest, listen, and ask to speak.")).to_have_count(1)  # said once
     first = link(asha).input_value()
     asha.sheet.get_by_role("button", name="Copy the link").click()
     expect(asha.sheet.get_by_role("status").filter(has_text="Link copied.")).to_be_visible()
     assert asha.page.evaluate("navigator.clipboard.readText()") == first
-    choose(asha, "Link: watch")
+    choose(asha, "By link: listen")
     expect(link(asha)).to_have_value(first)  # it is the same door
     expect(asha.sheet.get_by_role("switch", name="From the beginning")).not_to_be_checked()
     asha.sheet.get_by_role("switch", name="From the beginning").check()
@@ -62,13 +63,13 @@ def test_the_host_alone_opens_the_door_from_the_invitation_copies_the_link_and_c
     asha.sheet.get_by_text("Friends", exact=True).click()
     expect(asha.sheet.get_by_role("group", name="The link will lead nowhere.")).to_be_focused()
     asha.sheet.get_by_role("button", name="Leave it as it is").click()
-    expect(asha.sheet.get_by_role("radio", name="Link: watch")).to_be_checked()
+    expect(asha.sheet.get_by_role("radio", name="By link: listen")).to_be_checked()
     expect(link(asha)).to_have_value(first)
     asha.sheet.get_by_text("Friends", exact=True).click()
     asha.sheet.get_by_role("button", name="They may stay").click()
     expect(asha.sheet.get_by_role("status").filter(has_text="The door is closed.")).to_be_visible()
     expect(link(asha)).to_have_value(re.compile(r"#room=\w+$"))
-    choose(asha, "Link: watch")
+    choose(asha, "By link: listen")
     expect(link(asha)).to_have_value(LINK)
     assert link(asha).input_value() != first, "the old link leads nowhere"
     asha.page.keyboard.press("Escape")
@@ -78,7 +79,7 @@ def test_the_host_alone_opens_the_door_from_the_invitation_copies_the_link_and_c
 def test_the_link_can_be_changed_and_every_tab_of_the_host_has_the_new_one(asha):
     asha.host("Two tabs")
     asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "Link: ask")
+    choose(asha, "By link: ask too")
     expect(link(asha)).to_have_value(LINK)
     first = link(asha).input_value()
     other = asha.new_tab()
@@ -101,7 +102,7 @@ def test_what_a_closing_door_does_with_those_inside_is_asked(asha, way):
     asha.page.reload()
     asha.host("Closing time")
     asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "Link: ask")
+    choose(asha, "By link: ask too")
     expect(link(asha)).to_have_value(LINK)
     asha.sheet.get_by_text("Friends", exact=True).click()
     asha.sheet.get_by_role("button", name=way).click()
@@ -112,10 +113,56 @@ def test_what_a_closing_door_does_with_those_inside_is_asked(asha, way):
     asha.close_room()
 
 
+def test_where_the_party_cannot_tell_the_link_any_more_a_new_one_is_offered(asha):
+    tokens = []
+
+    def lose_the_first(socket):
+        def pass_on(frame):
+            tokens.extend(re.findall(r'"token":"([\w-]{22})"', str(frame)))
+            socket.send(frame.replace(f'"{tokens[0]}"', "null") if tokens and isinstance(frame, str) else frame)
+
+        socket.connect_to_server().on_message(pass_on)
+
+    asha.page.route_web_socket(re.compile("socket.io"), lose_the_first)
+    asha.page.reload()
+    asha.host("Another key")
+    asha.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(asha, "By link: ask too")
+    expect(asha.sheet.get_by_text("it cannot be shown again")).to_be_visible()
+    expect(link(asha)).to_have_count(0)
+    asha.sheet.get_by_role("button", name="Change the link").click()
+    asha.sheet.get_by_role("button", name="Change it, they may stay").click()
+    expect(link(asha)).to_have_value(LINK)
+    asha.page.keyboard.press("Escape")
+    asha.close_room()
+
+
+def test_a_room_that_no_lobby_shows_is_handed_over_with_its_link(asha, bilal):
+    asha.page.get_by_role("button", name="Host a room").click()
+    asha.sheet.get_by_role("textbox", name="Topic").fill("Ours, then yours")
+    asha.sheet.get_by_role("switch", name="Not in the lobby").check()
+    choose(asha, "By link: ask too")
+    asha.sheet.get_by_role("button", name="Open the room").click()
+    expect(asha.room.get_by_role("textbox", name="The link to this room")).to_have_value(LINK)
+    held = "Object.keys(document.getElementById('party')._vnode.component.proxy.doors).length"
+    assert asha.page.evaluate(held) == 1
+    bilal.page.goto(asha.page.url)
+    bilal.ask()
+    asha.approve("bilal")
+    asha.room.get_by_role("button", name="More about bilal").click()
+    asha.room.get_by_role("button", name="Make bilal the host").click()
+    expect(bilal.page.get_by_text("You are the host now.")).to_be_visible()
+    open_door_sheet(bilal)
+    expect(link(bilal)).to_have_value(LINK)
+    asha.page.wait_for_function(f"{held} === 0")
+    bilal.page.keyboard.press("Escape")
+    bilal.close_room()
+
+
 def test_nobody_but_the_host_has_the_link_or_the_choice(asha, bilal):
     asha.host("Whose door?")
     asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "Link: ask")
+    choose(asha, "By link: ask too")
     asha.page.keyboard.press("Escape")
     bilal.watch("Whose door?")
     bilal.open_menu().get_by_role("button", name="Invite").click()
@@ -128,7 +175,7 @@ def test_nobody_but_the_host_has_the_link_or_the_choice(asha, bilal):
 def test_whoever_becomes_the_host_has_the_link_from_then_on(asha, bilal):
     asha.host("Handed over")
     asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "Link: ask")
+    choose(asha, "By link: ask too")
     expect(link(asha)).to_have_value(LINK)
     token = link(asha).input_value()
     asha.page.keyboard.press("Escape")
@@ -154,7 +201,7 @@ def test_a_refusal_is_said_and_the_choice_is_as_it_was(asha):
     with people_without_a_page(asha.address, "asha") as (elsewhere,):
         elsewhere.close(asha.page.url.rpartition("=")[2])
     expect(asha.page.locator(".room--over")).to_have_count(1)
-    asha.sheet.get_by_text("Link: ask", exact=True).click()
+    asha.sheet.get_by_text("By link: ask too", exact=True).click()
     expect(asha.sheet.get_by_role("alert").filter(has_text="That room has closed.")).to_be_visible()
     expect(asha.sheet.get_by_role("radio", name="Friends")).to_be_checked()
 
@@ -183,7 +230,7 @@ def in_a_room_with_guests(visit, server, *names):
     asha = visit("asha", server.address).sign_in()
     asha.host("An open house")
     asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "Link: ask")
+    choose(asha, "By link: ask too")
     expect(link(asha)).to_have_value(LINK)
     address = link(asha).input_value()
     asha.page.keyboard.press("Escape")

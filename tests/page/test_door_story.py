@@ -80,7 +80,7 @@ def speak(host, guest, text):
 def test_a_link_is_sent_used_misused_and_changed(visit, place):
     asha = visit("asha", place.address).sign_in()
     asha.host(TOPIC)
-    open_door(asha, "Link: ask")
+    open_door(asha, "By link: ask too")
     link = copied_link(asha)
     assert link.startswith(f"{place.address}#room=")
     asha.page.keyboard.press("Escape")
@@ -126,7 +126,7 @@ def test_where_rooms_are_in_memory_a_guest_goes_with_them_and_is_told_so(visit):
     place = OneProcess("memory:")
     asha, gita = visit("asha", place.address).sign_in(), visit("Gita", place.address, **PHONE)
     asha.host(TOPIC)
-    open_door(asha, "Link: watch")
+    open_door(asha, "By link: listen")
     link = copied_link(asha)
     come_in(gita, link)
     place.begin_again()

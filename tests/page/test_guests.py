@@ -251,6 +251,14 @@ def test_where_one_only_listens_a_name_is_not_needed(discussion):
     assert discussion.bilal.hears("room", lambda view: view["watching"])["listening"] == []
 
 
+def test_where_one_only_listened_nobody_is_offered_to_ask_once_the_door_has_closed(discussion):
+    tom = come_in(discussion, open_door(discussion, "watch"))
+    assert_ok(discussion.bilal.door(discussion.room, "closed"))
+    expect(tom.room.get_by_text("open door")).to_have_count(0)
+    expect(tom.room).to_contain_text("You are listening. Guests only listen here.")
+    expect(tom.room.get_by_role("button", name="Ask to speak")).to_have_count(0)
+
+
 def test_the_link_of_another_room_leads_a_guest_to_its_entrance(discussion):
     tom = come_in(discussion, open_door(discussion))
     other = discussion.chen.host("Elsewhere")
@@ -262,6 +270,18 @@ def test_the_link_of_another_room_leads_a_guest_to_its_entrance(discussion):
     field(tom).press("Enter")
     expect(tom.room.get_by_role("heading", level=1)).to_have_text("Elsewhere")
     assert id_of(tom) != before
+    assert_ok(discussion.chen.close(other))
+
+
+def test_who_thinks_better_of_another_rooms_link_stays_where_they_are_and_no_token_is_kept(discussion):
+    tom = come_in(discussion, open_door(discussion))
+    other = discussion.chen.host("Elsewhere")
+    door = assert_ok(discussion.chen.door(other, "ask"))["token"]
+    tom.page.goto(f"./#room={other}&door={door}")
+    expect(tom.page.get_by_role("heading", level=1)).to_have_text("Elsewhere")
+    assert door not in tom.page.evaluate("JSON.stringify(sessionStorage)")
+    tom.page.goto("./")
+    expect(tom.room.get_by_role("heading", level=1)).to_have_text(discussion.topic)
     assert_ok(discussion.chen.close(other))
 
 
@@ -451,7 +471,28 @@ def test_wherever_a_guest_is_named_the_word_stands_beside(discussion):
     expect(bilal.room.get_by_role("button", name="More about Maya (guest)")).to_be_visible()
     emeka.leave()
     card = emeka.card(discussion.topic)
-    expect(card.locator(".card__names")).to_contain_text("Maya (guest)")
+    expect(card.locator(".card__names")).to_contain_text("Maya guest")
+
+
+# Of each word: whether all of it is to be seen in what holds it.
+WHOLE = """(part, place) => {
+  const [inner, outer] = [part, part.closest(place)].map((element) => element.getBoundingClientRect());
+  const isBeside = inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
+  return inner.width > 0 && isBeside && inner.bottom <= outer.bottom + 1;
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_on_a_card_and_in_the_header_names_give_way_and_never_the_words(discussion, width):
+    let_in(discussion, come_in(discussion, open_door(discussion), "Christopher Aldridge"))
+    emeka = discussion.signed_in("emeka", viewport={"width": width, "height": 780})
+    emeka.page.goto("./")
+    word = emeka.card(discussion.topic).locator(".card__names .guest")
+    assert word.evaluate(WHOLE, ".card__names")
+    emeka.page.goto(f"./#room={discussion.room}")
+    door = emeka.room.locator(".room__door")
+    expect(door).to_have_text("open door")
+    assert door.evaluate(WHOLE, ".room__facts")
 
 
 def test_a_guest_is_named_in_what_a_screen_reader_and_the_end_say(discussion):

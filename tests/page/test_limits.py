@@ -51,7 +51,7 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         expect(asha.sheet.get_by_role("radio", name="45")).to_be_checked()
         asha.sheet.get_by_role("button", name="Later…").click()
         in_minutes(asha, 1)
-        expect(asha.sheet.get_by_text("That is over already.")).to_be_visible()
+        expect(asha.sheet.get_by_text("That is too soon.")).to_be_visible()
         in_minutes(asha, 62)
         expect(asha.sheet.get_by_text("At most two weeks ahead.")).to_be_visible()
         asha.sheet.get_by_role("button", name="Now").click()

@@ -101,8 +101,8 @@ def test_a_time_is_what_the_clock_on_the_wall_will_show(visit, zone, day, time, 
 @pytest.mark.parametrize(
     "now, day, time, words",
     [
-        (THURSDAY, "2026-10-15", "10:00", "That is over already."),
-        (THURSDAY, "2026-10-14", "20:00", "That is over already."),
+        (THURSDAY, "2026-10-15", "10:00", "That is too soon."),
+        (THURSDAY, "2026-10-14", "20:00", "That is too soon."),
         (THURSDAY, "2026-10-29", "20:00", "At most two weeks ahead."),
         (THURSDAY, "", "20:00", "Please choose a day and a time."),
         (THURSDAY, "2026-10-16", "", "Please choose a day and a time."),
@@ -185,7 +185,7 @@ def page_of(visitor, topic):
 
 def test_a_plan_is_made_come_to_moved_and_called_off(asha, bilal):
     plan(asha, "The roof", tomorrow(), "20:00")
-    asha.sheet.get_by_text("Link: ask", exact=True).click()
+    asha.sheet.get_by_text("By link: ask too", exact=True).click()
     asha.sheet.get_by_role("button", name="Plan the room").click()
     expect(page_of(asha, "The roof")).to_contain_text("Nobody has said they are coming yet.")
     expect(page_of(asha, "The roof")).to_contain_text("It waits ten minutes for you.")
@@ -223,7 +223,7 @@ def test_the_host_of_a_plan_shares_its_door_and_anybody_its_link_and_its_calenda
     plan(asha, "The roof", tomorrow(), "20:00")
     asha.sheet.get_by_role("button", name="Plan the room").click()
     asha.page.get_by_role("button", name="Invite").click()
-    asha.sheet.get_by_text("Link: watch", exact=True).click()
+    asha.sheet.get_by_text("By link: listen", exact=True).click()
     link = asha.sheet.get_by_role("textbox", name="The link to this room")
     expect(link).to_have_value(re.compile(r"#room=\w+&door=[\w-]{22}$"))
     expect(asha.page.locator(".plan").get_by_text("open door")).to_be_visible()
