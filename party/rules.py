@@ -13,18 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
-from party.doors import (
-    GUEST_GRACE,
-    ensure_guest_may_ask,
-    let_in,
-    never_came,
-    set_door,
-    show_out,
-    show_out_of,
-    the_host_about_a_guest,
-    who_opens_the_door,
-    whoever_has_the_link,
-)
+from party import doors, plans
 from party.model import (
     LONGEST_ROOM,
     MINUTE,
@@ -51,23 +40,6 @@ from party.model import (
     until_closed,
     while_live,
     while_there_is_space,
-)
-from party.plans import (
-    WAITS_FOR_HOST,
-    all_but_who_planned_it,
-    call_off,
-    come,
-    due_of_plan,
-    forget_plans_of,
-    move,
-    open_planned,
-    plan_room,
-    say_again,
-    when_its_time_has_come,
-    while_it_can_be_planned,
-    while_it_stands,
-    who_moves_it,
-    who_planned_it_or_the_party,
 )
 
 EXTENSION = 10 * MINUTE
@@ -98,7 +70,7 @@ def of_a_room(state: Party, command: Command) -> None:
 
 def while_the_party_has_space(state: Party, command: Command) -> None:
     if "opens_at" in command:
-        return while_it_can_be_planned(state, command)
+        return plans.while_it_can_be_planned(state, command)
     while_nobody_was_faster(state, command)
     while_there_is_space(state)
     if hosted_by(state, command["user"]) >= LIVE_ROOMS_EACH:
@@ -175,7 +147,7 @@ def watchers(room: Room, command: Command) -> None:
     if may_speak(room, command["user"]):
         raise Refused("forbidden", "You can already speak here.")
     if command["user"] in room.guests:
-        ensure_guest_may_ask(room, command["user"])
+        doors.ensure_guest_may_ask(room, command["user"])
 
 
 def all_but_the_host(room: Room, command: Command) -> None:
@@ -388,7 +360,7 @@ def close(room: Room, command: Command) -> None:
 
 def open_room(state: Party, command: Command) -> Outcome:
     if "opens_at" in command:
-        return plan_room(state, command)
+        return plans.plan_room(state, command)
     at = command["at"]
     room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at)
     room.listed = command.get("listed", True)
@@ -439,7 +411,7 @@ def end_sign_in(state: Party, command: Command) -> None:
     """A guest has no other one, and goes for good."""
     room = state.rooms.get(command.get("room", ""))
     if room and is_guest_of(room, command["user"]):
-        show_out_of(state, room, command["user"])
+        doors.show_out_of(state, room, command["user"])
     elif known := state.users.get(command["user"], User()).sign_ins.get(command["sign_in"]):
         known.ended = True
 
@@ -451,7 +423,7 @@ def renumber(state: Party, command: Command) -> None:
     for known in user.sign_ins.values():
         known.ended = known.ended or known.number != user.number
     if user.number is None:
-        forget_plans_of(state, command)
+        plans.forget_plans_of(state, command)
 
 
 def change_nothing(state: Party, command: Command) -> None:
@@ -479,19 +451,19 @@ ROOM_RULES: dict[str, tuple[RoomRule, RoomRule]] = {
     "extend": (the_host, extend),
     "close": (the_host, close),
     "end": (when_due, close),  # by the party itself
-    "move": (who_moves_it, move),
-    "coming": (all_but_who_planned_it, come),
+    "move": (plans.who_moves_it, plans.move),
+    "coming": (plans.all_but_who_planned_it, plans.come),
 }
 PARTY_RULES: dict[str, tuple[PartyRule, PartyRule]] = {
     "host": (while_the_party_has_space, open_room),
     "hand_over": (the_host_or_the_party, hand_over),
-    "call_off": (who_planned_it_or_the_party, call_off),  # by the party too, where it could not open
-    "open": (when_its_time_has_come, open_planned),  # by the party itself
-    "plan": (while_it_stands, say_again),  # by the party itself, before the log is cut
-    "door": (who_opens_the_door, set_door),
-    "put_out": (the_host_about_a_guest, show_out),
+    "call_off": (plans.who_planned_it_or_the_party, plans.call_off),  # by the party too, where it could not open
+    "open": (plans.when_its_time_has_come, plans.open_planned),  # by the party itself
+    "plan": (plans.while_it_stands, plans.say_again),  # by the party itself, before the log is cut
+    "door": (doors.who_opens_the_door, doors.set_door),
+    "put_out": (doors.the_host_about_a_guest, doors.show_out),
     # By the party itself, and by its pages.
-    "guest_in": (whoever_has_the_link, let_in),
+    "guest_in": (doors.whoever_has_the_link, doors.let_in),
     "forget": (of_a_room, forget),
     "sign_in": (anyone, note_sign_in),
     "sign_out": (anyone, end_sign_in),
@@ -537,7 +509,7 @@ def due(
     of the guests who wait without being inside.
     """
     if room.plan:
-        yield from due_of_plan(room, room.plan, at)
+        yield from plans.due_of_plan(room, room.plan, at)
         return
     if room.gone_at is not None:
         if at >= room.gone_at:
@@ -546,16 +518,16 @@ def due(
     for name in here - room.visitors:  # who went in while the log was away
         yield "watch", {"room": room.id, "user": name}
     for guest, since in guests_gone_since.items():
-        if at >= since + GUEST_GRACE and guest in room.waiting:
+        if at >= since + doors.GUEST_GRACE and guest in room.waiting:
             yield "withdraw", {"room": room.id, "user": guest}
     for guest in room.guests:
-        if guest not in here and never_came(room, guest, at):
+        if guest not in here and doors.never_came(room, guest, at):
             yield "put_out", {"room": room.id, "who": guest}
     heir = next((speaker for speaker in room.speakers if speaker in here and not is_guest(speaker)), None)
     if at >= room.closes_at:
         yield "end", {"room": room.id, "reason": "time"}
     elif room.awaits_host and room.host not in here:
-        if at >= room.opened_at + WAITS_FOR_HOST:
+        if at >= room.opened_at + plans.WAITS_FOR_HOST:
             yield "end", {"room": room.id, "reason": "abandoned"}
     elif empty_since is not None and at >= empty_since + EMPTY_GRACE:
         yield "end", {"room": room.id, "reason": "abandoned"}
