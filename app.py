@@ -802,8 +802,6 @@ def main():
     if missing := assets.missing():
         log.warning("Without a CDN the page will not work: %s", missing)
     begin()
-    if settings.DOORS:
-        users.skeletons()  # the tables for them take a tenth of a second, in which nobody would be answered
     beside = Beside()
     obstacles.warn_of_settings(app.secret_key)
     transport.again_and_again(socketio, TICK_SECONDS, tick, health.is_alive)

@@ -68,7 +68,7 @@ OF_WIDTH = ("target-size", "scrollable-region-focusable")  # nor at where someth
 DESK = {"viewport": {"width": 1440, "height": 900}}
 
 
-@pytest.mark.timeout(300)  # some thirty states, looked at in a dozen ways each
+@pytest.mark.timeout(600)  # some fifty states, looked at in a dozen ways each
 @pytest.mark.parametrize("how, widths", [(DESK, (1440, 768)), (PHONE, (390, 320))], ids=["desk", "phone"])
 def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, widths):
     trouble = {}
