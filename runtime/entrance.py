@@ -4,6 +4,7 @@ Who the people are stands a floor above: it is handed in, as is all that the par
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -31,8 +32,13 @@ NETWORK = 64  # bits of an IPv6 address: what stands behind them is one househol
 TOKEN_BYTES = 16  # of a door: nobody guesses 128 bits
 GUEST_BYTES = 9  # of an id: no two are the same
 
-wrong_tries = WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)  # by address, and by name
 entries = TriesInMemory(ENTRIES, ENTRIES_WITHIN)  # by address: of guests, nowhere else is one kept
+
+
+@functools.cache
+def wrong_tries():
+    """By address, and by name. Made when they are needed: that the log's address is one was looked at by then."""
+    return WrongTries(settings.JOURNAL, WRONG_TRIES, WRONG_TRIES_WITHIN)
 
 
 def offer(app, people, visitor, log_sign_in, submit, look_in, friends_in):
@@ -60,7 +66,7 @@ def offer(app, people, visitor, log_sign_in, submit, look_in, friends_in):
         address, known_name = ("address", request.remote_addr), ("name", None if number is None else name)
         right = people.is_password(app.secret_key, name, number, request.form.get("password", ""))
         # Too many wrong tries of others do not lock a name out: the right password still opens it.
-        wait = wrong_tries.wait(now(), address) if right else wrong_tries.note(now(), address, known_name)
+        wait = wrong_tries().wait(now(), address) if right else wrong_tries().note(now(), address, known_name)
         if wait:
             sentence = "That was wrong too often. Please wait a few minutes and try again."
             return sign_in_form(sentence, 429, {"Retry-After": str(wait)})

@@ -80,7 +80,7 @@ const Party = {
     <lobby-page v-if="!isGuest" v-show="!room" ref="lobby" :cards="Object.values(cards)" :plans="listedPlans" :closed-rooms="closedRooms"
       :user="user" :now="now" :places="places" :queues="queues" :coming="coming" :expected="expected" :is-away="Boolean(room)"
       :is-answered="isAnswered" @open="open" @come="come" @host="decide('host')" @tell-us="tellUs"></lobby-page>
-    <plan-page v-if="plans[room]" :key="room" :plan="plans[room]" :user="user" :now="now" :is-coming="Boolean(coming[room])"
+    <plan-page v-if="plans[room]" :key="'plan ' + room" :plan="plans[room]" :user="user" :now="now" :is-coming="Boolean(coming[room])"
       :expected="expected[room]" @come="come" @door="decide('door')" @move="decide('move')" @leave="leave"
       @tell="tell"></plan-page>
     <room-page v-else-if="room && !parted" ref="room" :key="room" :id="room" :user="user" :card="cards[room]" :connection="connection" :now="now"

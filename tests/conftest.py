@@ -140,7 +140,7 @@ def clean_party(monkeypatch):
         "journal": open_journal("memory:"),
     }
     tries = WrongTries("memory:", entrance.WRONG_TRIES, entrance.WRONG_TRIES_WITHIN)
-    monkeypatch.setattr(entrance, "wrong_tries", tries)
+    monkeypatch.setattr(entrance, "wrong_tries", lambda: tries)
     monkeypatch.setattr(entrance, "entries", TriesInMemory(entrance.ENTRIES, entrance.ENTRIES_WITHIN))
     for name, thing in new.items():
         monkeypatch.setattr(app, name, thing)

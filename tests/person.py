@@ -304,7 +304,8 @@ def send_form(address, path, form, cookies="", household=None):
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar) or cookies
 
     def send(*what):
-        return browser.open(Request(*what, headers={"Cookie": known()} if known() else {})).read().decode()
+        given = {"Cookie": cookies} if cookies and not jar else {}  # it would be kept where what comes leads elsewhere
+        return browser.open(Request(*what, headers=given)).read().decode()
 
     token = form_token(send(address + "sign-in"))
     return send(address + path, urlencode(form | {"token": token}).encode()), known()

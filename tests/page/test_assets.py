@@ -81,6 +81,7 @@ def test_during_development_vue_warns_of_nothing_and_a_mistake_names_its_compone
         asha.host("Tea")
         for item in ("Invite", "More"):
             asha.room.get_by_role("button", name=item, exact=True).click()
+            expect(asha.page.get_by_role("dialog")).to_be_visible()
             asha.page.keyboard.press("Escape")
         seat(asha, bilal, "Tea")
         bilal.say("With @asha")
