@@ -4,6 +4,8 @@ import pytest
 from playwright.sync_api import expect
 from visitor import PHONE, people_without_a_page
 
+from runtime.clock import now
+
 MINUTE = 60_000
 NOW = 100 * MINUTE
 
@@ -96,7 +98,12 @@ def rooms(party):
     with people_without_a_page(party.address, *hosts) as people:
 
         def open_rooms(*topics):
-            rooms = [(people[n % 4], people[n % 4].host(topic)) for n, topic in enumerate(topics)]
+            rooms = []
+            for n, topic in enumerate(topics):
+                rooms.append((people[n % 4], people[n % 4].host(topic)))
+                opened_at = now()
+                while now() == opened_at:  # of two that open in one millisecond, none is the newer
+                    pass
             opened.extend(rooms)
             return rooms
 
