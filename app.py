@@ -11,6 +11,8 @@ runtime/. From top to bottom: state, set-up, the way in, announcements, time, pa
     host       topic, minutes?, at? …       anyone signed in    opens a room; this tab goes in; with at later
     move       room, at                     host, before        opens at another time
     call_off   room                         host, before        will not open
+    withhold   room                         host                it will not be published after all
+    leave_out  room, out                    who spoke, after    takes their words out of what is published
     coming     room, coming                 not host, before    says whether they come
     watch      room, after?, unnamed?       anyone signed in    goes in, silently; gives the feed
     history    room, before                 inside              gives earlier messages
@@ -100,7 +102,7 @@ except ValueError as error:
 if settings.ASSETS == "local" and assets.missing():
     raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
 
-LIMITS = reading.limits(settings.ROOM_MINUTES) | {"doors": settings.DOORS}
+LIMITS = reading.limits(settings.ROOM_MINUTES) | {"doors": settings.DOORS, "publishes": settings.PUBLISHES}
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
 web.set_up(app, model.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)
@@ -232,6 +234,7 @@ ANNOUNCED = {
     "take_back": ("room", "taken_back", views.taken_back),
     "like": ("user", "liked", views.liked),
     "coming": ("user", "coming", views.comes),
+    "leave_out": ("user", "left_out", views.leaves_out),
     "approve": ("who", "approved", views.approved),
     "deny": ("who", "denied", views.decided),
     "remove": ("who", "removed", views.decided),
@@ -474,7 +477,16 @@ def plan_for_calendar(room_id):
         return views.for_calendar(state.rooms.get(room_id))
 
 
-services.offer(app, visitor, submit)
+def look_at(room_id, user, view):
+    """What `view` gives of that room. Refuses who may not read it."""
+    catch_up()
+    with lock:
+        room = model.find_room(state, room_id, user)
+        rules.ensure_may_read(room, user)
+        return view(room)
+
+
+services.offer(app, visitor, submit, look_at)
 measuring.offer(app, visitor, submit, keep_pace)
 calendar_file.offer(app, visitor, plan_for_calendar)
 entrance.offer(app, users, visitor, log_sign_in, submit, look_in, friends_in)
@@ -637,7 +649,7 @@ def on_host(tab, data):
     minutes, old = reading.minutes(data) or settings.ROOM_MINUTES, reading.continues(data)
     with lock:
         more = rules.carrying_on(state, old, presence.names_in(old), settings.SEATS) if old else {}
-    more |= reading.planning(data)
+    more |= reading.planning(data) | reading.publishing(data, settings.PUBLISHES)
     outcome = ask(tab, "host", data, topic=reading.topic(data), lasts=int(minutes * MINUTE), **more)
     with lock:
         if not (room := model.find_room(state, outcome["room"])).is_planned:
@@ -647,6 +659,8 @@ def on_host(tab, data):
 
 plain_event("move", room=reading.room, opens_at=reading.at)
 plain_event("call_off", room=reading.room)
+plain_event("withhold", room=reading.room)
+plain_event("leave_out", room=reading.room, out=reading.out)
 plain_event("coming", room=reading.room, coming=reading.coming)
 
 

@@ -107,6 +107,10 @@ class Room:
     closed_at: int | None = None
     continued_in: str | None = None  # id of the room that carries this one on
     listed: bool = True  # else no lobby shows it
+    publish: bool = False  # whether it is to become a page that everybody can read
+    publishes_at: int | None = None  # when it is published at the earliest, once it has closed
+    is_published: bool = False
+    left_out: set[str] = field(default_factory=set)  # who takes their words out of that
     plan: Plan | None = None  # until it opens: till then it is neither live nor closed
     awaits_host: bool = False  # it was planned, and its host has not been inside yet
     door: Door = Door()
@@ -123,7 +127,8 @@ class Room:
     @property
     def gone_at(self) -> int | None:
         """When a closed room is forgotten, at the latest; None while it is live."""
-        return None if self.closed_at is None else self.closed_at + CLOSED_LIFE
+        # What closed while nobody was there to see it is published later than that.
+        return None if self.closed_at is None else max(self.closed_at + CLOSED_LIFE, self.publishes_at or 0)
 
 
 @dataclass

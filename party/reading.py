@@ -86,6 +86,19 @@ def coming(data: Data) -> bool:
     return flag_under(data, "coming")
 
 
+def publishing(data: Data, is_possible: bool) -> dict[str, Any]:
+    """Whether the room is to be published; nothing where it is not. `is_possible`: whether this party does that."""
+    if data.get("publish") is None or not flag_under(data, "publish"):
+        return {}
+    if not is_possible:
+        raise Refused("forbidden", "This party publishes nothing.")
+    return {"publish": True}
+
+
+def out(data: Data) -> bool:
+    return flag_under(data, "out")
+
+
 def continues(data: Data) -> str | None:
     return None if data.get("continues") is None else text_under(data, "continues", MAX_ID)
 

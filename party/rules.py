@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
-from party import doors, plans
+from party import doors, plans, publishing
 from party.model import (
     LONGEST_ROOM,
     MINUTE,
@@ -349,6 +349,8 @@ def extend(room: Room, command: Command) -> Outcome:
 def close(room: Room, command: Command) -> None:
     # One whose time ran out while nobody was there to see it has been closed since then.
     room.closed, room.closed_at = command["reason"], min(command["at"], room.closes_at)
+    if room.publish:
+        room.publishes_at = command["at"] + publishing.LEAVE_OUT_WITHIN
     room.door = Door()
     room.waiting.clear()
     room.pulse.clear()
@@ -363,7 +365,7 @@ def open_room(state: Party, command: Command) -> Outcome:
         return plans.plan_room(state, command)
     at = command["at"]
     room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at)
-    room.listed = command.get("listed", True)
+    room.listed, room.publish = command.get("listed", True), command.get("publish", False)
     room.visitors.add(room.host)
     # Who keeps a seat of the room that this one continues. That may be unknown: the log may have been cut behind it.
     kept = [name for name in command.get("speakers", ()) if name != room.host]
@@ -388,10 +390,11 @@ def forget(state: Party, command: Command) -> None:
 
 
 def forget_surplus(state: Party) -> None:
-    """Of more closed rooms than are kept, the one that closed first is forgotten."""
-    closed_at = {room.id: room.closed_at for room in state.rooms.values() if room.closed_at is not None}
-    if len(closed_at) > CLOSED_ROOMS:
-        forget_room(state, min(closed_at, key=closed_at.__getitem__))
+    """Of more closed rooms than are kept, the one that closed first is forgotten; one that is yet to be published, only
+    where there is no other."""
+    closed = [room for room in state.rooms.values() if room.closed_at is not None]
+    if len(closed) > CLOSED_ROOMS:
+        forget_room(state, min(closed, key=lambda room: (publishing.is_yet_to_come(room), room.closed_at)).id)
 
 
 def note_sign_in(state: Party, command: Command) -> None:
@@ -451,6 +454,9 @@ ROOM_RULES: dict[str, tuple[RoomRule, RoomRule]] = {
     "extend": (the_host, extend),
     "close": (the_host, close),
     "end": (when_due, close),  # by the party itself
+    "withhold": (publishing.the_host_even_of_what_has_closed, publishing.withhold),
+    "leave_out": (publishing.who_said_something, publishing.leave_out),
+    "publish": (publishing.when_everybody_had_their_time, publishing.publish),  # by the party itself
     "move": (plans.who_moves_it, plans.move),
     "coming": (plans.all_but_who_planned_it, plans.come),
 }
@@ -512,6 +518,8 @@ def due(
         yield from plans.due_of_plan(room, room.plan, at)
         return
     if room.gone_at is not None:
+        if publishing.is_due(room, at):
+            yield "publish", {"room": room.id}
         if at >= room.gone_at:
             yield "forget", {"room": room.id}
         return

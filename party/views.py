@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from party.model import Command, Outcome, Plan, Room, is_over, may_speak, said_at, seated, unread_before
+from party import publishing
+from party.model import Command, Outcome, Plan, Room, is_guest, is_over, may_speak, said_at, seated, unread_before
 from party.rules import MOODS
 
 View = dict[str, Any]
@@ -38,6 +39,8 @@ def room(room: Room, here: Set[str], named: Iterable[str], seats: int, at: int) 
         "closed_at": room.closed_at,
         "gone_at": room.gone_at,
         "continued_in": room.continued_in,
+        "publishes_at": room.publishes_at,
+        "published": room.is_published,
         "guests": guests(room, itertools.chain(room.speakers, listening, room.last_said)),
     }
 
@@ -83,6 +86,7 @@ def outline(room: Room, here: Set[str]) -> View:
         "opened_at": room.opened_at,
         "closes_at": room.closes_at,
         "door": room.door.open,
+        "publish": room.publish,
     }
 
 
@@ -102,7 +106,9 @@ def entrance(room: Room, here: Set[str], at: int) -> View:
     lets guests read it."""
     if room.plan:
         view = plan(room, room.plan)
-        return {name: view[name] for name in ("id", "topic", "host", "opens_at", "minutes", "door")} | {"now": at}
+        return {name: view[name] for name in ("id", "topic", "host", "opens_at", "minutes", "door", "publish")} | {
+            "now": at
+        }
     view = outline(room, here)
     named = list(room.speakers)
     if room.door.whole and (last := last_words(room)):
@@ -168,6 +174,7 @@ def plan(room: Room, plan: Plan) -> View:
         "minutes": plan.minutes,
         "coming": len(plan.coming),
         "door": room.door.open,
+        "publish": room.publish,
     }
 
 
@@ -204,6 +211,43 @@ def expected(room: Room) -> View:
     return {"room": room.id, "users": users} | ({} if room.listed else {"plan": room.plan and plan(room, room.plan)})
 
 
+# --- For services -----------------------------------------------------------------------------------------------------
+
+
+def transcript(room: Room, start: int = 0, without: Set[str] = frozenset()) -> View:
+    """What was said there behind the seq `start`, message by message, with the labels that their authors have; of what
+    was taken back, or is of those in `without`, that something was said there and no more."""
+    return {
+        "room": room.id,
+        "topic": room.topic,
+        "host": room.host,
+        "opened_at": room.opened_at,
+        "closed_at": room.closed_at,
+        "messages": [
+            {"seq": message["seq"], "at": message["at"]}
+            | ({} if "taken_back" in message or message["user"] in without else said(room, message))
+            for message in room.messages[start:]
+        ],
+    }
+
+
+def said(room: Room, message: Mapping[str, Any]) -> View:
+    user = message["user"]
+    return {
+        "user": user,
+        "name": room.guests[user].name if user in room.guests else user,
+        "is_guest": is_guest(user),
+        "text": message["text"],
+        "reply": message.get("reply"),
+        "likes": room.likes.get(message["seq"], 0),
+    }
+
+
+def published(room: Room) -> View:
+    """What is, or will be, published of it."""
+    return transcript(room, without=publishing.left_out(room))
+
+
 # --- Of a feed --------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +258,8 @@ def on_entering(room: Room, user: str, after: int | None) -> View:
     if not entry["later"]:
         seqs = [seq for seq in room.likes if seq > hidden]
         entry |= {"likes": likes(room, seqs), "liked": sorted(room.liked.get(user, ()))}
+    if room.publishes_at is not None:
+        entry["left_out"] = user in room.left_out
     return entry | ({"waiting": queue(room)} if user == room.host else {})
 
 
@@ -264,6 +310,11 @@ def liked(room: Room, command: Command, outcome: Outcome) -> View:
 def comes(room: Room, command: Command, outcome: Outcome) -> View:
     """For who comes, or no longer does."""
     return {"room": room.id, "coming": command["coming"]}
+
+
+def leaves_out(room: Room, command: Command, outcome: Outcome) -> View:
+    """For who takes their words out of what will be published, or puts them back."""
+    return {"room": room.id, "out": command["out"]}
 
 
 def approved(room: Room, command: Command, outcome: Outcome) -> View:

@@ -13,7 +13,7 @@ import select
 import unicodedata
 from pathlib import Path
 
-VERSION = "1.3.0"  # CHANGELOG.md says what is new in it
+VERSION = "1.4.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
 NOTIFY_SOCKET = os.environ.get("NOTIFY_SOCKET")  # no setting of ours: systemd gives it to what it starts
 
@@ -117,7 +117,7 @@ PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
 INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone; with these files:
 SECRET_KEY_FILE, PEOPLE_FILE, BACKED_UP_FILE = "secret_key", "people.json", "backed_up"
-EVERY_SERVICE = "figures,feedback"
+EVERY_SERVICE = "figures,feedback,publisher,hooks,moments"
 STORES = tuple(f"{name}.db" for name in EVERY_SERVICE.split(","))  # see `store_of`
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
 DISK = choice("PARTY_DISK", "kept", "thrown-away")  # at the next deploy, as on platforms that start a Procfile
@@ -139,6 +139,8 @@ ASYNC_MODE = choice("PARTY_ASYNC_MODE", "eventlet", "threading")
 SERVICES = names("PARTY_SERVICES", EVERY_SERVICE)
 if JOURNAL == "memory:":
     SERVICES = []  # no other process can read that
+PUBLISHES = "publisher" in SERVICES  # whether a room can become a page
+PUBLISHED = INSTANCE / "published"
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 

@@ -41,7 +41,7 @@ class Feedback:
     def __init__(self):
         self._reckoned_on, self._has_news = None, True
 
-    def take(self, database, position, command, outcome):
+    def take(self, database, command, outcome, room):
         if outcome["ok"] and command["kind"] in NOTES and not is_guest(command["user"]):
             NOTES[command["kind"]](database, command, outcome)
             self._has_news = self._has_news or command["kind"] == "feedback"

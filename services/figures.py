@@ -58,7 +58,7 @@ class Figures:
     def __init__(self):
         self._closed_day = None  # up to which everything was summed
 
-    def take(self, database, position, command, outcome):
+    def take(self, database, command, outcome, room):
         if outcome["ok"]:
             if setting := setting_in(command):
                 database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", setting)

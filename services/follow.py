@@ -14,13 +14,14 @@ import itertools
 import logging
 import math
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import users
-from party.model import Command, Outcome, Refused
+from party.model import Command, Outcome, Refused, Room
 from party.state import State
 from runtime import lease, records, settings
 from runtime.clock import now
@@ -36,6 +37,7 @@ REST_PAUSES = 19  # times what it took: reckoning gets a twentieth of a processo
 AGAIN_SECONDS, AGAIN_AT_MOST = 2, 60
 NOTED_EVERY = 5  # seconds, that all is read: a disk is not to be busy with that
 BUSY_SECONDS = 5  # for a backup that begins; who reads the store hinders nobody
+LEAVING_SECONDS = 2  # for what a service is just doing out there
 PSEUDONYM_LENGTH = 16  # characters of a hexadecimal number
 # It may do these long after what they are about, and without that nobody misses them; or says all of a plan anew.
 BY_THE_PARTY = {"end", "forget", "plan"}
@@ -51,8 +53,9 @@ class Service(Protocol):
     name: str  # of its store, and of its label in the figures
     SCHEMA: str  # CREATE TABLE IF NOT EXISTS …, run at each start
 
-    def take(self, database: sqlite3.Connection, position: Any, command: Command, outcome: Outcome) -> None:
-        """What happened next, in the transaction that keeps the position. Not what was sent again with the same key."""
+    def take(self, database: sqlite3.Connection, command: Command, outcome: Outcome, room: Room | None) -> None:
+        """What happened next, in the transaction that keeps the position. Not what was sent again with the same key.
+        `room` is the one that it is about, for reading alone; it may be some commands further already."""
 
     def gap(self, database: sqlite3.Connection, since: int, until: int) -> None:
         """What happened between these times, in milliseconds UTC, is not known: it was trimmed before it was read."""
@@ -60,6 +63,15 @@ class Service(Protocol):
     def rest(self, database: sqlite3.Connection, at: int) -> None:
         """There is nothing more to read just now: reckon what is to be shown, forget what is too old. Called at most
         every two seconds, less often where it takes long, and once an hour where nothing happens."""
+
+
+class Worker(Service, Protocol):
+    """A service that does something out there: what takes long, may hang, and may be killed in the middle of it."""
+
+    def work(self, database: sqlite3.Connection, ended: threading.Event) -> float:
+        """Do what `take` has noted to be done, and note that it is done, in transactions of its own; give the seconds
+        until it is to be called again. It is sooner where there is news. It runs in a thread of its own beside the
+        reading, with a connection of its own, and may take its time until `ended` is set."""
 
 
 # --- For who shows what a service knows -------------------------------------------------------------------------------
@@ -114,6 +126,7 @@ class Entry(NamedTuple):
     command: Command
     outcome: Outcome | None  # None: it was sent again, and nothing happened
     is_certain: bool  # whether the room that the outcome follows from was in the log
+    room: Room | None = None  # that it is about
 
 
 class Reader:
@@ -164,7 +177,10 @@ class Reader:
         if self._is_taking_up and self.forgotten:
             is_certain, applied = not self._lacks_its_room(command), self._without_trimmed_sign_in(command)
         self._before_last = self.last.position
-        self.last = Entry(self.last.number + 1, position, command, self._outcome(applied), is_certain)
+        known = self._state.rooms.get(command.get("room"))  # this may be what makes it forgotten
+        outcome = self._outcome(applied)
+        room = self._state.rooms.get((outcome or {}).get("room", command.get("room")), known)
+        self.last = Entry(self.last.number + 1, position, command, outcome, is_certain, room)
         return self.last
 
     def _lacks_its_room(self, command):
@@ -217,7 +233,7 @@ class Follower:
     def __init__(self, service, journal):
         self._service, self._journal = service, journal
         self.path = settings.store_of(service.name)
-        self._trouble, self._pause = None, AGAIN_SECONDS
+        self._trouble, self._pause, self._news = None, AGAIN_SECONDS, threading.Event()
         self._has_news, self._noted, self._rest_due, self._rest_due_without_news = False, -math.inf, 0, 0
 
     def follow(self, ended):
@@ -239,11 +255,12 @@ class Follower:
             self._pause = min(2 * self._pause, AGAIN_AT_MOST)
 
     def _follow_on(self, ended):
-        with contextlib.closing(self._open()) as database:
+        with contextlib.closing(self._open()) as database, self._working():
             reader = self._reader_behind(kept_in(database), database)
             while not ended.is_set() and self._store_is_in_its_place():
                 if some := reader.read():
                     self._take(database, some)
+                    self._news.set()
                 if reader.is_at_end:
                     self._rest(database)
                     self._note_caught_up()
@@ -268,6 +285,41 @@ class Follower:
         with contextlib.suppress(FileNotFoundError):
             return self.path.stat().st_ino == self._number_of_file
         return False
+
+    # --- What takes its time ---
+
+    @contextlib.contextmanager
+    def _working(self):
+        """A Worker works for as long as its store is ours. What hangs out there is not waited for at the end: who takes
+        over does it again."""
+        if not hasattr(self._service, "work"):
+            yield
+            return
+        ended = threading.Event()
+        thread = threading.Thread(target=self._work_on, args=(ended,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            self._news.set()
+            thread.join(LEAVING_SECONDS)
+
+    def _work_on(self, ended):
+        pause = AGAIN_SECONDS
+        while not ended.is_set():
+            self._news.clear()
+            try:
+                with contextlib.closing(connection_to(self.path, "rw", BUSY_SECONDS)) as database:
+                    database.execute("PRAGMA secure_delete = ON")
+                    while not ended.is_set():
+                        self._news.clear()
+                        wait, pause = self._service.work(database, ended), AGAIN_SECONDS
+                        self._news.wait(wait)
+            except Exception:
+                records.recurring_mistake(log, f"The service {self._service.name} could not work; it tries again.")
+                ended.wait(pause)
+                pause = min(2 * pause, AGAIN_AT_MOST)
 
     # --- Where to go on ---
 
@@ -318,7 +370,7 @@ class Follower:
             self._ask(self._service.gap, database, min(unsure), max(unsure))
         for entry in entries:
             if entry.is_certain and entry.outcome is not None:
-                self._ask(self._service.take, database, entry.position, entry.command, entry.outcome)
+                self._ask(self._service.take, database, entry.command, entry.outcome, entry.room)
         self._has_news = self._has_news or bool(entries)
 
     def _ask(self, do, database, *given):

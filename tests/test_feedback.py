@@ -63,7 +63,7 @@ def stored(query="SELECT * FROM feedback ORDER BY at"):
 
 def take(database, kind, user, at=0, ok=True, **body):
     command = {"id": f"{kind} {user} {at}", "at": at, "kind": kind, "user": user, **body}
-    Feedback().take(database, "1", command, {"ok": ok} | ({"room": body["id"]} if kind == "host" else {}))
+    Feedback().take(database, command, {"ok": ok} | ({"room": body["id"]} if kind == "host" else {}), None)
 
 
 def say(database, user, at=0, about="room", **body):
@@ -288,10 +288,10 @@ def test_the_report_is_made_anew_when_there_is_news_or_another_day(database, mon
     service = Feedback()
     for at in (0, 1, DAY - 1, DAY, DAY + 1):
         service.rest(database, at)
-    service.take(database, "1", {"kind": "watch", "user": "asha", "at": 0, "room": "tea"}, {"ok": True})
+    service.take(database, {"kind": "watch", "user": "asha", "at": 0, "room": "tea"}, {"ok": True}, None)
     service.rest(database, DAY + 2)
     said = {"id": "1", "kind": "feedback", "user": "asha", "at": 0, "about": "idea", "text": "Tea", "talk": False}
-    service.take(database, "2", said, {"ok": True})
+    service.take(database, said, {"ok": True}, None)
     service.rest(database, DAY + 3)
     assert made == [0, DAY, DAY + 3]
 

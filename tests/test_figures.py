@@ -1,6 +1,6 @@
 """What the figures say of a party: forty people who are made up come out exactly, whatever happens to the service.
 
-    PARTY_SECRET_KEY=any PYTHONPATH=. .venv/bin/python tests/test_figures.py      writes tests/reports/ anew
+PARTY_SECRET_KEY=any PYTHONPATH=. .venv/bin/python tests/test_figures.py      writes tests/reports/ anew
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def take_all(database, commands):
     """As services/follow.py hands them over, with what came of each."""
     state, figures = fortnight.State(), Figures()
     for position, command in enumerate(commands):
-        figures.take(database, position, command, state.apply(command))
+        figures.take(database, command, state.apply(command), None)
     return figures
 
 
@@ -58,7 +58,7 @@ class MadeUpPast:
 
     def of(self, user, kind, ago, outcome=None, **body):
         command = {"id": f"{next(self._ids)}", "at": AT - ago, "kind": kind, "user": user, "key": None} | body
-        self.figures.take(self.database, None, command, {"ok": True} | (outcome or {}))
+        self.figures.take(self.database, command, {"ok": True} | (outcome or {}), None)
 
     def visit(self, user, ago, seconds, inside=0, **more):
         """A stretch that ended so long ago."""

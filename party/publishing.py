@@ -1,0 +1,90 @@
+"""Rooms that are to become a page: who says no, who takes their words out, and what of it is left then.
+
+That a room will be published is said before anybody speaks there, so it can be switched off, and never on.
+"""
+
+from collections.abc import Set
+
+from party.model import MINUTE, Command, Outcome, Refused, Room, ensure_hosts
+
+LEAVE_OUT_WITHIN = 60 * MINUTE  # of the end: long enough to read what one said, once more and in peace
+
+
+def is_yet_to_come(room: Room) -> bool:
+    """Whether it has closed, and those who spoke there can still take their words out."""
+    return room.publishes_at is not None and not room.is_published
+
+
+def is_due(room: Room, at: int) -> bool:
+    return room.publishes_at is not None and not room.is_published and at >= room.publishes_at
+
+
+def may_still_say(room: Room, user: str) -> bool:
+    """Whether they can still take their words out. Who was shown out cannot, so theirs are not published either."""
+    return user not in room.guests or not room.guests[user].is_out
+
+
+def left_out(room: Room) -> Set[str]:
+    """Whose words are not published."""
+    return room.left_out | {user for user in room.last_said if not may_still_say(room, user)}
+
+
+def has_words_left(room: Room) -> bool:
+    """Whether there is anything to publish."""
+    out = left_out(room)
+    return any(message["user"] not in out and "taken_back" not in message for message in room.messages)
+
+
+# --- Who may ----------------------------------------------------------------------------------------------------------
+
+
+def ensure_will_be_published(room: Room) -> None:
+    if room.is_published:
+        raise Refused("closed", "That room is published already.")
+    if not room.publish:
+        raise Refused("conflict", "That room will not be published.")
+
+
+def the_host_even_of_what_has_closed(room: Room, command: Command) -> None:
+    ensure_hosts(room, command["user"])
+    ensure_will_be_published(room)
+
+
+def who_said_something(room: Room, command: Command) -> None:
+    """Once the room has closed: till then, a message can be taken back."""
+    ensure_will_be_published(room)
+    if command["user"] not in room.last_said:
+        raise Refused("forbidden", "You said nothing in that room.")
+    if room.publishes_at is None:
+        raise Refused("conflict", "That room is still open. You can take your words out once it has closed.")
+
+
+def when_everybody_had_their_time(room: Room, command: Command) -> None:
+    ensure_will_be_published(room)
+    if not is_due(room, command["at"]):
+        raise Refused("conflict", "Those who spoke there can still take their words out.")
+
+
+# --- What happens -----------------------------------------------------------------------------------------------------
+
+
+def withhold(room: Room, command: Command) -> None:
+    room.publish, room.publishes_at = False, None
+    if room.plan:
+        room.plan.changes += 1
+
+
+def leave_out(room: Room, command: Command) -> None:
+    """A person says so once, or not at all, however often they do."""
+    if command["out"]:
+        room.left_out.add(command["user"])
+    else:
+        room.left_out.discard(command["user"])
+
+
+def publish(room: Room, command: Command) -> Outcome:
+    """From here on what is published is certain. Where no words are left, nothing is."""
+    room.publish = room.is_published = has_words_left(room)
+    if not room.publish:
+        room.publishes_at = None
+    return {"published": room.is_published}
