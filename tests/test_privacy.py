@@ -79,6 +79,7 @@ INSIDE = ("who was inside a room until it closes", "quién estuvo dentro de una 
 ATTENDED = ("how many of your rooms have closed", "cuántas de tus salas se han cerrado")
 UNREAD = ("when nothing could be read", "cuándo no se pudo leer nada")
 OF_ALL_TAPS = ("reckoned of all taps", "se calcula de todos los toques")
+MADE_OF = ("what each file was made of", "de qué se hizo cada archivo")
 STORES = {
     "figures": {
         ("rows", "day"): ("on a day", "en un día"),
@@ -108,6 +109,14 @@ STORES = {
         **dict.fromkeys((("gaps", column) for column in ("since", "until")), UNREAD),
         **dict.fromkeys((("reports", column) for column in ("name", "body")), OF_ALL_TAPS),
     },
+    "publisher": {
+        ("pages", "room"): ("its number", "su número"),
+        ("pages", "name"): ("the name of its page", "el nombre de su página"),
+        ("pages", "body"): ("the names and words of those who spoke", "los nombres y las palabras de quienes hablaron"),
+        ("pages", "published_at"): ("when it was published", "cuándo se publicó"),
+        ("pages", "taken_at"): ("when that was", "cuándo fue"),
+        **dict.fromkeys((("files", column) for column in ("name", "made_of", "digest")), MADE_OF),
+    },
 }
 # What a backup holds: the part of the page that tells of it, and how.
 COPIED, BOTH = ("Backups have a copy", "Las copias de seguridad lo incluyen"), ("backups hold both", "llevan los dos")
@@ -117,8 +126,9 @@ IN_BACKUPS = {
     settings.PEOPLE_FILE: ("people", ("and in backups", "y en las copias de seguridad")),
     "figures.db": ("figures", COPIED),
     "feedback.db": ("feedback", COPIED),
+    "publisher.db": ("published", COPIED),
 }
-PARTS = ("rooms", "log", "measured", "figures", "feedback", "people", "cookie", "browser", "tries", "cdn")
+PARTS = ("rooms", "log", "measured", "figures", "feedback", "published", "people", "cookie", "browser", "tries", "cdn")
 NOWHERE = "these words stand on no page"
 LIBRARIES = ("whether the page's files could be had", "si se pudieron traer los archivos de la página")
 # What the page's scripts keep, by the first words of the key.
@@ -211,7 +221,7 @@ def test_of_all_that_a_backup_holds_it_says_so():
         assert all(words in part(name, language) for language, words in zip(LANGUAGES, says, strict=True)), name
     kept = {"en": "In backups as long as the log.", "es": "En las copias de seguridad, lo mismo que el registro."}
     for language, sentence in kept.items():
-        assert all(sentence in part(name, language) for name in ("figures", "feedback"))
+        assert all(sentence in part(name, language) for name in ("figures", "feedback", "published"))
 
 
 def test_it_names_all_that_the_pages_scripts_keep():
