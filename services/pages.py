@@ -12,6 +12,8 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from markupsafe import Markup, escape
+
 from runtime import settings
 
 OURS = settings.ROOT / "templates" / "published"
@@ -31,46 +33,47 @@ LINK = re.compile(
     r"""(https?://(?:\([^\s<>"()]*\)|[^\s<>"()])*(?:\([^\s<>"()]*\)|[^\s<>"'.,:;!?()\]]))""", re.IGNORECASE
 )
 
+A_LINK = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
+
 # --- What a page is given ---------------------------------------------------------------------------------------------
 
 
-def page_of(published, name, address):
-    """What the template of a page is given, of what `views.published` gives: docs/operating.md names its parts."""
+def summary_of(published, name, address):
+    """What the index and the feed tell of a page, for what `views.published` gives."""
     said = [message for message in published["messages"] if "text" in message]
-    users = list(dict.fromkeys([published["host"], *(message["user"] for message in said)]))
-    names = {message["user"]: (message["name"], message["is_guest"]) for message in said}
-    voices = {user: voice_of(user, *names.get(user, (user, False)), users, published["host"]) for user in users}
-    messages = [message_of(message, voices) for message in published["messages"]]
-    by_seq = {message["seq"]: message for message in messages}
-    for message in messages:
-        message["reply"] = answered(message["reply"], by_seq)
+    host, names = published["host"], {message["user"]: message for message in said}
+    users = list(dict.fromkeys([host, *names]))
+    voices = {user: voice_of(user, names.get(user, {"name": user, "is_guest": False}), users, host) for user in users}
     minutes = max(1, round((published["closed_at"] - published["opened_at"]) / 60_000))
     page = {
         "name": name,
         "address": address,
         "topic": clean(published["topic"]),
-        "host": voices[published["host"]],
+        "host": voices[host],
         "opened_at": moment(published["opened_at"]),
         "closed_at": moment(published["closed_at"]),
         "minutes": minutes,
-        "voices": [voices[user] for user in users if user in names],
+        "voices": {user: voices[user] for user in users if user in names},
         "count": len(said),
-        "turns": turns_of(messages),
     }
-    page["day"] = day_of(page["opened_at"])
-    page["facts"] = facts_of(page)
+    return page | {"day": day_of(page["opened_at"]), "facts": facts_of(page)}
+
+
+def page_of(published, name, address, one_by_one=iter):
+    """What the template of a page is given: docs/operating.md names its parts. `one_by_one` gives the messages, with
+    whatever it does in between."""
+    page = summary_of(published, name, address)
+    messages = [message_of(message, page["voices"]) for message in one_by_one(published["messages"])]
+    by_seq = {message["seq"]: message for message in messages}
+    for message in messages:
+        message["reply"] = answered(message["reply"], by_seq)
+    page |= {"voices": list(page["voices"].values()), "turns": turns_of(messages)}
     return page | {"data": data_of(page)}
 
 
-def summary_of(page):
-    """What the index and the feed tell of it."""
-    told = ("name", "address", "topic", "host", "opened_at", "minutes", "count", "day", "facts")
-    return {name: page[name] for name in told} | {"voices": page["voices"]}
-
-
-def voice_of(user, name, is_guest, users, host):
-    name = clean(name)
-    about = {"hue": hue_of(user, users), "is_host": user == host, "is_guest": is_guest}
+def voice_of(user, message, users, host):
+    name = clean(message["name"])
+    about = {"hue": hue_of(user, users), "is_host": user == host, "is_guest": message["is_guest"]}
     return {"name": name, "initial": initial_of(name)} | about
 
 
@@ -152,8 +155,6 @@ def clean(text):
 
 def marked_up(text):
     """The text in paragraphs, with its lines and its addresses: escaped, so that a template shows it as it is."""
-    from markupsafe import Markup
-
     paragraphs = (
         Markup("<br>\n").join(with_links(line) for line in paragraph.split("\n"))
         for paragraph in re.split(r"\n(?:\s*\n)+", text.strip("\n"))
@@ -162,8 +163,6 @@ def marked_up(text):
 
 
 def with_links(line):
-    from markupsafe import Markup, escape
-
     link = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
     return Markup().join(
         link.format(part) if place % 2 else escape(part) for place, part in enumerate(LINK.split(line))
@@ -313,14 +312,12 @@ def feed_of(entries):
         feed.add_item(
             title=entry["topic"] if is_there else TAKEN_AWAY,
             link=entry["address"] if is_there else at,
-            description=None,
-            content=None,
+            description=escape(entry["facts"]) if is_there else TAKEN_AWAY,  # as HTML
             unique_id=id_of(entry["room"]),
             author_name=entry["host"]["name"] if is_there else None,
             pubdate=moment(entry["published_at"]),
             updateddate=moment(changed_at(entry)),
         )
-        feed.items[-1]["description"] = entry["facts"] if is_there else TAKEN_AWAY
     text = io.StringIO()
     feed.write(text, "utf-8")
     return text.getvalue()
@@ -337,8 +334,6 @@ def id_of(room):
 
 def sitemap_of(entries):
     """https://www.sitemaps.org/protocol.html: for search engines."""
-    from markupsafe import escape
-
     there = [entry for entry in entries if entry["taken_at"] is None][:IN_SITEMAP]
     lines = [
         f"  <url><loc>{escape(entry['address'])}</loc>"

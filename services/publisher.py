@@ -198,7 +198,7 @@ def document(database, templates, name, room, entries):
     """What is to stand in that file. Raises pages.Mistake."""
     if room:
         page = page_in(database, room)
-        return "".join(templates.parts("page.html", page=page, preview=None)) if page else ""
+        return "".join(templates.parts("page.html", page=pages.page_of(*page), preview=None)) if page else ""
     told = [entry if entry["taken_at"] is not None else summary_in(database, entry) for entry in entries]
     if name == pages.FEED:
         return pages.feed_of(told)
@@ -209,14 +209,14 @@ def document(database, templates, name, room, entries):
 
 
 def page_in(database, room):
-    """What the template is given of that room; None where it was taken away."""
-    body = database.execute("SELECT name, body FROM pages WHERE room = ? AND body IS NOT NULL", (room,)).fetchone()
-    return body and pages.page_of(json.loads(body[1]), body[0], address_of(body[0]))
+    """(what is published of that room, the name of its page, its address); None where it was taken away."""
+    found = database.execute("SELECT body, name FROM pages WHERE room = ? AND body IS NOT NULL", (room,)).fetchone()
+    return found and (json.loads(found[0]), found[1], address_of(found[1]))
 
 
 def summary_in(database, entry):
     page = page_in(database, entry["room"])
-    return entry | (pages.summary_of(page) if page else {"taken_at": entry["published_at"]})
+    return entry | (pages.summary_of(*page) if page else {"taken_at": entry["published_at"]})
 
 
 def is_published(database, room):
@@ -337,7 +337,7 @@ def offer(app, visitor, look_at):
         sentence = words.fill(said["preview"], count=left) if is_left else said["nothingLeft"]
         try:
             name = name_of(page)
-            given = {"page": pages.page_of(page, name, address_of(name)), "preview": sentence}
+            given = {"page": pages.page_of(page, name, address_of(name), web.with_pauses), "preview": sentence}
             parts = list(web.with_pauses(pages.templates().parts("page.html", **given)))
         except (pages.Mistake, OSError) as error:
             log.error("A preview cannot be shown: %s", error)
