@@ -153,6 +153,7 @@ PUBLISHES = "publisher" in SERVICES  # whether a room can become a page
 PUBLISHED = INSTANCE / "published"
 PUBLISHED_AT = address("PARTY_PUBLISHED_AT")  # None: see `published_at`
 PUBLISHED_TEMPLATES = text("PARTY_PUBLISHED_TEMPLATES", None)  # a folder; None: ours alone
+HOOKS = folder("PARTY_HOOKS", INSTANCE / "hooks.toml")  # a file
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 
