@@ -55,7 +55,7 @@ class Hooks:
     name = "hooks"
     SCHEMA = """
         CREATE TABLE IF NOT EXISTS outbox (
-            number INTEGER PRIMARY KEY AUTOINCREMENT, hook TEXT, id TEXT, room TEXT, at INTEGER, body TEXT, page TEXT,
+            number INTEGER PRIMARY KEY, hook TEXT, id TEXT, room TEXT, at INTEGER, body TEXT, page TEXT,
             due_at INTEGER, holds_until INTEGER, tries INTEGER DEFAULT 0, error TEXT, given_up_at INTEGER,
             UNIQUE (hook, id)
         );
@@ -121,7 +121,7 @@ class Hooks:
         name, row, why = call.hook.name, call.row, call.why
         with follow.transaction(database):
             if why is None:
-                database.execute("DELETE FROM outbox WHERE number = ?", (row["number"],))
+                database.execute("DELETE FROM outbox WHERE hook = ? AND id = ?", (name, row["id"]))
             else:
                 note_failure(database, row, why)
             if call.status == GONE:
@@ -277,9 +277,10 @@ def note_failure(database, row, why):
     wait = 0 if given_up_at else AGAIN_AFTER[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
     query = """
         UPDATE outbox SET tries = ?, error = ?, given_up_at = ?, due_at = ?, holds_until = coalesce(holds_until, ?)
-        WHERE number = ?
+        WHERE hook = ? AND id = ?
     """
-    database.execute(query, (tries, why, given_up_at, now + int(wait), now + HOLDS, row["number"]))
+    values = tries, why, given_up_at, now + int(wait), now + HOLDS, row["hook"], row["id"]
+    database.execute(query, values)
 
 
 def seconds_until_due(database):
