@@ -82,6 +82,7 @@ INSIDE = ("who was inside a room until it closes", "quién estuvo dentro de una 
 ATTENDED = ("how many of your rooms have closed", "cuántas de tus salas se han cerrado")
 UNREAD = ("when nothing could be read", "cuándo no se pudo leer nada")
 OF_ALL_TAPS = ("reckoned of all taps", "se calcula de todos los toques")
+SHOWN = ("which messages are shown", "qué mensajes se muestran")
 STORES = {
     "figures": {
         ("rows", "day"): ("on a day", "en un día"),
@@ -113,7 +114,11 @@ STORES = {
     },
     "publisher": {("pages", "room"): ("As a page for everybody", "Como una página para todo el mundo")},
     "hooks": {("outbox", "id"): ("Until it was sent", "Hasta que se envía")},
-    "moments": {("moments", "room"): ("which messages are shown", "qué mensajes se muestran")},
+    "moments": {
+        **dict.fromkeys((("moments", column) for column in ("room", "body", "looked_at")), SHOWN),
+        ("moments", "gone_at"): ("As long as the room can be read", "Mientras se pueda leer la sala"),
+        ("moments", "by"): ("what an AI says of them", "lo que dice de ellos una IA"),
+    },
 }
 # What a backup holds: the part of the page that tells of it, and how.
 COPIED, BOTH = ("Backups have a copy", "Las copias de seguridad lo incluyen"), ("backups hold both", "llevan los dos")
