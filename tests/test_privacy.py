@@ -42,6 +42,9 @@ KINDS = {
     "coming": ("say that you come or do not", "dices que vienes o que no"),
     "open": ("and that it opens", "y que se abre"),
     "plan": ("are said again every four hours", "se vuelven a anotar cada cuatro horas"),
+    "publish": ("that it was published", "que se publicó"),
+    "withhold": ("do not want it after all", "o que al final no"),
+    "leave_out": ("leave your words out or put them back", "dejas fuera tus palabras o las vuelves a poner"),
     "hand_over": ("hand the room over", "pasas la sala"),
     "door": ("open its door to guests or close it", "abres su puerta a personas invitadas o la cierras"),
     "guest_in": ("come in by its link", "entras por su enlace"),
@@ -82,6 +85,7 @@ TO_BE_TOLD = ("what they are to be told", "lo que se les va a contar")
 TRIED = ("how often that was tried", "cuántas veces se intentó")
 SWITCHED_OFF = ("which of them are switched off", "cuáles están apagados")
 OF_ALL_TAPS = ("reckoned of all taps", "se calcula de todos los toques")
+SHOWN = ("which messages are shown", "qué mensajes se muestran")
 STORES = {
     "figures": {
         ("rows", "day"): ("on a day", "en un día"),
@@ -111,11 +115,17 @@ STORES = {
         **dict.fromkeys((("gaps", column) for column in ("since", "until")), UNREAD),
         **dict.fromkeys((("reports", column) for column in ("name", "body")), OF_ALL_TAPS),
     },
+    "publisher": {("pages", "room"): ("As a page for everybody", "Como una página para todo el mundo")},
     "hooks": {
         **dict.fromkeys((("outbox", c) for c in ("number", "hook", "id", "room", "at", "body", "page")), TO_BE_TOLD),
         **dict.fromkeys((("outbox", c) for c in ("due_at", "holds_until", "tries", "given_up_at")), TRIED),
         ("outbox", "error"): ("and why it failed", "y por qué falló"),
         **dict.fromkeys((("switched_off", column) for column in ("hook", "at", "why")), SWITCHED_OFF),
+    },
+    "moments": {
+        **dict.fromkeys((("moments", column) for column in ("room", "body", "looked_at")), SHOWN),
+        ("moments", "gone_at"): ("As long as the room can be read", "Mientras se pueda leer la sala"),
+        ("moments", "by"): ("what an AI says of them", "lo que dice de ellos una IA"),
     },
 }
 # What a backup holds: the part of the page that tells of it, and how.
@@ -126,10 +136,26 @@ IN_BACKUPS = {
     settings.PEOPLE_FILE: ("people", ("and in backups", "y en las copias de seguridad")),
     "figures.db": ("figures", COPIED),
     "feedback.db": ("feedback", COPIED),
+    "publisher.db": ("published", COPIED),
     "hooks.db": ("hooks", COPIED),
     settings.HOOKS_FILE: ("hooks", ("the list of their addresses", "la lista de sus direcciones")),
+    "moments.db": ("moments", COPIED),
 }
-PARTS = ("rooms", "log", "measured", "figures", "feedback", "hooks", "people", "cookie", "browser", "tries", "cdn")
+PARTS = (
+    "rooms",
+    "log",
+    "measured",
+    "figures",
+    "feedback",
+    "published",
+    "hooks",
+    "moments",
+    "people",
+    "cookie",
+    "browser",
+    "tries",
+    "cdn",
+)
 NOWHERE = "these words stand on no page"
 LIBRARIES = ("whether the page's files could be had", "si se pudieron traer los archivos de la página")
 # What the page's scripts keep, by the first words of the key.
@@ -222,7 +248,7 @@ def test_of_all_that_a_backup_holds_it_says_so():
         assert all(words in part(name, language) for language, words in zip(LANGUAGES, says, strict=True)), name
     kept = {"en": "In backups as long as the log.", "es": "En las copias de seguridad, lo mismo que el registro."}
     for language, sentence in kept.items():
-        assert all(sentence in part(name, language) for name in ("figures", "feedback"))
+        assert all(sentence in part(name, language) for name in PARTS[3:8])
 
 
 def test_it_names_all_that_the_pages_scripts_keep():
