@@ -288,9 +288,10 @@ def offer(app, visitor, look_at):
     `look_at(room_id, user, view)` what a view gives of a room that they may read; it refuses the others."""
     import click
     from flask import Blueprint, Response, redirect, render_template, send_from_directory
+    from markupsafe import Markup
     from werkzeug.exceptions import Gone, NotFound
 
-    from runtime import web, words
+    from runtime import web
 
     published = Blueprint("publisher", __name__, url_prefix="/published")
 
@@ -331,10 +332,9 @@ def offer(app, visitor, look_at):
         if found is None:
             return redirect(f"../of/{quote(room)}")
         page, publishes_at = found
-        left = max(1, math.ceil((publishes_at - now()) / MINUTE))
-        said = words.IN[words.visitors_language()]["publishedPage"]
         is_left = any("text" in message for message in page["messages"])
-        sentence = words.fill(said["preview"], count=left) if is_left else said["nothingLeft"]
+        left = max(1, math.ceil((publishes_at - now()) / MINUTE)) if is_left else None
+        sentence = Markup(render_template("preview.html", left=left))
         try:
             name = name_of(page)
             given = {"page": pages.page_of(page, name, address_of(name), web.with_pauses), "preview": sentence}

@@ -19,7 +19,6 @@ from conftest import browser_of, guest_of
 from person import assert_ok, seat
 
 import app
-from party import publishing, views
 from party.model import MINUTE
 from party.state import State
 from runtime import records, settings
@@ -728,8 +727,3 @@ def test_a_long_preview_lets_others_go_on_meanwhile(talk, monkeypatch):
     monkeypatch.setattr("runtime.web.time", SimpleNamespace(monotonic=lambda: next(at) / 1_000, sleep=slept.append))
     assert browser_of("asha").get(f"/published/preview/{talk.room}").status_code == 200
     assert len(slept) > 5
-
-
-def test_views_of_what_is_published_name_what_is_kept_of_a_message():
-    """Whoever adds a field there decides here whether everybody may read it."""
-    assert views.published.__doc__ and publishing.LEAVE_OUT_WITHIN == 60 * MINUTE
