@@ -126,7 +126,7 @@ HOST = text("HOST", "127.0.0.1")
 PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
 INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone; with these files:
-SECRET_KEY_FILE, PEOPLE_FILE, BACKED_UP_FILE = "secret_key", "people.json", "backed_up"
+SECRET_KEY_FILE, PEOPLE_FILE, HOOKS_FILE, BACKED_UP_FILE = "secret_key", "people.json", "hooks.toml", "backed_up"
 EVERY_SERVICE = "figures,feedback,publisher,hooks,moments"
 STORES = tuple(f"{name}.db" for name in EVERY_SERVICE.split(","))  # see `store_of`
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
@@ -161,6 +161,7 @@ if not MOMENTS_KEY.isascii() or not MOMENTS_KEY.isprintable():
 if MOMENTS_AT and not MOMENTS_MODEL:
     raise SystemExit("PARTY_MOMENTS_AT needs PARTY_MOMENTS_MODEL: the name of a model that there is at that address.")
 AI = MOMENTS_MODEL if MOMENTS_AT and "moments" in SERVICES else None  # who reads a room that has closed
+HOOKS = folder("PARTY_HOOKS", INSTANCE / HOOKS_FILE)  # a file
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 
