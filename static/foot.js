@@ -175,9 +175,10 @@ export const AskToSpeak = {
           <span class="field__name">{{ words.asking.pitch }}</span>
           <span id="pitch-hint" class="field__hint">{{ allSeatsTaken || fill(words.asking.hint, { user: view.host }) }}</span>
           <textarea v-grow ref="pitch" v-model="draft" rows="1" autocomplete="off" dir="auto" enterkeyhint="send"
-            :aria-label="words.asking.pitch" aria-describedby="pitch-hint pitch-count"
+            :aria-label="words.asking.pitch" :aria-describedby="view.publish ? 'publish pitch-hint pitch-count' : 'pitch-hint pitch-count'"
             @keydown.enter.exact.prevent="onEnter"></textarea>
         </label>
+        <p v-if="view.publish" id="publish" class="asking__publish">{{ words.asking.publish }}</p>
         <div class="asking__foot">
           <p id="pitch-count" class="field__count" :class="{ refusal: isTooLong }">{{ count }}</p>
           <button type="button" class="button button--quiet" @click="stop">{{ words.asking.cancel }}</button>
@@ -304,6 +305,7 @@ export const MessageForm = {
   template: /* html */ `
     <form class="composer" @submit.prevent="say">
       <p v-if="pitch && draft === pitch" class="composer__let-in" role="status"><b>{{ words.writing.letIn }}</b> {{ words.writing.yourWords }}</p>
+      <p v-else-if="mustKnow" class="composer__let-in muted" role="status">{{ words.asking.publish }}</p>
       <div v-if="reply" class="composer__reply">
         <span class="visually-hidden">{{ words.feed.inReplyTo }}</span>
         <quoted-message :message="quoted"></quoted-message>
@@ -360,6 +362,11 @@ export const MessageForm = {
       const { lastWord, first, placeholder } = words.writing;
       if (this.owesLastWord) return lastWord;
       return this.isAlone ? first : placeholder;
+    },
+    /** Whether one has a seat here without having asked, as in a room that goes on, and has not spoken yet. */
+    mustKnow() {
+      const { user, view, messages } = this.discussion;
+      return view.publish && view.host !== user && !messages.some((message) => message.user === user);
     },
     quoted() {
       return messageAt(this.discussion.messages, this.reply);
