@@ -285,13 +285,6 @@ export class Discussion {
     return answer;
   }
 
-  /** Takes one's words out of what will be published, or puts them back. Gives the server's answer. */
-  async leaveOut(out) {
-    const answer = await command('leave_out', { room: this.id, out });
-    if (answer.ok) this.isLeftOut = out;
-    return answer;
-  }
-
   // Marks of approval. What one does oneself is seen at once.
 
   /** Gives the server's answer. */

@@ -90,8 +90,10 @@ export const RoomPublishing = {
 
   methods: {
     async leaveOut() {
-      const answer = await this.discussion.leaveOut(!this.discussion.isLeftOut);
-      if (!answer.ok) this.$emit('tell', reasonOf(answer));
+      const out = !this.discussion.isLeftOut;
+      const answer = await command('leave_out', { room: this.view.id, out });
+      if (answer.ok) this.discussion.isLeftOut = out;
+      else this.$emit('tell', reasonOf(answer));
     },
 
     /** The button that was pressed goes away. */

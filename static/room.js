@@ -3,7 +3,7 @@
 import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomFeed, mentions } from './feed.js';
-import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
+import { AskToSpeak, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
 import { doorLinkTo, keep, kept, linkTo, pitchName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import {
@@ -220,7 +220,6 @@ export const RoomPage = {
     AskToSpeak,
     BurningLine,
     FacePile,
-    LastMinutes,
     MessageForm,
     RoomFeed,
     RoomInvitation,
