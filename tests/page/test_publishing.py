@@ -6,13 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from person import assert_ok, seat
 from playwright.sync_api import expect
-from servers import running_server
+from servers import PUBLISHING, running_server
 from visitor import PHONE
 
 TOPIC = "Whose bench is it?"
 TOLD = "What is said here will be published. Once the room has closed, you have an hour to take your words out."
-# Without the service that makes the pages, which would be a process more.
-PUBLISHING = "from runtime import settings; settings.PUBLISHES = True; import app; app.main()"
 
 
 def publishing_party(hour=3_600_000):
