@@ -94,6 +94,10 @@ def folder(name, default):
     return ROOT / text(name, default)
 
 
+def folder_or_none(name):
+    return ROOT / given if (given := text(name, "")) else None
+
+
 def is_redis(address):
     return bool(re.match(r"(rediss?|unix)://", address))
 
@@ -126,7 +130,7 @@ HOST = text("HOST", "127.0.0.1")
 PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
 INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone; with these files:
-SECRET_KEY_FILE, PEOPLE_FILE, BACKED_UP_FILE = "secret_key", "people.json", "backed_up"
+SECRET_KEY_FILE, PEOPLE_FILE, HOOKS_FILE, BACKED_UP_FILE = "secret_key", "people.json", "hooks.toml", "backed_up"
 EVERY_SERVICE = "figures,feedback,publisher,hooks,moments"
 STORES = tuple(f"{name}.db" for name in EVERY_SERVICE.split(","))  # see `store_of`
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
@@ -152,7 +156,8 @@ if JOURNAL == "memory:":
 PUBLISHES = "publisher" in SERVICES  # whether a room can become a page
 PUBLISHED = INSTANCE / "published"
 PUBLISHED_AT = address("PARTY_PUBLISHED_AT")  # None: see `published_at`
-PUBLISHED_TEMPLATES = text("PARTY_PUBLISHED_TEMPLATES", None)  # a folder; None: ours alone
+PUBLISHED_TEMPLATES = folder_or_none("PARTY_PUBLISHED_TEMPLATES")  # None: ours alone
+HOOKS = folder("PARTY_HOOKS", INSTANCE / HOOKS_FILE)  # a file
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 
@@ -193,3 +198,9 @@ def own_address():
 def published_at():
     """Where PUBLISHED is found from outside."""
     return PUBLISHED_AT or f"{own_address()}published/"
+
+
+def party_beside_published():
+    """Where the party is found by who reads what is published."""
+    at = published_at()
+    return at.removesuffix("published/") if at.endswith("/published/") else own_address()

@@ -15,7 +15,7 @@ import app
 import services
 from party import model, reading, rules
 from runtime import backup, entrance, settings, web
-from services import feedback, figures
+from services import feedback, figures, hooks
 
 HOUR, DAY = 60 * model.MINUTE, 24 * 60 * model.MINUTE
 LANGUAGES = {language: json.loads((ROOT / f"static/words/{language}.json").read_text()) for language in ("en", "es")}
@@ -81,7 +81,11 @@ WITH_ITS_TIME = ("each with its time", "cada cosa con su hora")
 INSIDE = ("who was inside a room until it closes", "quién estuvo dentro de una sala hasta que se cierra")
 ATTENDED = ("how many of your rooms have closed", "cuántas de tus salas se han cerrado")
 UNREAD = ("when nothing could be read", "cuándo no se pudo leer nada")
+TO_BE_TOLD = ("what they are to be told", "lo que se les va a contar")
+TRIED = ("how often that was tried", "cuántas veces se intentó")
+SWITCHED_OFF = ("which of them are switched off", "cuáles están apagados")
 OF_ALL_TAPS = ("reckoned of all taps", "se calcula de todos los toques")
+MADE_OF = ("what each file was made of", "de qué se hizo cada archivo")
 SHOWN = ("which messages are shown", "qué mensajes se muestran")
 STORES = {
     "figures": {
@@ -112,8 +116,20 @@ STORES = {
         **dict.fromkeys((("gaps", column) for column in ("since", "until")), UNREAD),
         **dict.fromkeys((("reports", column) for column in ("name", "body")), OF_ALL_TAPS),
     },
-    "publisher": {("pages", "room"): ("As a page for everybody", "Como una página para todo el mundo")},
-    "hooks": {("outbox", "id"): ("Until it was sent", "Hasta que se envía")},
+    "publisher": {
+        ("pages", "room"): ("the room's number", "el número de la sala"),
+        ("pages", "name"): ("the name of its page", "el nombre de su página"),
+        ("pages", "body"): ("what was said by whom", "qué dijo quién"),
+        ("pages", "published_at"): ("when it was published", "cuándo se publicó"),
+        ("pages", "taken_at"): ("when that was", "cuándo fue"),
+        **dict.fromkeys((("files", column) for column in ("name", "made_of", "digest")), MADE_OF),
+    },
+    "hooks": {
+        **dict.fromkeys((("outbox", c) for c in ("number", "hook", "id", "room", "at", "body", "page")), TO_BE_TOLD),
+        **dict.fromkeys((("outbox", c) for c in ("due_at", "holds_until", "tries", "given_up_at")), TRIED),
+        ("outbox", "error"): ("and why it failed", "y por qué falló"),
+        **dict.fromkeys((("switched_off", column) for column in ("hook", "at", "why")), SWITCHED_OFF),
+    },
     "moments": {
         **dict.fromkeys((("moments", column) for column in ("room", "body", "looked_at")), SHOWN),
         ("moments", "gone_at"): ("As long as the room can be read", "Mientras se pueda leer la sala"),
@@ -130,6 +146,7 @@ IN_BACKUPS = {
     "feedback.db": ("feedback", COPIED),
     "publisher.db": ("published", COPIED),
     "hooks.db": ("hooks", COPIED),
+    settings.HOOKS_FILE: ("hooks", ("the list of their addresses", "la lista de sus direcciones")),
     "moments.db": ("moments", COPIED),
 }
 PARTS = (
@@ -275,6 +292,9 @@ def test_it_says_for_how_long_as_the_code_has_it():
     assert model.CLOSED_LIFE == 2 * HOUR and "two hours after the room has closed" in part("rooms")
     assert f"{figures.ROW_DAYS} days" in part("figures")
     assert figures.SUM_DAYS == 365 and "without pseudonyms, a year" in part("figures")
+    assert "three days of trying and seven more" in part("hooks")
+    assert (hooks.WAITS_FOR_PAGE, hooks.KEPT) == (3 * DAY, 7 * DAY)
+    assert sum(hooks.AGAIN_AFTER) < 3.2 * DAY, "three days"
     assert feedback.KEPT == 365 * DAY and "A year." in part("feedback")
     assert feedback.ROOMS_BEFORE_ASKING == 3 and "counted up to three" in part("feedback")
     assert entrance.WRONG_TRIES_WITHIN == 3 * model.MINUTE and "Three minutes." in part("tries")
