@@ -26,6 +26,7 @@ const LATER = {
   OutSheet: 'hosting',
   PlanPage: 'plans',
   RoomEnding: 'ending',
+  RoomMoments: 'moments',
   RoomPage: 'room',
   RoomQueue: 'queue',
   RoomWorth: 'telling',
@@ -33,7 +34,7 @@ const LATER = {
   VisitEnd: 'guest',
 };
 // Few open them, so their words do not come with the page either.
-const WORDY = ['hosting', 'plans', 'telling'];
+const WORDY = ['hosting', 'moments', 'plans', 'telling'];
 // Without these something would be missing, and nobody would know.
 const VITAL = ['ending', 'plans', 'queue', 'room'];
 

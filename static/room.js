@@ -4,7 +4,7 @@ import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomFeed, mentions } from './feed.js';
 import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
-import { doorLinkTo, keep, kept, linkTo, pitchName } from './kept.js';
+import { doorLinkTo, keep, kept, linkTo, pitchName, seenName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import {
   BurningLine,
@@ -28,6 +28,8 @@ import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
 const WIDE = matchMedia('(min-width: 64rem)');
+// Whoever comes after more messages than these can see what stood out in them.
+const MUCH = 50;
 
 /** The link to the room, and how it is shared. */
 export const RoomInvitation = {
@@ -164,7 +166,9 @@ export const RoomPage = {
         <burning-line v-if="view" :room="view" :now="now"></burning-line>
       </header>
 
-      <room-feed v-if="!isNowhere" :discussion="discussion" :people="people" :closing-round="closingRound"
+      <room-moments v-if="missed !== null || (view?.closed && messages.length)" :discussion="discussion" :after="missed" :is-wide="isWide"
+        :feed="() => $refs.feed" @seen="missed = null" @tell="tell"></room-moments>
+      <room-feed v-if="!isNowhere" ref="feed" :discussion="discussion" :people="people" :closing-round="closingRound"
         :may-reply="maySpeak && !isOver" :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
         @reply="$refs.writing.replyTo($event)" @take-back="takeBack" @tell="tell">
         <section v-if="isAlone" class="alone">
@@ -253,6 +257,8 @@ export const RoomPage = {
       pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       isWide: WIDE.matches,
       denials: 0, // since the page came
+      seen: kept(seenName(this.user, this.id), 0), // the seq up to which one has seen the feed
+      missed: null, // the seq behind which one has missed much
     };
   },
 
@@ -370,6 +376,7 @@ export const RoomPage = {
     'discussion.absence'(absence) {
       if (absence?.opens_at) this.$emit('planned', absence);
     },
+    now: 'noteSeen',
     role: 'keepFocus',
     closingRound: {
       immediate: true,
@@ -436,6 +443,15 @@ export const RoomPage = {
       for (const { seq, user, text } of messages) {
         if (mentions(text, nameOf(this.user))) notice('mentioned', { room: this.id, topic: this.topic, user: naming(user), id: seq });
       }
+    },
+
+    /** Whoever was not there for much of it is offered what they missed. */
+    noteSeen() {
+      if (document.hidden || !this.isLive || !this.discussion.isCurrent) return;
+      const seen = Math.max(this.seen, this.discussion.unread);
+      if (this.view.seq > seen + MUCH) this.missed ??= seen;
+      this.seen = this.view.seq;
+      keep(seenName(this.user, this.id), this.missed ?? this.seen);
     },
 
     setPitch(text) {
