@@ -223,12 +223,14 @@ def transcript(room: Room, start: int = 0, without: Set[str] = frozenset()) -> V
         "host": room.host,
         "opened_at": room.opened_at,
         "closed_at": room.closed_at,
-        "messages": [
-            {"seq": message["seq"], "at": message["at"]}
-            | ({} if "taken_back" in message or message["user"] in without else said(room, message))
-            for message in room.messages[start:]
-        ],
+        "messages": [quoted(room, message, without) for message in room.messages[start:]],
     }
+
+
+def quoted(room: Room, message: Mapping[str, Any], without: Set[str] = frozenset()) -> View:
+    """One of them."""
+    is_there = "taken_back" not in message and message["user"] not in without
+    return {"seq": message["seq"], "at": message["at"]} | (said(room, message) if is_there else {})
 
 
 def said(room: Room, message: Mapping[str, Any]) -> View:

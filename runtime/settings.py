@@ -12,6 +12,7 @@ import re
 import select
 import unicodedata
 from pathlib import Path
+from urllib.parse import quote
 
 VERSION = "1.4.0"  # CHANGELOG.md says what is new in it
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +74,15 @@ def origins(name):
                 f"{name} must be origins like https://blog.example, without a path, separated by commas, not {one!r}."
             )
     return [origin(one) for one in given]
+
+
+def address(name):
+    """Where something is found from outside, with a slash at its end; None where nothing is given."""
+    given = text(name, "").strip()
+    parts = re.fullmatch(r"(https?://[^/?#]+)((?:/[^\s?#]*)?)", given, re.IGNORECASE)
+    if given and not (parts and origin(parts[1])):
+        raise SystemExit(f"{name} must be an address like https://blog.example/talks/, not {given!r}.")
+    return f"{origin(parts[1])}{quote(parts[2], safe='/%~!$&()*+,;=:@')}".rstrip("/") + "/" if given else None
 
 
 def environment(**changed):
@@ -141,6 +151,8 @@ if JOURNAL == "memory:":
     SERVICES = []  # no other process can read that
 PUBLISHES = "publisher" in SERVICES  # whether a room can become a page
 PUBLISHED = INSTANCE / "published"
+PUBLISHED_AT = address("PARTY_PUBLISHED_AT")  # None: see `published_at`
+PUBLISHED_TEMPLATES = text("PARTY_PUBLISHED_TEMPLATES", None)  # a folder; None: ours alone
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 
@@ -171,3 +183,13 @@ def addresses(port=PORT):
             nothing_is_sent.connect((elsewhere, port or 1))
             hosts.append(nothing_is_sent.getsockname()[0])
     return [f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/" for host in hosts]
+
+
+def own_address():
+    """Where the party is found from outside, as far as that is known here."""
+    return f"{ORIGINS[0]}/" if ORIGINS else addresses()[-1]
+
+
+def published_at():
+    """Where PUBLISHED is found from outside."""
+    return PUBLISHED_AT or f"{own_address()}published/"

@@ -1,21 +1,132 @@
 """Says what one missed: whole messages, picked; or, where the owner has one, what an AI says with its sources."""
 
+import json
+import sqlite3
+
+from flask import request
+
+from party import views
+from party.model import Refused, unread_before
+from services import follow, picking
+
+LOOKED_AT = 200  # messages of a room, the newest: the party itself picks from these, within some milliseconds
+RANKED_EVERY = 10  # messages: who asks more often is given the same ranks, and keeps nobody waiting
+ROOMS_RANKED = 64  # whose ranks are kept: those of a full party
+
 
 class Moments:
     """A `follow.Worker`."""
 
     name = "moments"
-    SCHEMA = "CREATE TABLE IF NOT EXISTS moments (room TEXT PRIMARY KEY)"
+    SCHEMA = """
+        CREATE TABLE IF NOT EXISTS moments (
+            room TEXT PRIMARY KEY, gone_at INTEGER, by TEXT, looked_at INTEGER, body TEXT
+        )
+    """
 
     def take(self, database, command, outcome, room):
-        pass
+        if outcome["ok"] and command["kind"] in TAKEN:
+            TAKEN[command["kind"]](database, room)
 
     def gap(self, database, since, until):
-        pass
+        """A room whose end was not read is picked from when somebody asks."""
 
     def rest(self, database, at):
-        pass
+        """A room that made place for others is forgotten without a word in the log."""
+        database.execute("DELETE FROM moments WHERE gone_at < ?", (at,))
+
+
+# --- What happened ----------------------------------------------------------------------------------------------------
+
+
+def note_closed(database, room):
+    """What of the whole room is worth reading; none of its words."""
+    messages = views.transcript(room)["messages"]
+    body = json.dumps(picking.picked(messages, picking.ranks(messages)))
+    row = room.id, room.gone_at, None, how_many(messages), body
+    database.execute("INSERT OR REPLACE INTO moments VALUES (?, ?, ?, ?, ?)", row)
+
+
+def note_gone(database, room):
+    database.execute("DELETE FROM moments WHERE room = ?", (room.id,))
+
+
+TAKEN = {"close": note_closed, "end": note_closed, "forget": note_gone}
+
+
+def how_many(messages):
+    """Of those that were not taken back."""
+    return sum("text" in message for message in messages)
+
+
+# --- What a person is given -------------------------------------------------------------------------------------------
 
 
 def offer(app, visitor, look_at):
-    pass
+    """Let `app` say what one missed. `visitor()` is (name, id of the sign-in) of who asks, or None; `look_at(room_id,
+    user, view)` what a view gives of a room that they may read."""
+
+    @app.get("/moments/<room_id>")
+    def moments(room_id):
+        headers = {"Cache-Control": "no-store"}
+        if not (who := visitor()):
+            return "Please sign in first.", 401, headers
+        try:
+            return given(room_id, who[0], request.args.get("after", 0, type=int), look_at), 200, headers
+        except Refused as refusal:
+            return refusal.ack["error"], 404, headers
+
+
+def given(room_id, user, after, look_at):
+    """The moments behind the seq `after` of what this person may read. Refuses who may not read anything there."""
+    kept = kept_of(room_id)
+    seen = look_at(room_id, user, lambda room: as_seen_by(user, room, kept))
+    messages = {one["seq"]: one for one in seen["messages"] if one["seq"] > max(after, seen["unread_before"])}
+    if seen["is_kept"]:
+        by, of, found = kept["by"], kept["looked_at"], kept["moments"]
+    else:
+        by, of = None, how_many(messages.values())
+        found = picking.picked(list(messages.values()), ranks_of(room_id, seen))
+    there = [one | {"message": messages[one["seq"]]} for one in found if "text" in messages.get(one["seq"], {})]
+    return {"by": by, "of": of, "moments": there}
+
+
+def as_seen_by(user, room, kept):
+    """The messages that moments are made of: those that were kept of a closed room, or the newest. An AI may have made
+    a sentence of all that was said, so who may not read all of it is not given what was kept."""
+    unread = unread_before(room, user)
+    is_kept = kept is not None and not room.is_live and not unread
+    wanted = [room.messages[one["seq"] - 1] for one in kept["moments"]] if is_kept else room.messages[-LOOKED_AT:]
+    return {
+        "is_kept": is_kept,
+        "is_live": room.is_live,
+        "unread_before": unread,
+        "messages": [views.quoted(room, message) for message in wanted],
+    }
+
+
+def kept_of(room_id):
+    """What the service kept of that room, or None."""
+    try:
+        with follow.reading(Moments.name) as database:
+            query = "SELECT by, looked_at, body FROM moments WHERE room = ?"
+            row = database and database.execute(query, (room_id,)).fetchone()
+    except sqlite3.Error:  # of a store that cannot be used the service tells the owner
+        row = None
+    return row and {"by": row["by"], "looked_at": row["looked_at"], "moments": json.loads(row["body"])}
+
+
+_ranks = {}  # id of a room → (seq up to which they were reckoned, {seq: rank}), who was asked for last is the last
+
+
+def ranks_of(room_id, seen):
+    """Those of its newest messages; of a live room but for the very last."""
+    last = seen["messages"][-1]["seq"] if seen["messages"] else 0
+    until = last - last % RANKED_EVERY if seen["is_live"] else last
+    known = _ranks.pop(room_id, None)
+    if known is None or known[0] != until:
+        known = until, picking.ranks([message for message in seen["messages"] if message["seq"] <= until])
+    _ranks[room_id] = known
+    if len(_ranks) > ROOMS_RANKED:
+        del _ranks[next(iter(_ranks))]
+    return known[1]
