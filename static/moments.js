@@ -5,7 +5,6 @@
  */
 
 import { messageAt } from './discussion.js';
-import { keep, seenName } from './kept.js';
 import { SheetDialog, besideOthers, hueOf, isGuest, noteGuests } from './parts.js';
 import { SECOND, fill, limits, timeOfDay, words } from './words.js';
 

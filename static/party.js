@@ -33,8 +33,8 @@ const LATER = {
   TellUs: 'telling',
   VisitEnd: 'guest',
 };
-// Few open them, so their words do not come with the page either.
-const WORDY = ['hosting', 'moments', 'plans', 'telling'];
+// Few need them, or not at first, so their words do not come with the page either.
+const WORDY = ['ending', 'hosting', 'moments', 'plans', 'queue', 'telling'];
 // Without these something would be missing, and nobody would know.
 const VITAL = ['ending', 'plans', 'queue', 'room'];
 

@@ -167,7 +167,7 @@ export const RoomPage = {
       </header>
 
       <room-moments v-if="missed !== null || (view?.closed && messages.length)" :discussion="discussion" :after="missed" :is-wide="isWide"
-        :feed="() => $refs.feed" @seen="missed = null" @tell="tell"></room-moments>
+        :feed="() => $refs.feed" @seen="missed = null; noteSeen()" @tell="tell"></room-moments>
       <room-feed v-if="!isNowhere" ref="feed" :discussion="discussion" :people="people" :closing-round="closingRound"
         :may-reply="maySpeak && !isOver" :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
         @reply="$refs.writing.replyTo($event)" @take-back="takeBack" @tell="tell">
