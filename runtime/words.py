@@ -20,7 +20,6 @@ IN = read_words()
 OF_TEMPLATES = {"page", "signIn", "entrance", "offline", "trouble", "privacy", "insights"}
 NOT_WITH_THE_PAGE = OF_TEMPLATES | {
     "door",
-    "ending",
     "guest",
     "hosting",
     "moments",

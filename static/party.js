@@ -34,7 +34,7 @@ const LATER = {
   VisitEnd: 'guest',
 };
 // Few need them, or not at first, so their words do not come with the page either.
-const WORDY = ['ending', 'hosting', 'moments', 'plans', 'queue', 'telling'];
+const WORDY = ['hosting', 'moments', 'plans', 'queue', 'telling'];
 // Without these something would be missing, and nobody would know.
 const VITAL = ['ending', 'plans', 'queue', 'room'];
 

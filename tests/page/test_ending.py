@@ -173,7 +173,6 @@ def test_nothing_that_people_wrote_becomes_markdown(discussion):
     markdown = asha.page.evaluate(
         """async ({ room, messages }) => {
             const { asMarkdown } = await import('./static/ending.js');
-            await (await import('./static/words.js')).fetchAllWords();
             return asMarkdown(room, messages);
         }""",
         {"room": ROOM, "messages": messages},
