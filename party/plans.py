@@ -143,7 +143,7 @@ def come(room: Room, command: Command) -> None:
 def call_off(state: Party, command: Command) -> None:
     """It closes before it has opened: so it stays called off also where another process says it again just now."""
     room = find_room(state, command["room"])
-    room.plan, room.door = None, Door()
+    room.plan, room.door, room.publish = None, Door(), False
     room.closed, room.closed_at = "called_off", command["at"]
 
 

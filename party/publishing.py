@@ -5,7 +5,17 @@ That a room will be published is said before anybody speaks there, so it can be 
 
 from collections.abc import Set
 
-from party.model import MINUTE, Command, Outcome, Refused, Room, ensure_hosts
+from party.model import (
+    MINUTE,
+    Command,
+    Outcome,
+    Party,
+    Refused,
+    Room,
+    ensure_has_opened,
+    ensure_hosts,
+    is_guest_of,
+)
 
 LEAVE_OUT_WITHIN = 60 * MINUTE  # of the end: long enough to read what one said, once more and in peace
 
@@ -16,17 +26,14 @@ def is_yet_to_come(room: Room) -> bool:
 
 
 def is_due(room: Room, at: int) -> bool:
-    return room.publishes_at is not None and not room.is_published and at >= room.publishes_at
-
-
-def may_still_say(room: Room, user: str) -> bool:
-    """Whether they can still take their words out. Who was shown out cannot, so theirs are not published either."""
-    return user not in room.guests or not room.guests[user].is_out
+    return is_yet_to_come(room) and at >= (room.publishes_at or 0)
 
 
 def left_out(room: Room) -> Set[str]:
-    """Whose words are not published."""
-    return room.left_out | {user for user in room.last_said if not may_still_say(room, user)}
+    """Whose words are not published. A guest who has gone can no more take theirs out, so these are not either."""
+    if room.is_published:  # whoever goes after that
+        return room.left_out
+    return room.left_out | {guest for guest in room.guests if not is_guest_of(room, guest)}
 
 
 def has_words_left(room: Room) -> bool:
@@ -52,6 +59,7 @@ def the_host_even_of_what_has_closed(room: Room, command: Command) -> None:
 
 def who_said_something(room: Room, command: Command) -> None:
     """Once the room has closed: till then, a message can be taken back."""
+    ensure_has_opened(room)
     ensure_will_be_published(room)
     if command["user"] not in room.last_said:
         raise Refused("forbidden", "You said nothing in that room.")
@@ -84,7 +92,15 @@ def leave_out(room: Room, command: Command) -> None:
 
 def publish(room: Room, command: Command) -> Outcome:
     """From here on what is published is certain. Where no words are left, nothing is."""
-    room.publish = room.is_published = has_words_left(room)
-    if not room.publish:
-        room.publishes_at = None
+    if has_words_left(room):
+        room.left_out, room.is_published = {*left_out(room)}, True
+    else:
+        withhold(room, command)
     return {"published": room.is_published}
+
+
+def leave_out_of_all(state: Party, user: str) -> None:
+    """They are none of the people any more, so they cannot say it themselves."""
+    for room in state.rooms.values():
+        if room.publish and not room.is_published:
+            room.left_out.add(user)

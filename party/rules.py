@@ -427,6 +427,7 @@ def renumber(state: Party, command: Command) -> None:
         known.ended = known.ended or known.number != user.number
     if user.number is None:
         plans.forget_plans_of(state, command)
+        publishing.leave_out_of_all(state, command["user"])
 
 
 def change_nothing(state: Party, command: Command) -> None:

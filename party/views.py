@@ -105,10 +105,8 @@ def entrance(room: Room, here: Set[str], at: int) -> View:
     """The room as somebody may see it who has its link and is not inside yet. What was said there, only where the host
     lets guests read it."""
     if room.plan:
-        view = plan(room, room.plan)
-        return {name: view[name] for name in ("id", "topic", "host", "opens_at", "minutes", "door", "publish")} | {
-            "now": at
-        }
+        told, fields = plan(room, room.plan), ("id", "topic", "host", "opens_at", "minutes", "door", "publish")
+        return {name: told[name] for name in fields} | {"now": at}
     view = outline(room, here)
     named = list(room.speakers)
     if room.door.whole and (last := last_words(room)):

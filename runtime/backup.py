@@ -2,8 +2,8 @@
 damaged log.
 
 A backup is a gzipped tar, to be read without us: `about.json` (which version made it, when, from which kind of log, how
-many commands it holds, and the sha256 of each of the others), `secret_key`, `people.json` where the owner has a list,
-the services' SQLite files where there are any, and `log.jsonl`, a line `[position, command]` for each command. One that
+many commands it holds, and the sha256 of each of the others), `secret_key`, `people.json`, `hooks.toml` and the
+services' SQLite files where there are any, and `log.jsonl`, a line `[position, command]` for each command. One that
 comes back is distrusted: nothing is unpacked by its name, and nothing is written before all of it is checked.
 
 Each of the three gives sentences for the owner, as they become true. It raises ValueError with a sentence.
@@ -34,7 +34,7 @@ from runtime.journal import Damaged, FileJournal, in_order, is_command, open_jou
 from runtime.obstacles import ensure_own, obstacle
 
 ABOUT, LOG = "about.json", "log.jsonl"
-SECRETS = settings.SECRET_KEY_FILE, settings.PEOPLE_FILE  # there may be no list of people
+SECRETS = settings.SECRET_KEY_FILE, settings.PEOPLE_FILE, settings.HOOKS_FILE  # the last two where there are any
 LARGEST = 1_000_000  # bytes of a line of the log, of which none of ours has a tenth, and of each small file
 SQLITE = b"SQLite format 3\0"  # so begins a store
 DATED = "party-%Y-%m-%d-%H%M%S.backup"  # UTC
@@ -228,8 +228,9 @@ def restore(path):
     yield f"Put back from {about['made']}: {about['commands']:,} commands{named}."
     for name in set(stores) - set(put_back):
         yield f"{settings.INSTANCE / name} was there, and was left as it is."
-    if there[settings.PEOPLE_FILE] not in (None, secrets.get(settings.PEOPLE_FILE)):
-        yield f"{settings.INSTANCE / settings.PEOPLE_FILE} was there, with others in it, and was left as it is."
+    for name in SECRETS[1:]:
+        if there[name] not in (None, secrets.get(name)):
+            yield f"{settings.INSTANCE / name} was there, with others in it, and was left as it is."
 
 
 def put_store_back(name, tar, if_it_fails):

@@ -126,7 +126,7 @@ HOST = text("HOST", "127.0.0.1")
 PORT = number("PORT", 5000, 0, 65_535)
 SECRET_KEY = text("PARTY_SECRET_KEY", None)  # None: users.py makes one and keeps it
 INSTANCE = folder("PARTY_INSTANCE", "instance")  # made when it is needed, for the owner alone; with these files:
-SECRET_KEY_FILE, PEOPLE_FILE, BACKED_UP_FILE = "secret_key", "people.json", "backed_up"
+SECRET_KEY_FILE, PEOPLE_FILE, HOOKS_FILE, BACKED_UP_FILE = "secret_key", "people.json", "hooks.toml", "backed_up"
 EVERY_SERVICE = "figures,feedback,publisher,hooks,moments"
 STORES = tuple(f"{name}.db" for name in EVERY_SERVICE.split(","))  # see `store_of`
 JOURNAL = text("PARTY_JOURNAL", str(INSTANCE / "party.db"))
@@ -153,6 +153,7 @@ PUBLISHES = "publisher" in SERVICES  # whether a room can become a page
 PUBLISHED = INSTANCE / "published"
 PUBLISHED_AT = address("PARTY_PUBLISHED_AT")  # None: see `published_at`
 PUBLISHED_TEMPLATES = text("PARTY_PUBLISHED_TEMPLATES", None)  # a folder; None: ours alone
+HOOKS = folder("PARTY_HOOKS", INSTANCE / HOOKS_FILE)  # a file
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 

@@ -13,9 +13,10 @@ def made(name):
 def offer(app, visitor, submit, look_at):
     """Let `app` show the services' pages: `visitor()` is who asks, `submit` the one way in for what they say, and
     `look_at(room_id, user, view)` what a view gives of a room that they may read."""
-    from services import feedback, insights, moments, publisher  # the services' own process needs no pages
+    from services import feedback, hooks, insights, moments, publisher  # the services' own process needs no pages
 
     feedback.offer(app, visitor)
     insights.offer(app, visitor, submit)
     publisher.offer(app, visitor, look_at)
     moments.offer(app, visitor, look_at)
+    hooks.offer(app)

@@ -31,6 +31,7 @@ from services.reckoning import (
 
 ROW_DAYS, SUM_DAYS = 90, 365
 RIPE_AFTER = WEEK + 1  # days behind a week, until all is known of who came again
+OR_NOT = {"like": "liked", "coming": "coming", "leave_out": "out"}  # where this field is false, it is no use of it
 # Rows of a day, of each person or of all strangers: far more than people make, and a script fills neither the store nor
 # the time for reckoning. What is beyond that is counted in one row more, whose subject is empty.
 MOST_A_DAY = {"opened": 300, "sign_in": 50, "measured": 200}
@@ -103,8 +104,10 @@ def done_by(command, outcome):
         yield "plan", user, room, {}
     elif kind == "open":
         yield OPENED_LATER, outcome["host"], room, {}
-    elif kind in FEATURES and user and command.get("liked", command.get("coming", True)):
+    elif kind in FEATURES and user and command.get(OR_NOT.get(kind), True):
         yield kind, user, room, {}
+    if kind == "host" and command.get("publish"):
+        yield "publish", user, room, {}
     for who in let_in_by(command):
         yield LET_IN, who, room, {}
     if kind in ("close", "end"):

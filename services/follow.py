@@ -108,7 +108,7 @@ class OtherLog(Exception):
 
 
 class Unreadable(Exception):
-    """The log cannot be read just now. Says why."""
+    """The log cannot be read just now, or what a service needs beside it. Says why; it is tried again."""
 
 
 @contextlib.contextmanager
@@ -378,6 +378,8 @@ class Follower:
         database.execute("SAVEPOINT asked")
         try:
             do(database, *given)
+        except Unreadable:
+            raise
         except Exception as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in self.TROUBLE:
                 raise

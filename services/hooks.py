@@ -1,17 +1,608 @@
-"""Tells other programs what happened, at addresses that the owner chose."""
+"""Tells other programs what happened, at addresses that the owner chose: https://www.standardwebhooks.com/.
+
+What is to be told is noted in the transaction that keeps how far the log was read, and goes out from there. So each
+event goes to each address at least once, always with the same id, and in the order of its room. The addresses stand in
+the owner's file, which is read again when it changes. docs/services.md says what is told.
+"""
+
+import base64
+import binascii
+import contextlib
+import logging
+import random
+import re
+import sqlite3
+import threading
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import orjson
+
+from party import views
+from party.model import MINUTE
+from party.story import time_of
+from runtime import clock, records, settings
+from runtime.obstacles import ensure_own, obstacle
+from services import follow, publisher
+
+log = logging.getLogger("party.services")
+
+TYPES = ("room.planned", "room.opened", "speaker.joined", "room.closed", "room.published", "log.gap")
+HOOKS = 16  # each has a thread while it is called
+SECRETS = 4  # two while they rotate, and some for who is late
+SECRET_BYTES = 24, 64  # as the specification has it
+WORDS_AT_MOST = 256_000  # characters of what is said in a page: many receivers take no more
+HOUR, DAY = 60 * MINUTE, 24 * 60 * MINUTE
+SECONDS = 15  # for one call, all of it
+READ_AT_MOST = 65_536  # bytes of an answer, of which only the status counts
+# Milliseconds until the next try, as the specification advises: ten in three days. Each up to a tenth more or less, so
+# that what failed together does not come together again.
+AGAIN_AFTER = (5_000, 5 * MINUTE, *(minutes * MINUTE for minutes in (30, 120, 300, 600, 840, 1_200, 1_440)))
+JITTER = 0.1
+HOLDS = 1 * HOUR  # for so long what failed keeps what came after it in its room waiting
+WAITS_FOR_PAGE = 3 * DAY
+KEPT = 7 * DAY  # of what did not go out, for `replay`
+LOOK_SECONDS = 5  # between two looks whether the owner changed something
+NEWS_SECONDS = 0.5  # the same while somebody is called
+LEAVING_SECONDS = 1.5  # for who is just called; else they are called again after the next start
+GONE = 410  # "Nobody wants this any more."
 
 
 class Hooks:
     """A `follow.Worker`."""
 
     name = "hooks"
-    SCHEMA = "CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY)"
+    SCHEMA = """
+        CREATE TABLE IF NOT EXISTS outbox (
+            number INTEGER PRIMARY KEY, hook TEXT, id TEXT, room TEXT, at INTEGER, body TEXT, page TEXT,
+            due_at INTEGER, holds_until INTEGER, tries INTEGER DEFAULT 0, error TEXT, given_up_at INTEGER,
+            UNIQUE (hook, id)
+        );
+        CREATE INDEX IF NOT EXISTS in_order ON outbox (hook, room, number);
+        CREATE TABLE IF NOT EXISTS switched_off (hook TEXT PRIMARY KEY, at INTEGER, why TEXT)
+    """
+
+    def __init__(self):
+        self._file = HooksFile(settings.HOOKS)
+        self._calls, self._answered = {}, threading.Event()  # hook → who is called, until that is noted
+        self._failing = set()  # hooks, of which the owner was told
 
     def take(self, database, command, outcome, room):
-        pass
+        if outcome["ok"] and room and command["kind"] in EVENTS:
+            type, data, words, page = EVENTS[command["kind"]](command, room)
+            self._note(database, Event(f"msg_{command['id']}", type, command["at"], data, words, page))
 
     def gap(self, database, since, until):
-        pass
+        self._note(database, Event(f"gap_{since}_{until}", "log.gap", clock.now(), {"since": since, "until": until}))
 
     def rest(self, database, at):
-        pass
+        query = "DELETE FROM outbox WHERE given_up_at < ? OR at < ?"
+        database.execute(query, (at - KEPT, at - KEPT - WAITS_FOR_PAGE))
+
+    def work(self, database, ended):
+        database.row_factory = sqlite3.Row
+        deadline = None
+        while True:
+            for call in [call for call in self._calls.values() if call.is_over]:
+                self._note_call(database, call)
+                del self._calls[call.hook.name]
+            if ended.is_set():
+                deadline = deadline or time.monotonic() + LEAVING_SECONDS
+                if not self._calls or time.monotonic() >= deadline:
+                    return 0
+            else:
+                with contextlib.suppress(follow.Unreadable):  # of which the reading tells
+                    self._call_all(database)
+            if not self._calls:
+                return seconds_until_due(database)
+            self._answered.wait(NEWS_SECONDS)
+            self._answered.clear()
+
+    # --- Noting ---
+
+    def _note(self, database, event):
+        """For each who wants to be told of it. Raises `follow.Unreadable` where nobody knows who does."""
+        off = switched_off(database)
+        for hook in self._file.now().hooks.values():
+            if hook.name not in off and hook.wants(event):
+                note(database, hook, event)
+
+    # --- Calling ---
+
+    def _call_all(self, database):
+        """What is due next of each hook that is not being called."""
+        file, off = self._file.now(), switched_off(database)
+        for hook in file.hooks.values():
+            if hook.name not in off and hook.name not in self._calls and (row := next_for(database, hook.name)):
+                self._calls[hook.name] = Call(hook, row, file.allowed, self._answered)
+
+    def _note_call(self, database, call):
+        name, row, why = call.hook.name, call.row, call.why
+        with follow.transaction(database):
+            if why is None:
+                database.execute("DELETE FROM outbox WHERE hook = ? AND id = ?", (name, row["id"]))
+            else:
+                note_failure(database, row, why)
+            if call.status == GONE:
+                switch_off(database, name, "it answered 410")
+        if why is None and name in self._failing:
+            log.warning("The hook %s takes what it is told again.", name)
+            self._failing.remove(name)
+        elif call.status == GONE:
+            log.warning("The hook %s answered 410 and is off. `hooks enable %s` switches it on.", name, name)
+        elif why is not None and row["tries"] + 1 > len(AGAIN_AFTER):
+            log.error("The hook %s was not told %s in ten tries: %s", name, row["id"], why)
+        elif why is not None and name not in self._failing:
+            log.warning("The hook %s was not told %s, and will be: %s", name, row["id"], why)
+            self._failing.add(name)
+
+
+# --- Events -----------------------------------------------------------------------------------------------------------
+
+
+class Event(NamedTuple):
+    id: str
+    type: str  # one of TYPES
+    at: int
+    data: dict  # with the id of the room, and whether it is listed, where it is about one
+    words: dict = {}  # what is said in it, for those who are to have it
+    page: str | None = None  # file that must be there first
+
+    def body(self, with_words):
+        data = self.data | (self.words if with_words else {})
+        return orjson.dumps({"type": self.type, "timestamp": as_text(self.at), "data": data}).decode()
+
+
+def as_text(at):
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def about(room, users=(), **more):
+    """What is told of a room: who may speak there and is named besides, and what guests among them are called."""
+    known = {"room": room.id, "topic": room.topic, "host": room.host, "speakers": list(room.speakers)}
+    known |= {"listed": room.listed, "publish": room.publish}
+    return known | more | {"guests": views.guests(room, [*room.speakers, *users])}
+
+
+def opened(command, room):
+    times = {"opened_at": room.opened_at, "closes_at": room.closes_at}
+    return "room.opened", about(room, continues=command.get("continues"), **times), {}, None
+
+
+def opened_or_planned(command, room):
+    return planned(command, room) if "opens_at" in command else opened(command, room)
+
+
+def planned(command, room):
+    """Also when it is moved to another time."""
+    return "room.planned", about(room, opens_at=command["opens_at"]), {}, None
+
+
+def joined(command, room):
+    return "speaker.joined", about(room, [command["who"]], user=command["who"]), {}, None
+
+
+def closed(command, room):
+    """Also what was called off before it opened."""
+    last = views.last_words(room)
+    times = {"opened_at": room.opened_at or None, "closed_at": room.closed_at, "publishes_at": room.publishes_at}
+    counts = {"visitors": len(room.visitors), "messages": sum("taken_back" not in said for said in room.messages)}
+    data = about(room, closed=room.closed, **times, **counts)
+    return "room.closed", data, {"last": last and last | {"guests": views.guests(room, [last["user"]])}}, None
+
+
+def published(command, room):
+    """It waits for its page. A room of which nothing was left is not published."""
+    if not room.is_published:
+        return "room.published", {}, {}, None
+    page = views.published(room)
+    name = publisher.name_of(page)
+    data = about(room, address=publisher.address_of(name), messages=sum("text" in said for said in page["messages"]))
+    return "room.published", data, as_long_as_it_may_be(page["messages"]), name
+
+
+def as_long_as_it_may_be(messages):
+    """From the beginning as many as there is space for."""
+    size, some = 0, []
+    for message in messages:
+        size += len(orjson.dumps(message))
+        if size > WORDS_AT_MOST:
+            break
+        some.append(message)
+    return {"words": some, "whole": len(some) == len(messages)}
+
+
+EVENTS = {
+    "host": opened_or_planned,
+    "move": planned,
+    "open": opened,
+    "approve": joined,
+    "close": closed,
+    "end": closed,
+    "call_off": closed,
+    "publish": published,
+}
+
+
+# --- The outbox -------------------------------------------------------------------------------------------------------
+
+
+def note(database, hook, event):
+    now = clock.now()
+    row = {
+        "hook": hook.name,
+        "id": event.id,
+        "room": event.data.get("room", ""),
+        "at": event.at,
+        "body": event.body(hook.words),
+        "page": event.page,
+        "due_at": now,
+        "holds_until": now + HOLDS if event.page else None,  # None: from its first failure
+    }
+    names = ", ".join(row)
+    database.execute(f"INSERT OR IGNORE INTO outbox ({names}) VALUES (:{names.replace(', ', ', :')})", row)
+
+
+def next_for(database, hook):
+    """What is due for that hook, and has nothing before it in its room that is to go first; None where nothing is."""
+    query = """
+        SELECT * FROM outbox AS one
+        WHERE hook = :hook AND given_up_at IS NULL AND due_at <= :now AND NOT EXISTS (
+            SELECT 1 FROM outbox AS first
+            WHERE first.hook = one.hook AND first.room = one.room AND first.number < one.number
+                AND first.given_up_at IS NULL AND coalesce(first.holds_until > :now, TRUE)
+        ) ORDER BY tries, number LIMIT 50
+    """
+    now = clock.now()
+    for row in database.execute(query, {"hook": hook, "now": now}).fetchall():
+        if not row["page"] or (settings.PUBLISHED / row["page"]).exists():
+            return row
+        wait_for_page(database, row, now)
+    return None
+
+
+def wait_for_page(database, row, now):
+    """An hour of it others wait as well; after days nobody does."""
+    is_late = now >= row["at"] + HOLDS
+    given_up_at = now if now >= row["at"] + WAITS_FOR_PAGE else None
+    values = now + (MINUTE if is_late else LOOK_SECONDS * 1_000), given_up_at, row["number"]
+    query = "UPDATE outbox SET due_at = ?, given_up_at = ?, error = 'Its page is not there.' WHERE number = ?"
+    database.execute(query, values)
+
+
+def note_failure(database, row, why):
+    now, tries = clock.now(), row["tries"] + 1
+    given_up_at = now if tries > len(AGAIN_AFTER) else None
+    wait = 0 if given_up_at else AGAIN_AFTER[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+    query = """
+        UPDATE outbox SET tries = ?, error = ?, given_up_at = ?, due_at = ?, holds_until = coalesce(holds_until, ?)
+        WHERE hook = ? AND id = ?
+    """
+    values = tries, why, given_up_at, now + int(wait), now + HOLDS, row["hook"], row["id"]
+    database.execute(query, values)
+
+
+def seconds_until_due(database):
+    """At most a few: the owner may change something meanwhile."""
+    query = "SELECT min(due_at) FROM outbox WHERE given_up_at IS NULL AND due_at > ?"
+    now = clock.now()
+    due_at = database.execute(query, (now,)).fetchone()[0]
+    return LOOK_SECONDS if due_at is None else min(LOOK_SECONDS, (due_at - now) / 1000)
+
+
+def switched_off(database):
+    return {hook for (hook,) in database.execute("SELECT hook FROM switched_off").fetchall()}
+
+
+def switch_off(database, hook, why):
+    database.execute("INSERT OR REPLACE INTO switched_off VALUES (?, ?, ?)", (hook, clock.now(), why))
+
+
+# --- Calls ------------------------------------------------------------------------------------------------------------
+
+
+class Call(threading.Thread):
+    """One that is under way, in a thread of its own: however long it takes, the others do not wait."""
+
+    def __init__(self, hook, row, allowed, answered):
+        super().__init__(daemon=True)
+        self.hook, self.row, self.is_over = hook, row, False
+        self.status = self.why = None  # why it failed; None where it did not
+        self._allowed, self._answered = allowed, answered
+        self.start()
+
+    def run(self):
+        try:
+            self.status, self.why = call(self.hook, self.row["id"], self.row["body"], self._allowed)
+        except Exception:
+            records.recurring_mistake(log, f"The hook {self.hook.name} could not be called.")
+            self.why = "A mistake of ours; the records have it."
+        self.is_over = True
+        self._answered.set()
+
+
+def call(hook, id, body, allowed):
+    """(the status that it answers with, or None; why that is a failure, or None)"""
+    from standardwebhooks import Webhook  # here and below: only who has hooks needs what calls them
+
+    from services import posting
+
+    at = datetime.fromtimestamp(clock.now() // 1000, UTC)
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": " ".join(Webhook(secret).sign(id, at, body) for secret in hook.secrets),
+    }
+    try:
+        status, _ = posting.post(hook.address, body.encode(), headers, SECONDS, READ_AT_MOST, allowed)
+    except posting.Unanswered as error:
+        return None, str(error)
+    return status, None if 200 <= status < 300 else f"It answered {status}."
+
+
+# --- The owner's file -------------------------------------------------------------------------------------------------
+
+
+class Hook(NamedTuple):
+    name: str
+    address: str
+    secrets: list
+    events: list = TYPES
+    words: bool = False
+    unlisted: bool = False
+
+    def wants(self, event):
+        return event.data and event.type in self.events and (self.unlisted or event.data.get("listed", True))
+
+
+class Told(NamedTuple):
+    """What the file says."""
+
+    hooks: dict = {}  # name → Hook
+    allowed: list = ()  # like localhost:8080
+
+
+class HooksFile:
+    """Of whoever has it: the latest that made sense, also for several threads."""
+
+    def __init__(self, path):
+        self._path, self._lock = path, threading.Lock()
+        self._seen, self._good, self._wrong = (), None, None
+
+    def now(self):
+        """Raises `follow.Unreadable` where it has not made sense since the start."""
+        with self._lock:
+            seen = self._look()
+            if seen != self._seen:
+                self._read(seen)
+                self._seen = seen
+            if self._good is None:
+                raise follow.Unreadable(self._wrong)
+            return self._good
+
+    def _look(self):
+        try:
+            there = self._path.stat()
+            return there.st_ino, there.st_mtime_ns, there.st_ctime_ns, there.st_mode
+        except OSError:
+            return None
+
+    def _read(self, seen):
+        try:
+            self._good, self._wrong = told_in(self._path), None
+        except ValueError as error:
+            self._wrong = str(error)
+            log.error("%s%s", error, " What it said before counts." if self._good else "")
+        if seen and seen[3] & 0o077:
+            log.warning("%s has secrets in it, and others can read it: `chmod 600 %s`.", self._path, self._path)
+
+
+def told_in(path):
+    """What the file says; nothing where there is none. Raises ValueError with a sentence."""
+    import tomllib
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        return told(text, tomllib.loads(text))
+    except FileNotFoundError:
+        return Told()
+    except OSError as error:
+        raise ValueError(obstacle(path, error)) from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not written in UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        what, _, where = str(error).rpartition(" (at ")
+        raise ValueError(f"{path}, {where.rstrip(')')}: {what}.") from None
+    except Mistake as error:
+        raise ValueError(f"{path}, line {error.line}: {error}") from None
+
+
+class Mistake(Exception):
+    def __init__(self, sentence, line):
+        super().__init__(sentence)
+        self.line = line
+
+
+def told(text, content):
+    """The same, of what was read. Raises Mistake."""
+    for key in content.keys() - {"allowed", "hook"}:
+        raise Mistake(f"There is no `{key}`: only `allowed`, and tables like [hook.blog].", line_of(text, key))
+    allowed, hooks = content.get("allowed", []), content.get("hook", {})
+    if not are_texts(allowed, r"[^\s/]+:\d+"):
+        raise Mistake('`allowed` is a list like ["localhost:8080"].', line_of(text, "allowed"))
+    if not isinstance(hooks, dict) or not all(isinstance(given, dict) for given in hooks.values()):
+        raise Mistake("A hook is a table like [hook.blog].", line_of(text, "hook"))
+    if len(hooks) > HOOKS:
+        raise Mistake(f"{HOOKS} hooks are the most.", line_of(text, [*hooks][HOOKS]))
+    return Told({name: hook_in(text, name, given, allowed) for name, given in hooks.items()}, allowed)
+
+
+def hook_in(text, name, given, allowed):
+    from services import posting
+
+    def ensure(is_right, key, sentence):
+        if not is_right:
+            raise Mistake(f"[hook.{name}] {sentence}", line_of(text, name, key))
+
+    ensure(are_texts([name], r"[\w-]{1,40}"), None, "may be named with letters, digits, - and _ alone.")
+    for key in given.keys() - set(Hook._fields) - {"name"} | given.keys() & {"name"}:
+        ensure(False, key, f"has no `{key}`: {', '.join(Hook._fields[1:])} are what there is.")
+    for key in ("address", "secrets"):
+        ensure(key in given, None, f"needs `{key}`.")
+    ensure(isinstance(given["address"], str), "address", "has an `address` that is no text.")
+    try:
+        posting.address_of(given["address"], allowed)
+    except posting.Unanswered as error:
+        ensure(False, "address", f"cannot be called: {error}")
+    secrets, events = given["secrets"], given.get("events", [])
+    are_right = isinstance(secrets, list) and 1 <= len(secrets) <= SECRETS and all(map(is_secret, secrets))
+    ensure(
+        are_right, "secrets", f"needs `secrets`: a list of one to {SECRETS} like whsec_ and 24 to 64 bytes as base64."
+    )
+    ensure(isinstance(events, list) and all(one in TYPES for one in events), "events", f"can have {', '.join(TYPES)}.")
+    for key in ("words", "unlisted"):
+        ensure(isinstance(given.get(key, False), bool), key, f"can have `{key} = true` or `false`.")
+    return Hook(name, **given)
+
+
+def are_texts(given, form):
+    return isinstance(given, list) and all(isinstance(one, str) and re.fullmatch(form, one) for one in given)
+
+
+def is_secret(given):
+    if not isinstance(given, str) or not given.startswith("whsec_"):
+        return False
+    with contextlib.suppress(binascii.Error):
+        return SECRET_BYTES[0] <= len(base64.b64decode(given.removeprefix("whsec_"), validate=True)) <= SECRET_BYTES[1]
+    return False
+
+
+def line_of(text, name, key=None):
+    """The number of the line where that stands, behind the beginning of the hook where it is about one."""
+    lines = [line.strip() for line in text.splitlines()]
+    begins = [at for at, line in enumerate(lines) if re.match(rf"\[?(hook\.)?[\"']?{re.escape(name)}\b", line)]
+    begin = next(iter(begins), 0)
+    keys = [at for at, line in enumerate(lines) if at >= begin and key and re.match(rf"[\"']?{key}\b", line)]
+    return next(iter(keys), begin) + 1
+
+
+# --- What the owner asks for in a terminal ----------------------------------------------------------------------------
+
+
+def offer(app):
+    """Let `flask --app app hooks` do all of these."""
+    import click
+
+    from runtime.commands import tell
+
+    @app.cli.group()
+    def hooks():
+        """What other programs are told, and whether they take it."""
+
+    @hooks.command("list")
+    def list_():
+        """Each hook of the file, and what has not gone out yet."""
+        tell(listed())
+
+    @hooks.command()
+    @click.argument("id")
+    def replay(id):
+        """Try now again what waits under ID, or was given up; ten times."""
+        tell(replayed(id))
+
+    @hooks.command()
+    @click.argument("hook")
+    def disable(hook):
+        """Tell HOOK nothing more, nor later of what happens meanwhile."""
+        tell(disabled(hook))
+
+    @hooks.command()
+    @click.argument("hook")
+    def enable(hook):
+        """Tell HOOK again what happens, and what was waiting."""
+        tell(enabled(hook))
+
+    @hooks.command()
+    @click.argument("hook")
+    def test(hook):
+        """Send HOOK an event of the type `hook.test`, now and once."""
+        tell(tested(hook))
+
+
+@contextlib.contextmanager
+def store():
+    """The service's, while it runs. Raises ValueError where it cannot be used."""
+    path = settings.store_of(Hooks.name)
+    ensure_own(settings.INSTANCE)
+    if not path.exists():
+        raise ValueError(f"There is no {path} yet: do the services run, and is hooks among PARTY_SERVICES?")
+    try:
+        with contextlib.closing(follow.connection_to(path, "rw", follow.BUSY_SECONDS)) as database:
+            database.row_factory = sqlite3.Row
+            yield database
+    except sqlite3.Error as error:
+        raise ValueError(follow.sentence_of(error, path)) from None
+
+
+def hook_named(name):
+    if hook := told_in(settings.HOOKS).hooks.get(name):
+        return hook
+    raise ValueError(f"There is no [hook.{name}] in {settings.HOOKS}.")
+
+
+def listed():
+    told = told_in(settings.HOOKS).hooks
+    with store() as database:
+        off = {row["hook"]: row for row in database.execute("SELECT * FROM switched_off")}
+        rows = database.execute("SELECT * FROM outbox ORDER BY number").fetchall()
+    for name in dict.fromkeys([*told, *(row["hook"] for row in rows)]):
+        state = "on" if name in told else f"not in {settings.HOOKS}"
+        if name in off:
+            state = f"off since {time_of(off[name])}: {off[name]['why']}"
+        mine = [row for row in rows if row["hook"] == name]
+        yield f"{name}: {state}; {len(mine)} not out yet"
+        for row in mine:
+            type, tries = orjson.loads(row["body"])["type"], f"{row['tries']} tries"
+            next = "given up" if row["given_up_at"] else f"again at {time_of({'at': row['due_at']})}"
+            yield "  ".join(["", row["id"], time_of(row), type, tries, next, row["error"] or ""]).rstrip()
+    if not told:
+        yield f"{settings.HOOKS} names nobody: docs/services.md says how it does."
+
+
+def replayed(id):
+    query = """
+        UPDATE outbox SET tries = 0, due_at = :now, given_up_at = NULL,
+            holds_until = iif(given_up_at IS NULL, holds_until, :now)
+        WHERE id = :id
+    """
+    with store() as database:
+        count = database.execute(query, {"id": id, "now": clock.now()}).rowcount
+    if not count:
+        raise ValueError(f"Nothing waits under {id}: it went out, or longer ago than {KEPT // DAY} days it did not.")
+    yield f"{id} goes out now. `hooks list` shows whether it was taken."
+
+
+def disabled(name):
+    hook = hook_named(name)
+    with store() as database:
+        switch_off(database, hook.name, "by the owner")
+    yield f"{name} is told nothing more."
+
+
+def enabled(name):
+    hook = hook_named(name)
+    with store() as database:
+        database.execute("DELETE FROM switched_off WHERE hook = ?", (hook.name,))
+    yield f"{name} is told what happens."
+
+
+def tested(name):
+    hook, now = hook_named(name), clock.now()
+    status, why = call(
+        hook, f"test_{now}", Event("", "hook.test", now, {}).body(False), told_in(settings.HOOKS).allowed
+    )
+    if why:
+        raise ValueError(f"{name} did not take it: {why}")
+    yield f"{name} took it: {status}."

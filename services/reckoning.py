@@ -40,7 +40,7 @@ SINGLE_WEEKS = 12  # the longest period that is reckoned from single rows; of a 
 FEATURES = (
     "host", "plan", "move", "call_off", "coming", "watch", "request", "withdraw", "approve", "deny", "remove",
     "hand_over", "door", "put_out", "message", "take_back", "like", "pulse", "more_time", "extend", "close",
-    "feedback",
+    "publish", "withhold", "leave_out", "feedback",
 )  # fmt: skip
 COMING_IN = ("sign_in", "guest_in")
 LET_IN = "let_in"  # a row of who got a seat, which somebody else gave: they need not be there

@@ -159,6 +159,12 @@ def stores(clean_party, monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def publishes(monkeypatch):
+    """The party publishes rooms whose hosts say so: at `memory:` it would not."""
+    monkeypatch.setattr(settings, "PUBLISHES", True)
+
+
+@pytest.fixture
 def hung_up(clean_party, monkeypatch):
     """The sids of the tabs that were hung up on, as the wire was asked."""
     sids = []

@@ -16,13 +16,14 @@ class Counting:
 
     name = "counting"
     SCHEMA = """
-        CREATE TABLE IF NOT EXISTS taken (place INTEGER PRIMARY KEY, id, text, outcome);
+        CREATE TABLE IF NOT EXISTS taken (place INTEGER PRIMARY KEY, id, text, outcome, room);
         CREATE TABLE IF NOT EXISTS gaps (since, until)
     """
 
     def take(self, database, command, outcome, room):
-        row = (command["id"], command.get("text"), "ok" if outcome["ok"] else outcome["code"])
-        database.execute("INSERT INTO taken (id, text, outcome) VALUES (?, ?, ?)", row)
+        said = "ok" if outcome["ok"] else outcome["code"]
+        row = (command["id"], command.get("text"), said, room and room.id)
+        database.execute("INSERT INTO taken (id, text, outcome, room) VALUES (?, ?, ?, ?)", row)
 
     def gap(self, database, since, until):
         database.execute("INSERT INTO gaps VALUES (?, ?)", (since, until))

@@ -18,7 +18,7 @@ PATIENCE = 10  # seconds that a test waits for what must come, also on a busy ma
 # Every field that an event needs beside `room` and `key`: what an event does not know, it ignores.
 FIELDS = {"topic": "Coffee", "text": "Hi", "user": "bilal", "before": 1, "seq": 1, "mood": "agree", "liked": True}
 # `at` is for `move` alone: with it, `host` plans a room.
-FIELDS |= {"about": "room", "choice": "yes", "open": "ask", "coming": True}
+FIELDS |= {"about": "room", "choice": "yes", "open": "ask", "coming": True, "out": True}
 
 
 class Person:
@@ -47,6 +47,12 @@ class Person:
 
     def call_off(self, room, **more):
         return self.ask("call_off", {"room": room, **more})
+
+    def withhold(self, room, **more):
+        return self.ask("withhold", {"room": room, **more})
+
+    def leave_out(self, room, out=True, **more):
+        return self.ask("leave_out", {"room": room, "out": out, **more})
 
     def coming(self, room, coming=True, **more):
         return self.ask("coming", {"room": room, "coming": coming, **more})

@@ -115,6 +115,7 @@ def test_the_entrance_says_what_it_leads_into(room, visit):
         "guests": {},
         "watching": 0,
         "door": "ask",
+        "publish": False,
     }
 
 
@@ -236,6 +237,7 @@ def test_who_has_the_link_of_a_room_that_is_planned_learns_when_it_opens(room, v
         "opens_at": at,
         "minutes": 10,
         "door": "watch",
+        "publish": False,
         "now": clock(),
     }
     answer = browser.come_in(link)

@@ -40,7 +40,7 @@ def store(path=":memory:"):
 def take_all(database, commands):
     """As services/follow.py hands them over, with what came of each."""
     state, figures = fortnight.State(), Figures()
-    for position, command in enumerate(commands):
+    for command in commands:
         figures.take(database, command, state.apply(command), None)
     return figures
 
@@ -385,6 +385,18 @@ def test_who_keeps_a_seat_in_a_room_that_is_carried_on_is_let_in(past):
     seated = ["asha", "bilal", "chen", "dana"]
     past.of("asha", "host", HOUR, outcome={"room": "r"}, continues="q", speakers=seated, most=2)
     assert past.report()["funnel"][4] | {"share": None} == {"step": "let_in", "people": 3, "guests": 0, "share": None}
+
+
+def test_a_room_that_will_be_published_counts_as_such_beside_that_it_was_hosted(past):
+    past.of("asha", "host", 2 * HOUR, outcome={"room": "tea"}, publish=True)
+    past.of("asha", "host", 2 * HOUR, outcome={"room": "later"}, publish=True, opens_at=AT)
+    past.of(None, "plan", HOUR, room="later", host="asha", publish=True)
+    past.of("bilal", "leave_out", HOUR, room="tea", out=True)
+    past.of("bilal", "leave_out", HOUR, room="tea", out=False)
+    past.of("asha", "withhold", HOUR, room="later")
+    past.of(None, "publish", HOUR, room="tea", outcome={"published": True})
+    times = {each["kind"]: each["times"] for each in past.report()["features"]}
+    assert times == {"host": 1, "plan": 1, "publish": 2, "withhold": 1, "leave_out": 1}
 
 
 def test_a_planned_room_counts_as_opened_once_it_has_and_nobody_needs_to_be_there(past):

@@ -17,6 +17,7 @@ from runtime.pace import Paces
 VIEW = {
     "id", "topic", "host", "speakers", "seats", "away", "watching", "listening", "waiting", "more_time", "pulse",
     "opened_at", "closes_at", "seq", "closed", "closed_at", "gone_at", "continued_in", "door", "guests",
+    "publish", "publishes_at", "published",
 }  # fmt: skip
 # All that guests hear: event → its fields.
 MAY_HEAR = {
@@ -31,6 +32,7 @@ MAY_HEAR = {
     "denied": {"room"},
     "removed": {"room"},
     "closed": {"room", "reason", "by", "gone_at"},
+    "left_out": {"room", "out"},
     "put_out": {"room"},
 }
 # What stays a guest's after they came in by a door that has closed behind them.
@@ -268,24 +270,26 @@ def test_a_room_that_closes_has_no_open_door_any_more(room, asha, join, clean_pa
 # --- What guests know -------------------------------------------------------------------------------------------------
 
 
-def test_a_guest_hears_what_is_theirs_and_nothing_else(join, come_in, clean_party, clock):
+def test_a_guest_hears_what_is_theirs_and_nothing_else(join, come_in, clean_party, clock, publishes):
     asha, bilal, farida = join("asha"), join("bilal"), join("farida")
     elsewhere = farida.host("A room of others")
-    room = asha.host("Tea")
+    room = asha.host("Tea", publish=True)
     asha.message(room, "Before they came")
     asha.door(room, "ask")
-    gita, hugo = come_in(room, "Gita"), come_in(room, "Hugo")
-    acks = [assert_ok(gita.watch(room)), assert_ok(hugo.watch(room))]
+    gita, hugo, ines = (come_in(room, name) for name in ("Gita", "Hugo", "Ines"))
+    acks = [assert_ok(guest.watch(room)) for guest in (gita, hugo, ines)]
     bilal.watch(room)
-    for guest in (gita, hugo):
+    for guest in (gita, hugo, ines):
         acks.append(assert_ok(guest.request(room, pitch="More")))
     gita.line.settle()
     asha.approve(room, gita.name)
+    asha.approve(room, ines.name)
     asha.deny(room, hugo.name)
     acks.append(assert_ok(gita.message(room, "Hello")))
     acks.append(assert_ok(gita.take_back(room, 2)))
     asha.message(room, "An answer")
     acks.append(assert_ok(hugo.like(room, 3)))
+    acks.append(assert_ok(ines.message(room, "Not for everybody")))
     clock.passes(seconds=1)
     asha.writing(room)
     farida.message(elsewhere, "Words of others")
@@ -295,10 +299,12 @@ def test_a_guest_hears_what_is_theirs_and_nothing_else(join, come_in, clean_part
     acks.append(assert_ok(gita.history(room, before=4)))
     asha.put_out(room, gita.name)
     asha.close(room)
+    acks.append(assert_ok(ines.leave_out(room)))
+    acks.append(assert_ok(ines.watch(room)))
     bilal.host("Tea, carried on", continues=room)
     hugo.line.settle()
 
-    heard = [(guest, event, payload) for guest in (gita, hugo) for event, payload in guest.line.events()]
+    heard = [(guest, event, payload) for guest in (gita, hugo, ines) for event, payload in guest.line.events()]
     assert {event for _, event, _ in heard} == {"lobby", *MAY_HEAR}
     for _, event, payload in heard:
         if event == "lobby":

@@ -16,7 +16,13 @@ VERSIONS = sorted(path.stem for path in LOGS.glob("*.sql"))
 # What no log of that version can hold.
 IN_1_2 = {"opened", "measured", "feedback", "answer", "goals", "spent"}
 IN_1_3 = {"door", "guest_in", "put_out", "move", "call_off", "coming", "open", "plan"}
-CAME_LATER = {"1.0.0": IN_1_2 | IN_1_3, "1.1.0": IN_1_2 | IN_1_3, "1.2.0": IN_1_3}
+IN_1_4 = {"publish", "withhold", "leave_out"}
+CAME_LATER = {
+    "1.0.0": IN_1_2 | IN_1_3 | IN_1_4,
+    "1.1.0": IN_1_2 | IN_1_3 | IN_1_4,
+    "1.2.0": IN_1_3 | IN_1_4,
+    "1.3.0": IN_1_4,
+}
 
 
 def log_of(version, folder):

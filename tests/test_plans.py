@@ -176,12 +176,12 @@ def test_a_planned_room_carries_on_no_other_one(asha, clock, clean_party):
 
 # --- Who may what, before it opens ------------------------------------------------------------------------------------
 
-ON_A_PLAN = {"move": (None, "forbidden"), "call_off": (None, "forbidden"), "coming": ("forbidden", None)}
+ON_A_PLAN = dict.fromkeys(("move", "withhold", "call_off"), (None, "forbidden")) | {"coming": ("forbidden", None)}
 
 
 @pytest.mark.parametrize("event", [event for event in EVENTS if event != "host"])
-def test_until_it_opens_it_is_a_plan_and_no_room(event, asha, bilal, clock, clean_party):
-    room = asha.plan(at=clock.at + HOUR)
+def test_until_it_opens_it_is_a_plan_and_no_room(event, asha, bilal, clock, clean_party, publishes):
+    room = asha.plan(at=clock.at + HOUR, publish=True)
     payload = FIELDS | {"room": room, "user": "bilal", "at": clock.at + 2 * HOUR}
     of_host, of_others = ON_A_PLAN.get(event, ("conflict", "conflict"))
     if event == "door":

@@ -15,7 +15,7 @@ import app
 import services
 from party import model, reading, rules
 from runtime import backup, entrance, settings, web
-from services import feedback, figures
+from services import feedback, figures, hooks
 
 HOUR, DAY = 60 * model.MINUTE, 24 * 60 * model.MINUTE
 LANGUAGES = {language: json.loads((ROOT / f"static/words/{language}.json").read_text()) for language in ("en", "es")}
@@ -42,6 +42,9 @@ KINDS = {
     "coming": ("say that you come or do not", "dices que vienes o que no"),
     "open": ("and that it opens", "y que se abre"),
     "plan": ("are said again every four hours", "se vuelven a anotar cada cuatro horas"),
+    "publish": ("that it was published", "que se publicó"),
+    "withhold": ("do not want it after all", "o que al final no"),
+    "leave_out": ("leave your words out or put them back", "dejas fuera tus palabras o las vuelves a poner"),
     "hand_over": ("hand the room over", "pasas la sala"),
     "door": ("open its door to guests or close it", "abres su puerta a personas invitadas o la cierras"),
     "guest_in": ("come in by its link", "entras por su enlace"),
@@ -78,7 +81,11 @@ WITH_ITS_TIME = ("each with its time", "cada cosa con su hora")
 INSIDE = ("who was inside a room until it closes", "quién estuvo dentro de una sala hasta que se cierra")
 ATTENDED = ("how many of your rooms have closed", "cuántas de tus salas se han cerrado")
 UNREAD = ("when nothing could be read", "cuándo no se pudo leer nada")
+TO_BE_TOLD = ("what they are to be told", "lo que se les va a contar")
+TRIED = ("how often that was tried", "cuántas veces se intentó")
+SWITCHED_OFF = ("which of them are switched off", "cuáles están apagados")
 OF_ALL_TAPS = ("reckoned of all taps", "se calcula de todos los toques")
+SHOWN = ("which messages are shown", "qué mensajes se muestran")
 STORES = {
     "figures": {
         ("rows", "day"): ("on a day", "en un día"),
@@ -108,6 +115,18 @@ STORES = {
         **dict.fromkeys((("gaps", column) for column in ("since", "until")), UNREAD),
         **dict.fromkeys((("reports", column) for column in ("name", "body")), OF_ALL_TAPS),
     },
+    "publisher": {("pages", "room"): ("As a page for everybody", "Como una página para todo el mundo")},
+    "hooks": {
+        **dict.fromkeys((("outbox", c) for c in ("number", "hook", "id", "room", "at", "body", "page")), TO_BE_TOLD),
+        **dict.fromkeys((("outbox", c) for c in ("due_at", "holds_until", "tries", "given_up_at")), TRIED),
+        ("outbox", "error"): ("and why it failed", "y por qué falló"),
+        **dict.fromkeys((("switched_off", column) for column in ("hook", "at", "why")), SWITCHED_OFF),
+    },
+    "moments": {
+        **dict.fromkeys((("moments", column) for column in ("room", "body", "looked_at")), SHOWN),
+        ("moments", "gone_at"): ("As long as the room can be read", "Mientras se pueda leer la sala"),
+        ("moments", "by"): ("what an AI says of them", "lo que dice de ellos una IA"),
+    },
 }
 # What a backup holds: the part of the page that tells of it, and how.
 COPIED, BOTH = ("Backups have a copy", "Las copias de seguridad lo incluyen"), ("backups hold both", "llevan los dos")
@@ -117,8 +136,26 @@ IN_BACKUPS = {
     settings.PEOPLE_FILE: ("people", ("and in backups", "y en las copias de seguridad")),
     "figures.db": ("figures", COPIED),
     "feedback.db": ("feedback", COPIED),
+    "publisher.db": ("published", COPIED),
+    "hooks.db": ("hooks", COPIED),
+    settings.HOOKS_FILE: ("hooks", ("the list of their addresses", "la lista de sus direcciones")),
+    "moments.db": ("moments", COPIED),
 }
-PARTS = ("rooms", "log", "measured", "figures", "feedback", "people", "cookie", "browser", "tries", "cdn")
+PARTS = (
+    "rooms",
+    "log",
+    "measured",
+    "figures",
+    "feedback",
+    "published",
+    "hooks",
+    "moments",
+    "people",
+    "cookie",
+    "browser",
+    "tries",
+    "cdn",
+)
 NOWHERE = "these words stand on no page"
 LIBRARIES = ("whether the page's files could be had", "si se pudieron traer los archivos de la página")
 # What the page's scripts keep, by the first words of the key.
@@ -212,7 +249,7 @@ def test_of_all_that_a_backup_holds_it_says_so():
         assert all(words in part(name, language) for language, words in zip(LANGUAGES, says, strict=True)), name
     kept = {"en": "In backups as long as the log.", "es": "En las copias de seguridad, lo mismo que el registro."}
     for language, sentence in kept.items():
-        assert all(sentence in part(name, language) for name in ("figures", "feedback"))
+        assert all(sentence in part(name, language) for name in PARTS[3:8])
 
 
 def test_it_names_all_that_the_pages_scripts_keep():
@@ -248,6 +285,9 @@ def test_it_says_for_how_long_as_the_code_has_it():
     assert model.CLOSED_LIFE == 2 * HOUR and "two hours after the room has closed" in part("rooms")
     assert f"{figures.ROW_DAYS} days" in part("figures")
     assert figures.SUM_DAYS == 365 and "without pseudonyms, a year" in part("figures")
+    assert "three days of trying and seven more" in part("hooks")
+    assert (hooks.WAITS_FOR_PAGE, hooks.KEPT) == (3 * DAY, 7 * DAY)
+    assert sum(hooks.AGAIN_AFTER) < 3.2 * DAY, "three days"
     assert feedback.KEPT == 365 * DAY and "A year." in part("feedback")
     assert feedback.ROOMS_BEFORE_ASKING == 3 and "counted up to three" in part("feedback")
     assert entrance.WRONG_TRIES_WITHIN == 3 * model.MINUTE and "Three minutes." in part("tries")

@@ -18,7 +18,7 @@ from person import assert_ok, assert_refused, come_in_over_http, form_token, sea
 from servers import ROOT, SECRET, Server, running_redis
 from test_rules import ALWAYS_THE_SAME, FIELDS, PARTIES, run
 
-from party import model, rules, views
+from party import model, publishing, rules, views
 from runtime.journal import Unavailable, open_journal
 
 PATIENCE = 5
@@ -397,7 +397,7 @@ class Evening:
 
     PEOPLE = ("asha", "bilal", "chen", "dana")
     DEEDS = [event for event in EVENTS if event not in ("host", "history", "writing")]
-    DEEDS += ["watch", "approve", "message", "message", "guest_in", "guest_in"]
+    DEEDS += ["watch", "approve", "message", "message", "guest_in", "guest_in", "call_off", "call_off"]
 
     def __init__(self, party, clock, seed):
         self.party, self.clock, self.dice = party, clock, random.Random(seed)
@@ -424,7 +424,8 @@ class Evening:
         elif self.dice.random() < 0.01:
             self.party.submit("sign_out", user, sign_in=self.cookies[user])
         elif len(model.live_rooms(self.party.state)) < 3 and self.dice.random() < 0.2:
-            room = self.asks("host", user, topic="Tea", lasts=30 * model.MINUTE, **self.carrying_on(user))["room"]
+            more = self.carrying_on(user) | {"publish": self.dice.random() < 0.5}
+            room = self.asks("host", user, topic="Tea", lasts=30 * model.MINUTE, **more)["room"]
             self.party.presence.add(room, {user: 1})
         elif len(model.planned_rooms(self.party.state)) < 2 and self.dice.random() < 0.1:
             plan = self.asks("host", user, topic="Tea", lasts=30 * model.MINUTE, opens_at=self.later())
@@ -457,10 +458,17 @@ class Evening:
             room = self.dice.choice(planned)
         if kind == "call_off" and self.clock.at < self.planned_at.get(room.id, 0) + self.party.LOG_LIFE * 1.3:
             return  # some are to stand for longer than their beginning
-        if kind in ("approve", "deny", "remove", "hand_over", "door", "put_out", "move", "call_off"):
+        if kind in ("approve", "deny", "remove", "hand_over", "door", "put_out", "move", "call_off", "withhold"):
             user = room.host
         if kind == "take_back":
             user = room.messages[-1]["user"] if room.messages else user
+        if kind == "withhold" and self.dice.random() < 0.5:
+            return  # some are to be published
+        if kind == "leave_out" and (to_come := [*filter(publishing.is_yet_to_come, self.party.state.rooms.values())]):
+            room = self.dice.choice(to_come)
+            user = next(iter(room.last_said), user)
+        if kind == "feedback":
+            user = next((name for name in self.PEOPLE if name in room.visitors), user)
         if kind == "withdraw":
             user = next(iter(room.waiting), user)
         people = room.waiting if kind in ("approve", "deny") else room.guests if kind == "put_out" else room.speakers

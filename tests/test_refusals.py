@@ -21,6 +21,8 @@ LIVE = {
     "host": dict.fromkeys(CALLERS[1:]),
     "move": dict.fromkeys(CALLERS[1:], "conflict"),  # it has opened: of those that have not, test_plans.py knows more
     "call_off": dict.fromkeys(CALLERS[1:], "conflict"),
+    "withhold": dict.fromkeys(CALLERS[1:], "forbidden") | {"host": None},
+    "leave_out": dict.fromkeys(CALLERS[1:], "forbidden") | {"speaker": "conflict"},  # once it has closed
     "coming": dict.fromkeys(CALLERS[1:], "conflict"),
     "watch": dict.fromkeys(CALLERS[1:]),
     "history": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:]),
@@ -44,8 +46,9 @@ LIVE = {
     "feedback": {"outsider": "forbidden"} | dict.fromkeys(CALLERS[2:], "conflict"),  # how was it: once it has closed
 }
 FOR_GUESTS = dict.fromkeys(("watch", "history", "leave", "request", "like"))  # of who listens, in a live room
-FOR_GUESTS |= dict.fromkeys(("withdraw", "writing", "message", "take_back"), "forbidden")
+FOR_GUESTS |= dict.fromkeys(("withdraw", "writing", "message", "take_back", "leave_out"), "forbidden")
 READS = ("watch", "history", "leave")
+OF_PUBLISHING = ("withhold", "leave_out")  # until it is published, closed or not
 OF_PLANS = ("move", "call_off", "coming")
 FROM_INSIDE = ("writing", "like", "pulse", "more_time")  # of a tab, which is asked for first
 
@@ -63,6 +66,8 @@ def expected(event, caller, state):
         return "not_found"
     if (event, caller) == ("put_out", "host"):
         return None  # also of a closed room, where guests read on
+    if event in OF_PUBLISHING:
+        return None if (event, caller, state) == ("leave_out", "speaker", "closed") else LIVE[event][caller]
     if event in OF_PLANS:
         return "closed" if state == "closed" else "conflict"
     if event == "feedback":
@@ -82,15 +87,16 @@ def expected_of_a_guest(event, state):
         return "not_found"
     if event not in FOR_GUESTS:
         return "forbidden"
-    return FOR_GUESTS[event] if state == "live" or event in READS else "closed"
+    return FOR_GUESTS[event] if state == "live" or event in (*READS, *OF_PUBLISHING) else "closed"
 
 
 @pytest.fixture
-def cast(join, come_in, clock):
-    """A room with somebody in every part, everyone in it by the events alone, and a message of the speaker."""
+def cast(join, come_in, clock, publishes):
+    """A room that will be published, with somebody in every part, everyone in it by the events alone, and a message of
+    the speaker."""
     names = {"host": "asha", "speaker": "bilal", "waiting": "chen", "watcher": "dana", "outsider": "emeka"}
     people = {part: join(name) for part, name in names.items()} | {"stranger": join("farida")}
-    room = people["host"].host("Tea")
+    room = people["host"].host("Tea", publish=True)
     for part in ("speaker", "waiting", "watcher"):
         people[part].watch(room)
     people["speaker"].request(room)

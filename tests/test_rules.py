@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import Phase, given, settings, strategies
 
-from party import doors, model, rules, state
+from party import doors, model, publishing, rules, state
 from party.state import State
 
 
@@ -234,7 +234,7 @@ MOST = 2  # seats
 KINDS = (*rules.ROOM_RULES, *rules.PARTY_RULES)
 # Few rooms, which live on for a while: something is to happen in them.
 MORE_OFTEN = [kind for kind in rules.ROOM_RULES if kind not in ("close", "end")]
-MORE_OFTEN += ["hand_over", "door", "guest_in", "put_out", "take_back"]
+MORE_OFTEN += ["hand_over", "door", "guest_in", "put_out", "take_back", "leave_out", "publish"]
 MOODS = rules.MOODS
 # What is done, by whom and to whom, in which of the newest rooms, under which key and sign-in, and about which message.
 # Mostly the host does it.
@@ -255,6 +255,8 @@ FIELDS = {"who": "bilal", "pitch": "", "text": "Hi", "seq": 1, "reason": "time",
 LATER = 2 * model.MINUTE
 SAID = {"topic": "Tea", "host": "asha", "lasts": 10_000, "opens_at": LATER, "version": 0, "changes": 1}
 FIELDS |= SAID | {"coming": True}
+# Of publishing: once, a command comes when the hour of who spoke is over.
+AN_HOUR_LATER = publishing.LEAVE_OUT_WITHIN + model.MINUTE
 OF_PLANS = ("move", "call_off", "coming", "open", "plan")
 # A door that lets in whoever has its link, to ask to speak.
 FIELDS |= {"open": "ask", "whole": False, "renew": False, "out": False, "hash": "h", "doors": True}
@@ -274,7 +276,7 @@ def as_commands(steps):
     """A party that begins well, and goes on without sense: any command of anybody about any of a few rooms."""
     rooms, plans, hashes = ["room-0"], ["plan-0"], ["h"]
     yield from (command("sign_in", name, 0, sign_in=name, since=0, number=1) for name in PEOPLE)
-    yield command("host", "asha", 0, id="room-0", topic="Tea", lasts=10_000)
+    yield command("host", "asha", 0, id="room-0", topic="Tea", lasts=10_000, publish=True)
     yield command("host", "asha", 0, id="plan-0", topic="Later", lasts=10_000, opens_at=LATER)
     for kind, user in (("request", "bilal"), ("approve", "asha"), ("request", "chen")):
         yield command(kind, user, 0, room="room-0", who="bilal", pitch="")
@@ -286,7 +288,7 @@ def as_commands(steps):
         if kind == "host":
             is_plan = which == 2 and seq == 1
             (plans if is_plan else rooms).append(f"room-{n}")
-            body |= {"id": f"room-{n}", "topic": "Tea", "lasts": 10_000}
+            body |= {"id": f"room-{n}", "topic": "Tea", "lasts": 10_000, "publish": user != "chen"}
             if is_plan:
                 body |= {"opens_at": LATER, "listed": user != "chen"}
             elif seq > 1:  # it carries on another one, and those who speak there keep a seat
@@ -319,7 +321,8 @@ def as_commands(steps):
         if kind == "open":  # from now on things happen in it
             rooms.append(body["room"])
         # What is due comes at its time, but for what a process says that has not heard of another time yet.
-        yield command(kind, user, 2 * LATER if kind == "open" and seq == 1 else n * 500, **body)
+        due = {"open": 2 * LATER, "publish": AN_HOUR_LATER}.get(kind)
+        yield command(kind, user, due if due and seq == 1 else n * 500, **body)
 
 
 PARTIES = strategies.lists(STEPS, min_size=20, max_size=60).map(lambda steps: list(as_commands(steps)))

@@ -115,15 +115,17 @@ class Mortal(UntilItRests):
 # --- Once, in order ---------------------------------------------------------------------------------------------------
 
 
-def test_a_service_is_given_every_command_once_in_order_with_its_position_and_outcome(log):
+def test_a_service_is_given_every_command_once_in_order_with_its_outcome_and_its_room(log):
     log.opens_a_room()
     log.says(2, 3)
     log.append("approve", "asha", 4, room="tea", who="nobody", through="s", most=8)
     log.says(99_999)  # its time is up
+    log.append("forget", None, 100_000, room="tea")  # whoever makes something of the room must see it once more
+    log.append("forget", None, 100_001, room="tea")
     read_along(log)
-    assert taken() == ["sign_in 0", "tea", *words(2, 3), "approve 4", *words(99_999)]
-    assert taken("outcome") == ["ok"] * 4 + ["not_found", "closed"]
-    assert taken("position") == [position for position, _ in log.journal.replay()]
+    assert taken() == ["sign_in 0", "tea", *words(2, 3), "approve 4", *words(99_999), "forget 100000", "forget 100001"]
+    assert taken("outcome") == ["ok"] * 4 + ["not_found", "closed", "ok", "not_found"]
+    assert taken("room") == [None, *["tea"] * 6, None]
     assert gaps() == []
 
 
@@ -170,8 +172,8 @@ def test_a_kill_at_any_place_changes_nothing(log, monkeypatch, at_once):
 
 def test_a_mistake_with_one_command_is_recorded_undone_and_passed_over(log, caplog):
     class Clumsy(UntilItRests):
-        def take(self, database, position, command, outcome):
-            super().take(database, position, command, outcome)
+        def take(self, database, command, outcome, room):
+            super().take(database, command, outcome, room)
             if command["id"] == "message 3":
                 database.execute("INSERT INTO nowhere VALUES (1)")
 
@@ -186,12 +188,12 @@ def test_what_a_full_disk_refused_is_given_again_when_there_is_room(log, caplog)
     class Short(UntilItRests):
         refused = 0
 
-        def take(self, database, position, command, outcome):
+        def take(self, database, command, outcome, room):
             if command["id"] == "message 3" and self.refused < 2:
                 self.refused += 1
                 database.execute(f"PRAGMA max_page_count = {database.execute('PRAGMA page_count').fetchone()[0]}")
                 database.execute("INSERT INTO gaps VALUES (?, 0)", ("x" * 100_000,))
-            super().take(database, position, command, outcome)
+            super().take(database, command, outcome, room)
 
     log.opens_a_room()
     log.says(2, 3, 4)
@@ -270,8 +272,8 @@ def test_what_was_made_of_a_command_is_kept_with_the_position_or_not_at_all(log)
     class Unlucky(UntilItRests):
         refused = False
 
-        def take(self, database, position, command, outcome):
-            super().take(database, position, command, outcome)
+        def take(self, database, command, outcome, room):
+            super().take(database, command, outcome, room)
             if command["id"] == "message 3" and not self.refused:
                 self.refused = True
                 refuse = "BEGIN SELECT RAISE(ROLLBACK, 'The position is not kept'); END"
@@ -604,8 +606,8 @@ class Named(Counting):
     def __init__(self):
         self.given = []
 
-    def take(self, database, position, command, outcome):
-        super().take(database, position, command, outcome)
+    def take(self, database, command, outcome, room):
+        super().take(database, command, outcome, room)
         self.given.append(command["id"])
 
 

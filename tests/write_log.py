@@ -28,14 +28,16 @@ from runtime.journal import open_journal
 LOGS = ROOT / "tests" / "logs"
 # What takes minutes happens within seconds. The log does not tell: what time decides is a command like any other.
 FIRST = """
-from party import model, plans, rules
+from party import model, plans, publishing, rules
 rules.HOST_GRACE, rules.EMPTY_GRACE, model.CLOSED_LIFE, plans.SAID_EVERY = 400, 800, 2_500, 400
+publishing.LEAVE_OUT_WITHIN = 1_000
 import app
 submit = app.submit
 
-# Of a plan the log does tell: it was made a minute before it opens, and is said again hours after.
+# Of some the log does tell: a plan was made a minute before it opens, and is said again hours after; a room is
+# published an hour after it has closed.
 def submit_in_time(kind, *who, **body):
-    hours = {"host": -1 / 60, "plan": 4}.get(kind) if "opens_at" in body else None
+    hours = {"host": -1 / 60, "plan": 4}.get(kind) if "opens_at" in body else 1 if kind == "publish" else None
     return submit(kind, *who, **body | ({"at": app.now() + int(hours * 3_600_000)} if hours else {}))
 
 app.submit = submit_in_time
@@ -70,7 +72,7 @@ def as_json(thing):
 
 def live_through(path):
     """Let everything happen on a party whose log is in that file."""
-    settings = {"PARTY_JOURNAL": path, "PARTY_ROOM_MINUTES": "0.03", "PARTY_SERVICES": "feedback"}
+    settings = {"PARTY_JOURNAL": path, "PARTY_ROOM_MINUTES": "0.03", "PARTY_SERVICES": "feedback,publisher"}
     with running_server(program=("-c", FIRST), **settings) as server:
         asha, bilal, chen, dana, emeka = (server.person(name) for name in ("asha", "bilal", "chen", "dana", "emeka"))
         tea = asha.host("Tea ☕, y lo que va con él", minutes=20)
@@ -105,6 +107,7 @@ def live_through(path):
         more = assert_ok(bilal.ask("host", {"topic": "More tea", "continues": tea, "minutes": 10}))["room"]
         bilal.message(more, "Where were we?")
 
+        let_rooms_be_published(asha, bilal)
         let_guests_in(server, emeka)
         make_plans(asha, bilal, chen)
         emeka.ask("leave", {"room": emeka.host("Nobody comes", minutes=5)})
@@ -113,7 +116,11 @@ def live_through(path):
         seat(chen, dana, going)
         chen.line.hang_up()
         dana.hears("room", lambda room: room["id"] == going and room["host"] == "dana")
-        in_time = {("end", "time"), ("end", "abandoned"), ("forget", None), ("plan", None), ("open", None)}
+        in_time = {
+            ("end", "time"),
+            ("end", "abandoned"),
+            *((kind, None) for kind in ("forget", "plan", "open", "publish")),
+        }
         while not in_time <= happened(path):
             time.sleep(0.1)
         send_form(server.address, "sign-out", {}, server.cookies_of("emeka"))
@@ -143,6 +150,22 @@ def live_through(path):
         dana.watch(last)
         asha.message(last, "Good night")
         asha.close(last)
+
+
+def let_rooms_be_published(host, speaker):
+    """One that is, without what one of them said; one of which nothing is left; one that its host withholds."""
+    for topic, without in (("For all", [speaker]), ("Of nobody", [speaker, host]), ("For us after all", [])):
+        room = host.host(topic, minutes=20, publish=True)
+        seat(host, speaker, room)
+        host.message(room, "Words for everybody")
+        speaker.message(room, "Words for friends")
+        host.close(room)
+        for person in without:
+            assert_ok(person.leave_out(room))
+        if not without:
+            assert_ok(speaker.leave_out(room))
+            assert_ok(speaker.leave_out(room, out=False))
+            assert_ok(host.withhold(room))
 
 
 def let_guests_in(server, host):
