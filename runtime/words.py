@@ -24,7 +24,6 @@ NOT_WITH_THE_PAGE = OF_TEMPLATES | {
     "hosting",
     "moments",
     "plans",
-    "queue",
     "refusals",
     "telling",
 }

@@ -28,15 +28,16 @@ const LATER = {
   RoomEnding: 'ending',
   RoomMoments: 'moments',
   RoomPage: 'room',
+  RoomPeople: 'people',
   RoomQueue: 'queue',
   RoomWorth: 'telling',
   TellUs: 'telling',
   VisitEnd: 'guest',
 };
-// Few need them, or not at first, so their words do not come with the page either.
-const WORDY = ['hosting', 'moments', 'plans', 'queue', 'telling'];
+// Few open them, so their words do not come with the page either.
+const WORDY = ['hosting', 'moments', 'plans', 'telling'];
 // Without these something would be missing, and nobody would know.
-const VITAL = ['ending', 'plans', 'queue', 'room'];
+const VITAL = ['ending', 'people', 'plans', 'queue', 'room'];
 
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {

@@ -23,7 +23,6 @@ import {
   seated,
   sign,
 } from './parts.js';
-import { RoomPeople } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
@@ -224,7 +223,6 @@ export const RoomPage = {
     RoomFeed,
     RoomInvitation,
     RoomMenu,
-    RoomPeople,
     RoomTime,
     SheetDialog,
   },
@@ -392,6 +390,7 @@ export const RoomPage = {
 
   created() {
     this.discussion.begin();
+    import('./people.js').catch(() => {}); // nobody should wait for them in their sheet
     this.stops = [on('approved', this.onApproved), on('denied', this.onDenied), on('removed', this.onRemoved)];
   },
 
