@@ -85,6 +85,7 @@ TO_BE_TOLD = ("what they are to be told", "lo que se les va a contar")
 TRIED = ("how often that was tried", "cuántas veces se intentó")
 SWITCHED_OFF = ("which of them are switched off", "cuáles están apagados")
 OF_ALL_TAPS = ("reckoned of all taps", "se calcula de todos los toques")
+MADE_OF = ("what each file was made of", "de qué se hizo cada archivo")
 SHOWN = ("which messages are shown", "qué mensajes se muestran")
 STORES = {
     "figures": {
@@ -115,7 +116,14 @@ STORES = {
         **dict.fromkeys((("gaps", column) for column in ("since", "until")), UNREAD),
         **dict.fromkeys((("reports", column) for column in ("name", "body")), OF_ALL_TAPS),
     },
-    "publisher": {("pages", "room"): ("As a page for everybody", "Como una página para todo el mundo")},
+    "publisher": {
+        ("pages", "room"): ("the room's number", "el número de la sala"),
+        ("pages", "name"): ("the name of its page", "el nombre de su página"),
+        ("pages", "body"): ("what was said by whom", "qué dijo quién"),
+        ("pages", "published_at"): ("when it was published", "cuándo se publicó"),
+        ("pages", "taken_at"): ("when that was", "cuándo fue"),
+        **dict.fromkeys((("files", column) for column in ("name", "made_of", "digest")), MADE_OF),
+    },
     "hooks": {
         **dict.fromkeys((("outbox", c) for c in ("number", "hook", "id", "room", "at", "body", "page")), TO_BE_TOLD),
         **dict.fromkeys((("outbox", c) for c in ("due_at", "holds_until", "tries", "given_up_at")), TRIED),
