@@ -3,7 +3,7 @@
 import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomFeed, mentions } from './feed.js';
-import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
+import { AskToSpeak, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
 import { doorLinkTo, keep, kept, linkTo, pitchName, seenName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import {
@@ -102,6 +102,8 @@ const RoomMenu = {
         :yes="words.guest.yesLeave" @sure="choose('leave')">
         {{ words.guest.leave }} <small>{{ words.guest.leaveHint }}</small>
       </sure-button>
+      <withhold-button v-if="isHost && view.publish" class="menu__item" :room="view.id" is-hinted @done="$refs.sheet.close()"
+        @tell="$emit('tell', $event)"></withhold-button>
       <sure-button v-if="isHost" class="menu__item menu__item--danger" :question="words.menu.confirmClose" :no="words.menu.keepOpen"
         :yes="words.menu.yesClose" @sure="choose('close')">
         {{ words.menu.close }} <small>{{ words.menu.closeHint }}</small>
@@ -109,7 +111,7 @@ const RoomMenu = {
     </sheet-dialog>`,
   components: { PageChoices, SheetDialog },
   props: { view: Object, isHost: Boolean, isGuest: Boolean },
-  emits: ['chosen', 'close', 'extend', 'invite', 'leave', 'tell-us'],
+  emits: ['chosen', 'close', 'extend', 'invite', 'leave', 'tell', 'tell-us'],
 
   computed: {
     canExtend() {
@@ -148,7 +150,10 @@ export const RoomPage = {
             <span v-if="isOver">{{ ended }}</span>
             <room-time v-else :room="view" :now="now"></room-time>
             <span v-if="isLive && listening">{{ listening }}</span>
-            <span v-if="isLive && isDoorOpen" class="room__door">
+            <span v-if="isLive && view.publish" class="room__mark room__publish">
+              <page-icon name="page"></page-icon><span>{{ words.card.publish }}</span>
+            </span>
+            <span v-if="isLive && isDoorOpen" class="room__mark room__door">
               <page-icon name="door"></page-icon><span>{{ words.card.openDoor }}</span>
             </span>
             <span v-if="signals" role="img" :aria-label="words.pulse.title + ': ' + signals.said">{{ signals.drawn }}</span>
@@ -211,14 +216,13 @@ export const RoomPage = {
           <room-invitation :room="id" :topic="topic" @tell="tell" @copied="$refs.invitation.close()"></room-invitation>
         </sheet-dialog>
         <room-menu ref="menu" :view="view" :is-host="isHost" :is-guest="isGuest" @leave="$emit('leave')" @invite="invite" @extend="extend"
-          @close="order('close')" @chosen="onChosen" @tell-us="$emit('tell-us')"></room-menu>
+          @close="order('close')" @chosen="onChosen" @tell="tell" @tell-us="$emit('tell-us')"></room-menu>
       </template>
     </main>`,
   components: {
     AskToSpeak,
     BurningLine,
     FacePile,
-    LastMinutes,
     MessageForm,
     RoomFeed,
     RoomInvitation,
@@ -366,6 +370,9 @@ export const RoomPage = {
       if (host !== this.user) this.$emit('other-host');
       if (!before) return;
       this.tell(host === this.user ? words.room.youAreHostNow : fill(words.room.isHostNow, { user: host }));
+    },
+    'view.publish'(publish, before) {
+      if (before && !publish && this.isLive) this.tell(words.room.withheld);
     },
     'discussion.isCurrent'(isCurrent) {
       if (isCurrent) this.$nextTick(this.focusOnWriting);
