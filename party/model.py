@@ -91,6 +91,7 @@ class Room:
     opened_at: int
     closes_at: int
     active_at: int
+    said_at: int  # when the log said last what it is from its beginning
     speakers: list[str] = field(default_factory=list)  # the longest-standing first
     # name → what the host sees of the request, in the queue's order
     waiting: dict[str, dict[str, Any]] = field(default_factory=dict)

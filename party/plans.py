@@ -115,7 +115,7 @@ def plan_room(state: Party, command: Command) -> Outcome:
 
 
 def planned_room(id: str, host: str, plan: Plan, command: Command) -> Room:
-    room = Room(id, command["topic"], host, opened_at=0, closes_at=0, active_at=0, plan=plan)  # known once it opens
+    room = Room(id, command["topic"], host, 0, 0, 0, plan.said_at, plan=plan)  # its other times are known once it opens
     room.listed, room.publish = command.get("listed", True), command.get("publish", False)
     room.door = Door(**command.get("door", {}))
     return room
@@ -197,11 +197,9 @@ def names_in_plans(state: Party) -> set[str]:
 
 
 def not_to_be_cut(state: Party, before: int) -> int:
-    """Up to where the log can be cut, at most `before`: a plan that stands is to stand in it, and a room that is to be
-    published; and through which sign-in it was made or changed."""
-    said = [plan_of(room).said_at for room in planned_rooms(state)]
-    said += [room.opened_at for room in state.rooms.values() if room.publishes_at is not None]
-    return min([before, *(at - SIGN_IN_LIFE for at in said)])
+    """Up to where the log can be cut, at most `before`: whatever room there is, a start is to find it, and through
+    which sign-in it was made or changed. It may be old: it was planned, or the party did not run."""
+    return min([before, *(room.said_at - SIGN_IN_LIFE for room in state.rooms.values())])
 
 
 # --- What time decides ------------------------------------------------------------------------------------------------

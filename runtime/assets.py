@@ -135,7 +135,7 @@ SERVED = settings.INSTANCE / "served"  # a folder for each version, for all proc
 KEPT_VERSIONS = 10
 NOT_INDEXED = {"X-Robots-Tag": "noindex, nofollow"}
 # They count for all that lies below their address, or are looked for there.
-BESIDE_THE_PAGE = ("/manifest.webmanifest", "/service-worker.js", "/robots.txt")
+BESIDE_THE_PAGE = ("/manifest.webmanifest", "/service-worker.js")
 HEADERS = {
     "Cache-Control": "max-age=31536000, immutable",  # a year is the longest that caches take for an answer
     # What is no page may do nothing if somebody opens it as one: stricter than the pages' policy, and shorter.

@@ -5,11 +5,12 @@ import hmac
 import logging
 import re
 import secrets
+import time
 from functools import partial
 
 import brotli
 import orjson
-from flask import render_template, request, session
+from flask import Response, render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException, InternalServerError, default_exceptions
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -22,6 +23,7 @@ log = logging.getLogger("party.web")
 TOKEN_BYTES = 18
 STATUS_OF_CODE = {"bad_input": 400, "signed_out": 401, "not_found": 404, "slow_down": 429, "unavailable": 503}
 MAX_FORM_BYTES = 16_000
+PAUSE_AFTER_SECONDS = 0.005  # of work on a page or a file
 TOO_OLD = "That form was too old. Please try again."
 NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
 # Vue and the Socket.IO client, as the page's loader has to know them.
@@ -87,6 +89,7 @@ def set_up(app, sign_in_seconds, limits):
     app.after_request(keep_pages_small_and_out_of_caches)
     app.add_url_rule("/privacy", view_func=privacy)
     app.add_url_rule("/offline", view_func=offline)
+    app.add_url_rule("/robots.txt", view_func=robots)
     app.register_error_handler(Refused, refusal)
     app.register_error_handler(HTTPException, trouble)
     app.register_error_handler(Exception, our_mistake)
@@ -113,20 +116,32 @@ def believe_proxies(app):
 
 def keep_out_of_search_engines(response):
     """What friends talk about is in none. The page's files say it only where no version stands in their address: a page
-    takes thirty of the others, and says it itself."""
-    response.headers.update(assets.NOT_INDEXED)
+    takes thirty of the others, and says it itself. What is published says otherwise."""
+    for name, value in assets.NOT_INDEXED.items():
+        response.headers.setdefault(name, value)
     return response
 
 
 def keep_pages_small_and_out_of_caches(response):
     """A page carries a name and a token: after signing out, the back button must not show it."""
-    if response.mimetype == "text/html":
+    if response.mimetype == "text/html" and not response.direct_passthrough:  # as a file that is there for everybody
         response.cache_control.no_store = True
         response.vary.add("Accept-Encoding")
         if encoding := next((known for known in COMPRESSIONS if request.accept_encodings[known]), None):
             response.content_encoding = encoding
             response.set_data(COMPRESSIONS[encoding](response.get_data()))
     return response
+
+
+def with_pauses(parts):
+    """The same, with time for others in between: to write the page of a year takes a tenth of a second, a file of all
+    that people said longer."""
+    paused = time.monotonic()
+    for part in parts:
+        yield part
+        if time.monotonic() >= paused + PAUSE_AFTER_SECONDS:
+            time.sleep(0)
+            paused = time.monotonic()
 
 
 # --- Pages that are the same for everybody ----------------------------------------------------------------------------
@@ -140,6 +155,14 @@ def privacy():
 def offline():
     """What the page's service worker keeps, and shows without a network."""
     return render_template("offline.html")
+
+
+def robots():
+    """What friends talk about is for no search engine; what is published is."""
+    found = ["Disallow: /published/preview/", "Disallow: /published/of/", "Allow: /published/"]
+    lines = ["User-agent: *", *(found if settings.PUBLISHES else []), "Disallow: /"]
+    lines += [f"\nSitemap: {settings.published_at()}sitemap.xml"] if settings.PUBLISHES else []
+    return Response("\n".join(lines) + "\n", mimetype="text/plain", headers={"Cache-Control": "no-cache"})
 
 
 # --- In place of a page that cannot be had ----------------------------------------------------------------------------

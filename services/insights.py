@@ -28,7 +28,6 @@ log = logging.getLogger("party.insights")
 UNANSWERED, ANSWERED = 50, 20  # how many the inbox shows of each
 STANDS_STILL_AFTER = 2 * 60 * 60 * 1_000  # a report is made anew each hour, also when nothing happens
 PATIENCE_SECONDS, LOOK_EVERY_SECONDS = 2, 0.05  # until what the owner said has come through the log into its store
-PAUSE_AFTER_SECONDS = 0.005  # of work on a page or a file
 NOT_KEPT = "The party cannot keep anything just now. Please try again in a moment."
 
 
@@ -120,18 +119,7 @@ def page(weeks, refusal=None, kind=None):
         refusal=refusal and refusal.ack,
         entered={kind: request.form},
     )
-    return "".join(with_pauses(parts))
-
-
-def with_pauses(parts):
-    """The same, with time for others in between: to write the page of a year takes a tenth of a second, a file of all
-    that people said longer."""
-    paused = time.monotonic()
-    for part in parts:
-        yield part
-        if time.monotonic() >= paused + PAUSE_AFTER_SECONDS:
-            time.sleep(0)
-            paused = time.monotonic()
+    return "".join(web.with_pauses(parts))
 
 
 def why_off(service):
@@ -390,7 +378,7 @@ def as_file(name, weeks):
     text = io.StringIO()
     writer = csv.DictWriter(text, columns.split(), extrasaction="ignore")
     writer.writeheader()
-    for row in with_pauses(rows_for(weeks)):
+    for row in web.with_pauses(rows_for(weeks)):
         writer.writerow(flat(row))
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
     return Response(text.getvalue(), mimetype="text/csv", headers=headers)

@@ -53,6 +53,7 @@ export class Discussion {
   unread = 0; // the seq up to which one may not read: what was said before a guest came
   cameAfter = Infinity; // the last seq that was there when one came, once one has come
   listensUnnamed = null; // as the server was told
+  isLeftOut = false; // what this person said, of the page that the room becomes
 
   /** `heard` has what to call: `news(messages)`, `place(place)`, `queue(waiting)`, `spoke()`. */
   constructor(id, user, heard) {
@@ -73,6 +74,7 @@ export class Discussion {
       on('liked', ofThisRoom(({ seq, liked }) => this.markLiked(seq, liked))),
       on('writing', ofThisRoom(({ users }) => (this.writers = users.filter((name) => name !== this.user)))),
       on('closed', ofThisRoom((event) => this.onClosed(event))),
+      on('left_out', ofThisRoom(({ out }) => (this.isLeftOut = out))),
     ];
   }
 
@@ -133,8 +135,9 @@ export class Discussion {
     }
   }
 
-  onEntered({ messages, earlier, later, waiting, likes, liked, taken_back: takenBack = [] }) {
+  onEntered({ messages, earlier, later, waiting, likes, liked, taken_back: takenBack = [], left_out: isLeftOut = false }) {
     this.absence = null;
+    this.isLeftOut = isLeftOut;
     if (likes) Object.assign(this, { likes, liked });
     this.forgetWords(takenBack);
     this.receive(messages);

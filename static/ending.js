@@ -140,6 +140,8 @@ export const RoomEnding = {
         <span class="field__name">{{ words.ending.youWereWriting }}</span>
         <textarea v-grow :value="draft" readonly rows="1" dir="auto"></textarea>
       </label>
+      <room-publishing v-if="isMeant && (!isGone || view.published)" :discussion="discussion"
+        @tell="(sentence) => $emit('tell', sentence)"></room-publishing>
       <room-worth v-if="view?.closed && !isGone && !isGuest" :room="discussion.id" :user="discussion.user"></room-worth>
       <template v-if="isGuest"></template>
       <template v-else-if="view?.closed">
@@ -168,7 +170,11 @@ export const RoomEnding = {
 
   data() {
     const { user, id } = this.discussion;
-    return { draft: kept(draftName(user, id), kept(pitchDraftName(user, id), '')), isPrinting: false };
+    return {
+      draft: kept(draftName(user, id), kept(pitchDraftName(user, id), '')),
+      isPrinting: false,
+      isMeant: false, // to be published, or it was until the host said no
+    };
   },
 
   computed: {
@@ -214,6 +220,12 @@ export const RoomEnding = {
   },
 
   watch: {
+    'view.publishes_at': {
+      immediate: true,
+      handler(at) {
+        this.isMeant ||= Boolean(at);
+      },
+    },
     // The party can forget the room at any time: the page takes what it lacks, as soon as it can.
     'discussion.isCurrent': {
       immediate: true,

@@ -89,10 +89,15 @@ function showRoom() {
   parts.last.replaceChildren(...(last ? [lastWords(last, people)] : []));
   parts.question.textContent = room.door === 'watch' ? words.entrance.nameOrNone : words.entrance.name;
   parts.said.textContent = '';
+  parts.publish.hidden = !room.publish;
+  parts.publishSaid.textContent = room.publish ? publishing() : '';
   parts.form.hidden = isPlanned();
   showTime();
   showSeen();
 }
+
+/** What becomes of what is said there, for who may say something and for who may not. */
+const publishing = () => (room.door === 'watch' ? words.entrance.publish : words.asking.publish);
 
 function face(user, people) {
   const element = document.createElement('span');
@@ -185,7 +190,7 @@ function hear(isHeard) {
 
 function showNothingElse() {
   parts.form.hidden = true;
-  for (const name of ['open', 'facts', 'line', 'last']) parts[name].hidden = !room;
+  for (const name of ['open', 'facts', 'line', 'last', 'publish']) parts[name].hidden = !room;
 }
 
 // What happens

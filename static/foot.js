@@ -1,6 +1,6 @@
 /**
- * The foot of a room: where one writes; what stands there for who listens (three quiet signals, asking for a seat, waiting
- * for it); and above it what there is to do in the last minutes.
+ * The foot of a room: where one writes; and what stands there for who listens (three quiet signals, asking for a seat,
+ * waiting for it).
  *
  * What one writes, and what it replies to, is kept over a reload, a reconnect and the loss of one's seat.
  */
@@ -9,97 +9,13 @@ import { ask, command } from './connection.js';
 import { messageAt } from './discussion.js';
 import { QuotedMessage, completions, unfinishedMention } from './feed.js';
 import { draftName, keep, kept, pitchDraftName, showsWriting } from './kept.js';
-import { PersonFace, canGetMore, isClosingRound, isGuest, isInComposition, nameOf, seated } from './parts.js';
-import { MINUTE, SECOND, fill, limits, placeInWords, reasonOf, words } from './words.js';
+import { PersonFace, isGuest, isInComposition, nameOf } from './parts.js';
+import { SECOND, fill, limits, placeInWords, reasonOf, words } from './words.js';
 
-const WARNINGS = [1, 5]; // minutes before the end
-// Nobody knows earlier whether the time will do.
-const MORE_TIME_MS = 10 * MINUTE;
 export const SIGNS = { agree: '👏', say_more: '👂', off_topic: '🧭' };
 const COUNT_FROM = 0.9 * limits.maxText;
 // Often enough that others see it goes on, seldom enough to cost nothing.
 const SAY_WRITING_EVERY = 3 * SECOND;
-
-// The last minutes
-
-/** What is to be said and done near the end of a room: warnings, last words, the wish for more time. */
-export const LastMinutes = {
-  name: 'LastMinutes',
-  template: /* html */ `
-    <p v-if="isSeen" class="last-minutes">
-      <span v-if="isClosingRound">{{ saidTheirs }}</span>
-      <span v-if="view.more_time || wantsMore">{{ wanted }}</span>
-      <button v-if="isHost && canGetMore" class="link" @click="$emit('extend')">{{ words.clock.extend }}</button>
-      <button v-else-if="mayWant && canGetMore && !wantsMore" class="link" @click="wantMore">{{ words.clock.want }}</button>
-    </p>`,
-  props: {
-    view: Object,
-    now: Number,
-    isHost: Boolean,
-    maySpeak: Boolean,
-    mayWant: Boolean, // ask for more time
-    lastWords: Array, // names of those who have said something in the closing round
-  },
-  emits: ['extend', 'five-minutes', 'tell'],
-
-  data: () => ({ wantedUntil: null }), // the end that was not late enough for the person at this page
-
-  computed: {
-    left() {
-      return this.view.closes_at - this.now;
-    },
-    isClosingRound() {
-      return isClosingRound(this.view, this.now);
-    },
-    canGetMore() {
-      return this.left <= MORE_TIME_MS && canGetMore(this.view);
-    },
-    isSeen() {
-      return this.isClosingRound || this.canGetMore || Boolean(this.view.more_time);
-    },
-    saidTheirs() {
-      const people = seated(this.view);
-      const count = people.filter((name) => this.lastWords.includes(name)).length;
-      return fill(words.clock.saidTheirs, { count, all: people.length });
-    },
-    wantsMore() {
-      return this.wantedUntil === this.view.closes_at;
-    },
-    wanted() {
-      const { wanted, wantedByYou } = words.clock;
-      return fill(this.wantsMore ? wantedByYou : wanted, { count: Math.max(this.view.more_time, 1) });
-    },
-  },
-
-  watch: {
-    now: 'warn',
-    isClosingRound(isClosingRound) {
-      if (isClosingRound && this.maySpeak) this.$emit('tell', words.clock.lastWord);
-    },
-  },
-
-  methods: {
-    /** Says once for each end of the room that it is near. */
-    warn() {
-      const { left } = this;
-      const whole = this.view.closes_at - this.view.opened_at;
-      const minutes = WARNINGS.find((warning) => left <= warning * MINUTE);
-      const warning = `${minutes} ${this.view.closes_at}`;
-      if (!minutes || left <= 0 || whole <= minutes * MINUTE || this.warned === warning) return;
-      this.warned = warning;
-      const count = Math.ceil(left / MINUTE);
-      this.$emit('tell', fill(words.clock.warning, { count }));
-      if (minutes === WARNINGS.at(-1)) this.$emit('five-minutes', count);
-    },
-
-    async wantMore() {
-      const answer = await command('more_time', { room: this.view.id });
-      // A conflict says that they have asked already, before a reload or in another tab.
-      if (answer.ok || answer.code === 'conflict') this.wantedUntil = this.view.closes_at;
-      else this.$emit('tell', reasonOf(answer));
-    },
-  },
-};
 
 // Listening
 
@@ -175,9 +91,10 @@ export const AskToSpeak = {
           <span class="field__name">{{ words.asking.pitch }}</span>
           <span id="pitch-hint" class="field__hint">{{ allSeatsTaken || fill(words.asking.hint, { user: view.host }) }}</span>
           <textarea v-grow ref="pitch" v-model="draft" rows="1" autocomplete="off" dir="auto" enterkeyhint="send"
-            :aria-label="words.asking.pitch" aria-describedby="pitch-hint pitch-count"
+            :aria-label="words.asking.pitch" aria-describedby="publish pitch-hint pitch-count"
             @keydown.enter.exact.prevent="onEnter"></textarea>
         </label>
+        <p v-if="view.publish" id="publish" class="asking__publish">{{ words.asking.publish }}</p>
         <div class="asking__foot">
           <p id="pitch-count" class="field__count" :class="{ refusal: isTooLong }">{{ count }}</p>
           <button type="button" class="button button--quiet" @click="stop">{{ words.asking.cancel }}</button>
@@ -304,6 +221,7 @@ export const MessageForm = {
   template: /* html */ `
     <form class="composer" @submit.prevent="say">
       <p v-if="pitch && draft === pitch" class="composer__let-in" role="status"><b>{{ words.writing.letIn }}</b> {{ words.writing.yourWords }}</p>
+      <p v-else-if="mustKnow" class="composer__let-in muted" role="status">{{ words.asking.publish }}</p>
       <div v-if="reply" class="composer__reply">
         <span class="visually-hidden">{{ words.feed.inReplyTo }}</span>
         <quoted-message :message="quoted"></quoted-message>
@@ -360,6 +278,11 @@ export const MessageForm = {
       const { lastWord, first, placeholder } = words.writing;
       if (this.owesLastWord) return lastWord;
       return this.isAlone ? first : placeholder;
+    },
+    /** Whether one has a seat here without having asked, as in a room that goes on, and has not spoken yet. */
+    mustKnow() {
+      const { user, view, messages } = this.discussion;
+      return view.publish && view.host !== user && !messages.some((message) => message.user === user);
     },
     quoted() {
       return messageAt(this.discussion.messages, this.reply);

@@ -206,6 +206,11 @@ export const HostSheet = {
           <input v-model="isUnlisted" type="checkbox" role="switch" :aria-label="words.hosting.unlisted"
             aria-describedby="about-unlisted">
         </label>
+        <label v-if="limits.publishes" class="choice">
+          <span class="choice__name">{{ words.hosting.publish }}</span>
+          <span id="about-publish" class="choice__note">{{ words.hosting.publishWhen }}</span>
+          <input v-model="publish" type="checkbox" role="switch" :aria-label="words.hosting.publish" aria-describedby="about-publish">
+        </label>
         <p class="refusal" role="alert">{{ refusal }}</p>
         <button class="button button--main button--wide" :disabled="isOpening || (isLater && !at)">
           {{ isLater ? words.hosting.plan : words.hosting.open }}
@@ -223,6 +228,7 @@ export const HostSheet = {
       at: null, // when it opens, where that is later and possible
       way: 'closed', // how its door is to be open
       isUnlisted: false,
+      publish: false,
       refusal: '',
       isOpening: false,
     };
@@ -276,8 +282,8 @@ export const HostSheet = {
 
     /** As the party will tell it a moment later; of an unlisted one it does not. */
     planOf(id) {
-      const { title, user: host, at, minutes, way } = this;
-      return { id, topic: title.trim(), host, opens_at: at, minutes, coming: 0, door: way };
+      const { title, user: host, at, minutes, way, publish } = this;
+      return { id, topic: title.trim(), host, opens_at: at, minutes, coming: 0, door: way, publish };
     },
 
     /** Gives the party's answer; and why the room's door stayed closed, where it did. */
@@ -288,6 +294,7 @@ export const HostSheet = {
         continues: this.about?.id,
         at: this.isLater ? this.at : undefined,
         listed: this.isUnlisted ? false : undefined,
+        publish: this.publish || undefined,
       });
       if (!answer.ok || this.way === 'closed') return { answer };
       const opened = await command('door', { room: answer.room, open: this.way, whole: false });

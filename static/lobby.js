@@ -65,7 +65,8 @@ export const LobbyCard = {
         <span v-if="isNew">{{ words.card.justOpened }}</span>
         <room-time v-else :room="card" :now="now"></room-time>
         <span v-if="card.watching">{{ fill(words.card.listening, { count: card.watching }) }}</span>
-        <span v-if="isDoorOpen" class="card__door"><page-icon name="door"></page-icon><span>{{ words.card.openDoor }}</span></span>
+        <span v-if="card.publish" class="card__mark card__publish"><page-icon name="page"></page-icon><span>{{ words.card.publish }}</span></span>
+        <span v-if="isDoorOpen" class="card__mark card__door"><page-icon name="door"></page-icon><span>{{ words.card.openDoor }}</span></span>
       </p>
       <h2 :id="'topic-' + card.id" class="topic" dir="auto">
         <a :id="'open-' + card.id" class="card__open" :href="'#room=' + card.id"

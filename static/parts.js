@@ -123,6 +123,7 @@ const ICONS = {
   door: 'M3 21h18M6 21V3h12v18M14.5 12v.01',
   more: 'M5 12h.01M12 12h.01M19 12h.01',
   next: 'M9 5l7 7-7 7',
+  page: 'M6 3h8l4 4v14H6zM9.5 12h5M9.5 16h5',
   plus: 'M12 5v14M5 12h14',
   send: 'M12 19V5M6 11l6-6 6 6',
   thumb: 'M7 11v9H4v-9zM7 11l4-8c1.7 0 3 1.3 3 3v3h5.3a2 2 0 0 1 2 2.3l-1.2 7a2 2 0 0 1-2 1.7H7',

@@ -21,21 +21,26 @@ const NOTICES = 2;
 const LATER = {
   DoorSheet: 'hosting',
   HostSheet: 'hosting',
+  LastMinutes: 'closing',
   LobbyPlans: 'plans',
   MoveSheet: 'hosting',
   OutSheet: 'hosting',
   PlanPage: 'plans',
   RoomEnding: 'ending',
+  RoomMoments: 'moments',
   RoomPage: 'room',
+  RoomPeople: 'people',
+  RoomPublishing: 'publishing',
   RoomQueue: 'queue',
   RoomWorth: 'telling',
   TellUs: 'telling',
   VisitEnd: 'guest',
+  WithholdButton: 'publishing',
 };
 // Few open them, so their words do not come with the page either.
-const WORDY = ['hosting', 'plans', 'telling'];
+const WORDY = ['hosting', 'moments', 'plans', 'publishing', 'telling'];
 // Without these something would be missing, and nobody would know.
-const VITAL = ['ending', 'plans', 'queue', 'room'];
+const VITAL = ['closing', 'ending', 'people', 'plans', 'publishing', 'queue', 'room'];
 
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {

@@ -103,7 +103,8 @@ const PlanCard = {
         <page-icon name="calendar"></page-icon>
         <time class="plan__when" :datetime="moment">{{ when }}</time>
         <span><bdi>{{ plan.host }}</bdi> {{ words.card.hosts }}</span>
-        <span v-if="isDoorOpen" class="card__door"><page-icon name="door"></page-icon>{{ words.card.openDoor }}</span>
+        <span v-if="plan.publish" class="card__mark card__publish"><page-icon name="page"></page-icon>{{ words.card.publish }}</span>
+        <span v-if="isDoorOpen" class="card__mark card__door"><page-icon name="door"></page-icon>{{ words.card.openDoor }}</span>
       </p>
       <h3 :id="'topic-' + plan.id" class="topic" dir="auto">
         <a :id="'open-' + plan.id" class="card__open" :href="'#room=' + plan.id"
@@ -167,6 +168,7 @@ export const PlanPage = {
         <h1 id="plan-topic" ref="heading" class="topic" tabindex="-1" dir="auto">{{ plan.topic }}</h1>
         <p class="plan__opens">{{ opens }} {{ isMine ? words.plans.waitsForYou : '' }}</p>
         <p v-if="whoComes" class="plan__coming">{{ whoComes }}</p>
+        <p v-if="plan.publish" class="plan__publish"><page-icon name="page"></page-icon> {{ words.asking.publish }}</p>
         <div class="plan__actions">
           <coming-button v-if="!isMine" class="button--wide" :class="{ 'button--main': !isComing }" :topic="plan.topic"
             :is-coming="isComing" @click="$emit('come', plan.id, !isComing)"></coming-button>
@@ -174,6 +176,8 @@ export const PlanPage = {
           <a class="button button--wide" :href="calendarFile" download>{{ words.plans.calendar }}</a>
           <template v-if="isMine">
             <button class="button button--wide" @click="$emit('move')">{{ words.plans.move }}</button>
+            <withhold-button v-if="plan.publish" class="button button--wide button--quiet" :room="plan.id" @done="onWithheld"
+              @tell="(sentence) => $emit('tell', sentence)"></withhold-button>
             <sure-button class="button button--wide button--quiet plan__off" :question="words.plans.confirmCallOff" :no="words.plans.keep"
               :yes="words.plans.yesCallOff" @sure="callOff">{{ words.plans.callOff }}</sure-button>
           </template>
@@ -215,6 +219,12 @@ export const PlanPage = {
     invite() {
       if (this.isMine) this.$emit('door');
       else this.$refs.invitation.show();
+    },
+
+    /** The button that was pressed goes away. */
+    onWithheld() {
+      this.$refs.heading.focus();
+      this.$emit('tell', words.room.withheld);
     },
 
     async callOff() {

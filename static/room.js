@@ -3,8 +3,8 @@
 import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomFeed, mentions } from './feed.js';
-import { AskToSpeak, LastMinutes, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
-import { doorLinkTo, keep, kept, linkTo, pitchName } from './kept.js';
+import { AskToSpeak, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
+import { doorLinkTo, keep, kept, linkTo, pitchName, seenName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import {
   BurningLine,
@@ -23,11 +23,12 @@ import {
   seated,
   sign,
 } from './parts.js';
-import { RoomPeople } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
 const WIDE = matchMedia('(min-width: 64rem)');
+// Whoever comes after more messages than these can see what stood out in them.
+const MUCH = 50;
 
 /** The link to the room, and how it is shared. */
 export const RoomInvitation = {
@@ -101,6 +102,8 @@ const RoomMenu = {
         :yes="words.guest.yesLeave" @sure="choose('leave')">
         {{ words.guest.leave }} <small>{{ words.guest.leaveHint }}</small>
       </sure-button>
+      <withhold-button v-if="isHost && view.publish" class="menu__item" :room="view.id" is-hinted @done="$refs.sheet.close()"
+        @tell="$emit('tell', $event)"></withhold-button>
       <sure-button v-if="isHost" class="menu__item menu__item--danger" :question="words.menu.confirmClose" :no="words.menu.keepOpen"
         :yes="words.menu.yesClose" @sure="choose('close')">
         {{ words.menu.close }} <small>{{ words.menu.closeHint }}</small>
@@ -108,7 +111,7 @@ const RoomMenu = {
     </sheet-dialog>`,
   components: { PageChoices, SheetDialog },
   props: { view: Object, isHost: Boolean, isGuest: Boolean },
-  emits: ['chosen', 'close', 'extend', 'invite', 'leave', 'tell-us'],
+  emits: ['chosen', 'close', 'extend', 'invite', 'leave', 'tell', 'tell-us'],
 
   computed: {
     canExtend() {
@@ -147,7 +150,10 @@ export const RoomPage = {
             <span v-if="isOver">{{ ended }}</span>
             <room-time v-else :room="view" :now="now"></room-time>
             <span v-if="isLive && listening">{{ listening }}</span>
-            <span v-if="isLive && isDoorOpen" class="room__door">
+            <span v-if="isLive && view.publish" class="room__mark room__publish">
+              <page-icon name="page"></page-icon><span>{{ words.card.publish }}</span>
+            </span>
+            <span v-if="isLive && isDoorOpen" class="room__mark room__door">
               <page-icon name="door"></page-icon><span>{{ words.card.openDoor }}</span>
             </span>
             <span v-if="signals" role="img" :aria-label="words.pulse.title + ': ' + signals.said">{{ signals.drawn }}</span>
@@ -164,7 +170,9 @@ export const RoomPage = {
         <burning-line v-if="view" :room="view" :now="now"></burning-line>
       </header>
 
-      <room-feed v-if="!isNowhere" :discussion="discussion" :people="people" :closing-round="closingRound"
+      <room-moments v-if="missed !== null || (view?.closed && messages.length)" :discussion="discussion" :after="missed" :is-wide="isWide"
+        :feed="() => $refs.feed" @seen="missed = null; noteSeen()" @tell="tell"></room-moments>
+      <room-feed v-if="!isNowhere" ref="feed" :discussion="discussion" :people="people" :closing-round="closingRound"
         :may-reply="maySpeak && !isOver" :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
         @reply="$refs.writing.replyTo($event)" @take-back="takeBack" @tell="tell">
         <section v-if="isAlone" class="alone">
@@ -208,19 +216,17 @@ export const RoomPage = {
           <room-invitation :room="id" :topic="topic" @tell="tell" @copied="$refs.invitation.close()"></room-invitation>
         </sheet-dialog>
         <room-menu ref="menu" :view="view" :is-host="isHost" :is-guest="isGuest" @leave="$emit('leave')" @invite="invite" @extend="extend"
-          @close="order('close')" @chosen="onChosen" @tell-us="$emit('tell-us')"></room-menu>
+          @close="order('close')" @chosen="onChosen" @tell="tell" @tell-us="$emit('tell-us')"></room-menu>
       </template>
     </main>`,
   components: {
     AskToSpeak,
     BurningLine,
     FacePile,
-    LastMinutes,
     MessageForm,
     RoomFeed,
     RoomInvitation,
     RoomMenu,
-    RoomPeople,
     RoomTime,
     SheetDialog,
   },
@@ -253,6 +259,8 @@ export const RoomPage = {
       pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       isWide: WIDE.matches,
       denials: 0, // since the page came
+      seen: kept(seenName(this.user, this.id), 0), // the seq up to which one has seen the feed
+      missed: null, // the seq behind which one has missed much
     };
   },
 
@@ -363,6 +371,9 @@ export const RoomPage = {
       if (!before) return;
       this.tell(host === this.user ? words.room.youAreHostNow : fill(words.room.isHostNow, { user: host }));
     },
+    'view.publish'(publish, before) {
+      if (before && !publish && this.isLive) this.tell(words.room.withheld);
+    },
     'discussion.isCurrent'(isCurrent) {
       if (isCurrent) this.$nextTick(this.focusOnWriting);
     },
@@ -370,6 +381,7 @@ export const RoomPage = {
     'discussion.absence'(absence) {
       if (absence?.opens_at) this.$emit('planned', absence);
     },
+    now: 'noteSeen',
     role: 'keepFocus',
     closingRound: {
       immediate: true,
@@ -385,6 +397,7 @@ export const RoomPage = {
 
   created() {
     this.discussion.begin();
+    import('./people.js').catch(() => {}); // nobody should wait for them in their sheet
     this.stops = [on('approved', this.onApproved), on('denied', this.onDenied), on('removed', this.onRemoved)];
   },
 
@@ -436,6 +449,15 @@ export const RoomPage = {
       for (const { seq, user, text } of messages) {
         if (mentions(text, nameOf(this.user))) notice('mentioned', { room: this.id, topic: this.topic, user: naming(user), id: seq });
       }
+    },
+
+    /** Whoever was not there for much of it is offered what they missed. */
+    noteSeen() {
+      if (document.hidden || !this.isLive || !this.discussion.isCurrent) return;
+      const seen = Math.max(this.seen, this.discussion.unread);
+      if (this.view.seq > seen + MUCH) this.missed ??= seen;
+      this.seen = this.view.seq;
+      keep(seenName(this.user, this.id), this.missed ?? this.seen);
     },
 
     setPitch(text) {

@@ -14,7 +14,7 @@ from pathlib import Path
 from conftest import browser_path
 from playwright.sync_api import sync_playwright
 from servers import ROOT, running_server
-from states import states
+from states import a_party, states
 from stores import keep_feedback, keep_report, sample
 from visitor import PHONE, Visitor
 
@@ -34,7 +34,7 @@ SAID = {"id": "1", "at": 1_795_200_000_000, "about": "idea", "text": "A room tha
 def draw(browser, size):
     """Draws all states in one size; gives (state, colour, file name) of each."""
     visitors = []
-    with running_server(PARTY_PACE="5", PARTY_EXTRAS="10") as server:
+    with a_party() as server:
 
         def visit(name, address=server.address, **how):
             visitors.append(Visitor(browser, address, name, **SIZES[size] | how))

@@ -88,6 +88,10 @@ FOR_EVERY_SERVER = {
 }
 
 
+# A program in which rooms can be published, without the service that makes the pages: it would be a process more.
+PUBLISHING = "from runtime import settings; settings.PUBLISHES = True; import app; app.main()"
+
+
 class Server(Victim):
     """A party, in memory where no other PARTY_JOURNAL is given."""
 

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import expect
-from servers import password_of, running_server
+from servers import PUBLISHING, password_of, running_server
 from visitor import Cable, people_without_a_page
 
 TOPIC = "Which book changed how you see your town?"
@@ -16,10 +16,15 @@ PITCHES = {
 }
 
 
+def a_party():
+    """With ten more people, and rooms that can be published, as some of these states are."""
+    return running_server(program=("-c", PUBLISHING), PARTY_PACE="5", PARTY_EXTRAS="10")
+
+
 def states(visit):
     """Yields (name of the state, the Visitor whose page is in it).
 
-    `visit(name, address=…, locale=…)` opens a browser on a server with ten more people.
+    `visit(name, address=…, locale=…)` opens a browser on `a_party`.
     """
     asha, bilal, chen = (visit(name) for name in ("asha", "bilal", "chen"))
     yield from signing_in(asha)
@@ -62,8 +67,10 @@ def hosting(asha):
     asha.sheet.get_by_role("button", name="Later…").click()
     expect(asha.sheet.get_by_label("Day")).to_be_visible()
     yield "planning", asha
-    asha.page.keyboard.press("Escape")
-    asha.host(TOPIC)
+    asha.sheet.get_by_role("button", name="Now").click()
+    asha.sheet.get_by_role("switch", name="This will be published").click()
+    asha.sheet.get_by_role("button", name="Open the room").click()
+    expect(asha.writing).to_be_visible()
     yield "room, just opened", asha
 
 
@@ -243,6 +250,9 @@ def ending(asha, bilal, chen):
     for visitor in (asha, bilal, chen):
         expect(visitor.room.get_by_text(re.compile("closed the room"))).to_be_visible()
         expect(visitor.room.get_by_role("button", name="Partly")).to_be_visible()
+        expect(visitor.room.get_by_text("Will be published at")).to_be_visible()
+    bilal.room.get_by_role("button", name="Leave my words out").click()
+    expect(bilal.room.get_by_role("button", name="Put my words back")).to_be_visible()
     yield "closed", asha
     yield "closed, with a draft", bilal
     yield from telling(chen)
@@ -306,7 +316,7 @@ def guests(visit):
     """The door of a room, who comes in by it, and how its host sees them."""
     tom, asha = visit("Tom"), visit("asha").sign_in()
     with people_without_a_page(asha.address, "asha", "dana") as (host, dana):
-        room = host.host(TOPIC)
+        room = host.host(TOPIC, publish=True)
         link = f"./#room={room}&door={host.door(room, whole=True)['token']}"
         host.message(room, "What does your town read, and who lends it?")
         tom.page.goto(link)
@@ -371,7 +381,7 @@ def planning(visit):
     asha.page.keyboard.press("Escape")
     with people_without_a_page(asha.address, "asha", "bilal", "dana", "emeka") as people:
         host, bilal, dana, emeka = people
-        plan = host.plan("How do we tell the landlord about the roof?", at=tomorrow_at_noon())
+        plan = host.plan("How do we tell the landlord about the roof?", at=tomorrow_at_noon(), publish=True)
         other = dana.plan("Donaudampfschifffahrtsgesellschaftskapitänsmütze", at=tomorrow_at_noon() + 9 * 86_400_000)
         host.door(plan)
         bilal.coming(plan)

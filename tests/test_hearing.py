@@ -11,14 +11,15 @@ from servers import running_server
 from runtime import transport
 
 CARD = {"id", "topic", "host", "speakers", "watching", "opened_at", "closes_at", "active_at", "last"}
-CARD |= {"door", "guests"}
+CARD |= {"door", "publish", "guests"}
 VIEW = {
     "id", "topic", "host", "speakers", "seats", "away", "watching", "listening", "waiting", "more_time", "pulse",
     "opened_at", "closes_at", "seq", "closed", "closed_at", "gone_at", "continued_in", "door", "guests",
+    "publish", "publishes_at", "published",
 }  # fmt: skip
 MESSAGE = {"room", "seq", "user", "text", "at", "key"}
 
-PLAN = {"id", "topic", "host", "opens_at", "minutes", "coming", "door"}
+PLAN = {"id", "topic", "host", "opens_at", "minutes", "coming", "door", "publish"}
 KEPT = {"id", "topic", "host", "closed_at", "gone_at"}  # a closed room that somebody can still read
 
 # event → its fields; what each part may hear of a room, besides the lobby's cards.
@@ -39,11 +40,13 @@ FIELDS = {
     "liked": {"room", "seq", "liked"},
     "writing": {"room", "users"},
     "closed": {"room", "reason", "by", "gone_at"},
+    "left_out": {"room", "out"},
 }
 INSIDE = {"lobby", "room", "message", "taken_back", "likes", "writing", "closed"}
 MAY_HEAR = {
     "asha": INSIDE | {"waiting"},  # the host, who hands over before the end
-    "bilal": INSIDE | {"place", "approved", "waiting", "door"},  # asks, is let in, speaks, becomes the host
+    # Asks, is let in, speaks, becomes the host, and in the end leaves these words out of what is published.
+    "bilal": INSIDE | {"place", "approved", "waiting", "door", "left_out"},
     "chen": INSIDE | {"place", "denied", "liked"},  # asks, is denied, likes
     "dana": {"lobby", "room", "message", "place"},  # watches, leaves early, and asks from outside
     "emeka": {"lobby", "place", "coming"},  # asks from outside, and comes to what is planned
@@ -52,8 +55,10 @@ MAY_HEAR = {
 
 
 @pytest.fixture(scope="module")
-def server_of_its_own():
-    with running_server() as server:
+def server_of_its_own(tmp_path_factory):
+    """One that publishes."""
+    journal = str(tmp_path_factory.mktemp("hearing") / "party.db")
+    with running_server(PARTY_JOURNAL=journal, PARTY_SERVICES="publisher", PARTY_SERVICES_BESIDE="no") as server:
         yield server
 
 
@@ -62,7 +67,7 @@ def after_the_story(server_of_its_own):
     """Everybody, each with all the frames of a discussion with secrets in it; and the room."""
     people = {name: server_of_its_own.person(name) for name in MAY_HEAR}
     asha, bilal, chen, dana, emeka, farida = people.values()
-    room = asha.host("Open to all")
+    room = asha.host("Open to all", publish=True)
     plan = farida.plan("Later", at=int(time.time() * 1000) + 3_600_000)
     emeka.coming(plan)
     farida.hears("expected", lambda told: told["users"] == ["emeka"])
@@ -95,6 +100,7 @@ def after_the_story(server_of_its_own):
     dana.request(room, pitch="the pitch of dana")
     bilal.line.settle()
     bilal.close(room)
+    acks["bilal"].append(bilal.leave_out(room))
     acks["chen"].append(chen.feedback("room", room=room, choice="no", text="for the owner alone"))
     acks["dana"].append(dana.feedback("idea", text="for the owner alone"))
     for person in people.values():

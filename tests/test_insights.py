@@ -13,7 +13,7 @@ from conftest import browser_of
 from person import form_token
 from stores import keep_feedback, keep_report, keep_setting, sample
 
-from runtime import clock, settings
+from runtime import clock, settings, web
 from runtime.journal import Unavailable
 from services import insights
 from services.reckoning import share
@@ -206,8 +206,8 @@ def test_others_have_their_turn_while_a_long_page_is_written(monkeypatch):
     """In an eventlet party, who does not sleep keeps everybody waiting."""
     at, slept = iter(range(99)), []  # a millisecond for each part
     clock = SimpleNamespace(monotonic=lambda: next(at) / 1_000, sleep=slept.append)
-    monkeypatch.setattr(insights, "time", clock)
-    assert list(insights.with_pauses(range(20))) == list(range(20))
+    monkeypatch.setattr(web, "time", clock)
+    assert list(web.with_pauses(range(20))) == list(range(20))
     assert slept == [0] * 4
 
 
@@ -390,7 +390,7 @@ def test_each_number_of_a_report_stands_in_a_file(stores, owner):
 def test_a_long_file_is_written_with_pauses(stores, owner, monkeypatch):
     keep_feedback(stores, *({"id": str(number), "at": number, "about": "praise"} for number in range(20)))
     at, slept = iter(range(99)), []  # a millisecond for each row
-    monkeypatch.setattr(insights, "time", SimpleNamespace(monotonic=lambda: next(at) / 1_000, sleep=slept.append))
+    monkeypatch.setattr(web, "time", SimpleNamespace(monotonic=lambda: next(at) / 1_000, sleep=slept.append))
     assert len(file(owner, "feedback")) == 20
     assert slept == [0] * 4
 

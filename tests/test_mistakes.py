@@ -206,6 +206,9 @@ STOPS = {
         setting("PARTY_LOG", "xml"),
         setting("PARTY_SERVICES", "figures,weather"),
         setting("PARTY_SERVICES_BESIDE", "true"),
+        setting("PARTY_MOMENTS_AT", "127.0.0.1:11434"),
+        setting("PARTY_MOMENTS_AT", "http://127.0.0.1:11434/v1"),
+        setting("PARTY_MOMENTS_KEY", "schlüssel"),
         setting("PARTY_ASYNC_MODE", "asyncio"),
     ],
     "The disk": [

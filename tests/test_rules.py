@@ -378,11 +378,14 @@ def test_what_is_always_true_of_a_room():
     @ALWAYS_THE_SAME
     @given(PARTIES)
     def check(commands):
-        party = State()
+        party, withheld = State(), set()
         for one in commands:
             party.apply(one)
             for room in party.rooms.values():
                 assert_is_sound(room)
+                assert not (room.publish and room.id in withheld), "it cannot be switched on again"
+                if not room.publish:
+                    withheld.add(room.id)
             assert_guests_are_sound(party, one)
 
     check()
@@ -398,6 +401,8 @@ def assert_is_sound(room):
     assert room.is_live + room.is_planned + bool(room.closed) == 1
     assert not room.is_planned or not (room.messages or room.speakers or room.visitors or room.host in room.plan.coming)
     assert not (room.awaits_host and room.host in room.visitors)
+    assert (room.publishes_at is not None) == (room.publish and bool(room.closed))
+    assert not room.is_published or {m["user"] for m in room.messages if "taken_back" not in m} - room.left_out
     taken_back = [message for message in room.messages if "taken_back" in message]
     assert sorted(room.taken_back) == [message["seq"] for message in taken_back]
     assert not any(message["text"] for message in taken_back)

@@ -14,7 +14,8 @@ from party import rules
 WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (ROOT / "static/words").glob("*.json")}
 TRANSLATIONS = WORDS_IN.keys() - {"en"}
 PLURALS = {"zero", "one", "two", "few", "many", "other"}
-TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+# Not those in templates/published/: what is published speaks the language of the blog, by the owner's own templates.
+TEMPLATES = sorted((ROOT / "templates").glob("*.html"))
 SCRIPTS = sorted((ROOT / "static").glob("*.js"))
 IN_A_MODULE = re.compile(r"template: /\* html \*/ `(.*?)`,\n", re.DOTALL)  # a component's markup
 

@@ -2,8 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from servers import running_server
-from states import states
+from states import a_party, states
 from visitor import PHONE, STICKS_OUT, violations
 
 
@@ -72,7 +71,7 @@ DESK = {"viewport": {"width": 1440, "height": 900}}
 @pytest.mark.parametrize("how, widths", [(DESK, (1440, 768)), (PHONE, (390, 320))], ids=["desk", "phone"])
 def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, widths):
     trouble = {}
-    with running_server(PARTY_PACE="5", PARTY_EXTRAS="10") as server:
+    with a_party() as server:
         # Colours that are on their way to others have no contrast to measure.
         how = {"reduced_motion": "reduce", "color_scheme": "light", **how}
         for name, visitor in states(lambda name, address=server.address, **more: visit(name, address, **how | more)):

@@ -53,6 +53,7 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         asha.sheet.get_by_role("button", name="Later…").click()
         in_minutes(asha, 1)
         expect(asha.sheet.get_by_text("That is too soon.")).to_be_visible()
+        expect(asha.sheet.get_by_role("switch", name="This will be published")).to_be_visible()
         in_minutes(asha, 62)
         expect(asha.sheet.get_by_text("At most two weeks ahead.")).to_be_visible()
         asha.sheet.get_by_role("button", name="Now").click()
@@ -131,4 +132,4 @@ def test_the_page_has_no_limit_of_its_own():
 def test_the_page_knows_just_the_limits_that_it_is_told():
     """Of a misspelt one it would know nothing, and say nothing."""
     asked_for = {name for script in SCRIPTS.values() for name in re.findall(r"\blimits\.(\w+)", script)}
-    assert asked_for == app.LIMITS.keys() - {"publishes"}  # until the host's dialog asks for it
+    assert asked_for == app.LIMITS.keys()

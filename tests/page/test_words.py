@@ -5,7 +5,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from servers import ROOT, password_of, running_server
+from servers import PUBLISHING, ROOT, password_of, running_server
 from visitor import people_without_a_page
 
 WORDS_IN = {path.stem: json.loads(path.read_text()) for path in (ROOT / "static/words").glob("*.json")}
@@ -26,7 +26,7 @@ SHOWN = """() => {
 @pytest.fixture(scope="module")
 def fresh_party():
     """Where nobody has written anything yet."""
-    with running_server() as server:
+    with running_server(program=("-c", PUBLISHING)) as server:
         yield server
 
 
@@ -107,6 +107,7 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
         open_and_read(SPANISH["lobby"]["host"])
         asha.sheet.get_by_role("textbox").fill("Tea")  # it comes when it is asked for
         assert foreign_to(SPANISH, page, *data, "Tea") == []
+        asha.sheet.get_by_role("switch", name=SPANISH["hosting"]["publish"]).click()
         asha.sheet.get_by_role("button", name=SPANISH["hosting"]["open"]).click()
         expect(asha.room.get_by_role("heading", name=SPANISH["invitation"]["title"])).to_be_visible()
         room = page.url.rpartition("=")[2]
@@ -136,7 +137,12 @@ def test_a_spanish_browser_reads_spanish_everywhere(visit, fresh_party):
         assert foreign_to(SPANISH, page, *data) == []
     page.get_by_role("button", name=SPANISH["menu"]["yesClose"]).click()
     expect(asha.room.get_by_text("asha cerró la sala.")).to_be_visible()
+    expect(asha.room.get_by_role("link", name=SPANISH["publishing"]["preview"])).to_be_visible()
     assert foreign_to(SPANISH, page, *data) == []
+    open_and_read(SPANISH["publishing"]["leaveOut"])
+    expect(asha.room.get_by_role("button", name=SPANISH["publishing"]["putBack"])).to_be_visible()
+    assert foreign_to(SPANISH, page, *data) == []
+    open_and_read(SPANISH["publishing"]["withhold"])
     page.get_by_role("button", name=SPANISH["room"]["leave"]).click()
     expect(page.get_by_role("region", name=SPANISH["lobby"]["closed"])).to_be_visible()
     assert foreign_to(SPANISH, page, *data) == []

@@ -1,0 +1,344 @@
+"""How a published room looks: what templates are given, the templates, and the feed and the map that name the pages.
+
+Everything that people wrote is theirs to make up. Templates escape it; what this module marks up it has escaped itself.
+"""
+
+import functools
+import hashlib
+import io
+import re
+import unicodedata
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from runtime import settings
+
+OURS = settings.ROOT / "templates" / "published"
+NAME = "Discuss Party"
+INDEX, FEED, SITEMAP = "index.html", "feed.xml", "sitemap.xml"
+HUES = 9  # as many as the page has, and as many as can speak in a room
+SHORT = 160  # characters of what is quoted, or told in a line
+IN_FEED = 50  # entries: what a reader asks for each hour stays small
+IN_SITEMAP = 50_000  # addresses: https://www.sitemaps.org/protocol.html
+TAKEN_AWAY = "This discussion was taken away."
+COMMENTS = 100  # that programs are told in JSON: whoever wants all of a long one reads the page
+# What no document may hold: https://infra.spec.whatwg.org/#noncharacter and controls, but for tab and line feed.
+LAST_OF_PLANES = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+NOT_FOR_DOCUMENTS = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{LAST_OF_PLANES}]")
+# As static/feed.js has it: a bracket belongs to an address that has its other half.
+LINK = re.compile(
+    r"""(https?://(?:\([^\s<>"()]*\)|[^\s<>"()])*(?:\([^\s<>"()]*\)|[^\s<>"'.,:;!?()\]]))""", re.IGNORECASE
+)
+
+A_LINK = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
+
+# --- What a page is given ---------------------------------------------------------------------------------------------
+
+
+def summary_of(published, name, address):
+    """What the index and the feed tell of a page, for what `views.published` gives."""
+    said = [message for message in published["messages"] if "text" in message]
+    host, names = published["host"], {message["user"]: message for message in said}
+    users = list(dict.fromkeys([host, *names]))
+    voices = {user: voice_of(user, names.get(user, {"name": user, "is_guest": False}), users, host) for user in users}
+    minutes = max(1, round((published["closed_at"] - published["opened_at"]) / 60_000))
+    page = {
+        "name": name,
+        "address": address,
+        "topic": clean(published["topic"]),
+        "host": voices[host],
+        "opened_at": moment(published["opened_at"]),
+        "closed_at": moment(published["closed_at"]),
+        "minutes": minutes,
+        "voices": {user: voices[user] for user in users if user in names},
+        "count": len(said),
+    }
+    return page | {"day": day_of(page["opened_at"]), "facts": facts_of(page)}
+
+
+def page_of(published, name, address, one_by_one=iter):
+    """What the template of a page is given: docs/operating.md names its parts. `one_by_one` gives the messages, with
+    whatever it does in between."""
+    page = summary_of(published, name, address)
+    messages = [message_of(message, page["voices"]) for message in one_by_one(published["messages"])]
+    by_seq = {message["seq"]: message for message in messages}
+    for message in messages:
+        message["reply"] = answered(message["reply"], by_seq)
+    page |= {"voices": list(page["voices"].values()), "turns": turns_of(messages)}
+    return page | {"data": data_of(page)}
+
+
+def voice_of(user, message, users, host):
+    name = clean(message["name"])
+    about = {"hue": hue_of(user, users), "is_host": user == host, "is_guest": message["is_guest"]}
+    return {"name": name, "initial": initial_of(name)} | about
+
+
+def message_of(message, voices):
+    """With `voice` None, and no words, where it was taken back or out."""
+    at = moment(message["at"])
+    about = {"seq": message["seq"], "id": f"m{message['seq']}", "at": at, "time": f"{at:%H:%M}"}
+    if "text" not in message:
+        return about | {"voice": None, "text": "", "html": "", "likes": 0, "reply": None}
+    text = clean(message["text"])
+    said = {"text": text, "html": marked_up(text), "likes": message["likes"], "reply": message["reply"]}
+    return about | {"voice": voices[message["user"]]} | said
+
+
+def answered(seq, by_seq):
+    """What a quote shows of the message with that seq: short, and nothing of what was taken out."""
+    if seq not in by_seq:
+        return None
+    message = by_seq[seq]
+    return {"id": message["id"], "voice": message["voice"], "text": shortened(message["text"])}
+
+
+def turns_of(messages):
+    """Messages that follow each other by the same person, or of which nothing is left, stand together."""
+    turns = []
+    for message in messages:
+        if not turns or turns[-1]["voice"] is not message["voice"]:
+            turns.append({"voice": message["voice"], "messages": []})
+        turns[-1]["messages"].append(message)
+    return turns
+
+
+def facts_of(page):
+    voices, minutes, messages = len(page["voices"]), page["minutes"], page["count"]
+    return (
+        f"Hosted by {page['host']['name']} · {some(voices, 'voice')} in {some(minutes, 'minute')},"
+        f" {some(messages, 'message')}"
+    )
+
+
+def some(count, thing):
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def data_of(page):
+    """What search engines read: https://schema.org/DiscussionForumPosting."""
+    said = [message for turn in page["turns"] if turn["voice"] for message in turn["messages"]]
+    posting = {
+        "@context": "https://schema.org",
+        "@type": "DiscussionForumPosting",
+        "headline": page["topic"],
+        "text": said[0]["text"] if said and said[0]["voice"]["is_host"] else page["topic"],
+        "url": page["address"],
+        "author": {"@type": "Person", "name": page["host"]["name"]},
+        "datePublished": page["opened_at"].isoformat(),
+        "commentCount": page["count"],
+    }
+    comments = [
+        {
+            "@type": "Comment",
+            "author": {"@type": "Person", "name": message["voice"]["name"]},
+            "datePublished": message["at"].isoformat(),
+            "text": message["text"],
+            "url": f"{page['address']}#{message['id']}",
+            "upvoteCount": message["likes"],
+        }
+        for message in said[:COMMENTS]
+    ]
+    return posting | {"comment": comments}
+
+
+# --- Words ------------------------------------------------------------------------------------------------------------
+
+
+def clean(text):
+    """Without what no document may hold."""
+    return NOT_FOR_DOCUMENTS.sub("", text)
+
+
+def marked_up(text):
+    """The text in paragraphs, with its lines and its addresses: escaped, so that a template shows it as it is."""
+    paragraphs = (
+        Markup("<br>\n").join(with_links(line) for line in paragraph.split("\n"))
+        for paragraph in re.split(r"\n(?:\s*\n)+", text.strip("\n"))
+    )
+    return Markup("\n").join(Markup('<p dir="auto">{}</p>').format(paragraph) for paragraph in paragraphs)
+
+
+def with_links(line):
+    link = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
+    return Markup().join(
+        link.format(part) if place % 2 else escape(part) for place, part in enumerate(LINK.split(line))
+    )
+
+
+def shortened(text):
+    line = " ".join(text.split())
+    return line if len(line) <= SHORT else line[:SHORT].rstrip() + "…"
+
+
+def initial_of(name):
+    """Its first letter as a person sees it, with its marks."""
+    end = 1
+    while end < len(name) and (unicodedata.category(name[end])[0] == "M" or "\u200d" in name[end - 1 : end + 1]):
+        end += 1
+    return name[:end].upper()
+
+
+def hue_of(user, users):
+    """The colour of somebody, as static/parts.js finds it: of those who came before them, nine have nine colours."""
+    taken = set()
+    for other in users[: users.index(user)]:
+        taken.add(free_hue(other, taken))
+    return free_hue(user, taken)
+
+
+def free_hue(user, taken):
+    wished = functools.reduce(lambda total, letter: (total * 40 + ord(letter)) % 65_521, user, 0) % HUES
+    steps = ((wished + step) % HUES for step in range(HUES))
+    return next((hue for hue in steps if hue not in taken), wished)
+
+
+def moment(milliseconds):
+    return datetime.fromtimestamp(milliseconds // 1000, UTC)
+
+
+def day_of(at):
+    return f"{at.day} {at:%B %Y}"
+
+
+# --- Templates --------------------------------------------------------------------------------------------------------
+
+
+class Mistake(Exception):
+    """A template cannot be used; the text is a sentence for the owner that says which, where and why."""
+
+
+class Templates:
+    """The owner's templates, and ours in place of those that are not there. All that they show is escaped."""
+
+    def __init__(self, folders, fingerprint):
+        from jinja2 import StrictUndefined
+        from jinja2.loaders import ChoiceLoader, FileSystemLoader
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        self._folders = folders
+        self.fingerprint = fingerprint
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=ChoiceLoader([FileSystemLoader(folder) for folder in self._folders]),
+            autoescape=True,
+            undefined=StrictUndefined,  # a name that is misspelt is a mistake, and no gap in a page
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def parts(self, template, **given):
+        """The document in parts, each as it is made. Raises Mistake."""
+        party = {"name": NAME, "address": settings.party_beside_published(), "feed": FEED}
+        try:
+            yield from self._environment.get_template(template).generate(party=party, **given)
+        except Exception as error:
+            raise Mistake(self._sentence_of(error, template)) from None
+
+    def _sentence_of(self, error, template):
+        """Which file, which line, what. Of what was said in a room nothing stands in it: the error's own words may be
+        made of that."""
+        from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
+
+        path, line = self._place_of(error, template)
+        code = line_of(path, line)
+        if isinstance(error, TemplateSyntaxError):
+            why = error.message
+        elif isinstance(error, TemplateNotFound):
+            why = f"there is no template {error.name}"
+        elif isinstance(error, UnicodeDecodeError):
+            why = "it is not UTF-8"
+        elif isinstance(error, UndefinedError):
+            why = f"`{code}` names what is not given"
+        else:
+            why = f"`{code}` fails with {type(error).__name__}"
+        return f"{path}{f', line {line}' if line else ''}: {why.rstrip('.')}."
+
+    def _place_of(self, error, template):
+        """(path, line) in a template where that happened; the line is None where nobody can tell."""
+        if getattr(error, "filename", None) and getattr(error, "lineno", None):
+            return Path(error.filename), error.lineno
+        place, trace = None, error.__traceback__
+        while trace:
+            path = Path(trace.tb_frame.f_code.co_filename)
+            if any(path.is_relative_to(folder) for folder in self._folders):
+                place = path, trace.tb_lineno
+            trace = trace.tb_next
+        there = (folder / template for folder in self._folders if (folder / template).exists())
+        return place or (next(there, self._folders[0] / template), None)
+
+
+def line_of(path, number):
+    try:
+        return path.read_text().splitlines()[number - 1].strip()[:80]
+    except (OSError, ValueError, TypeError, IndexError):
+        return "a line of it"
+
+
+def templates():
+    """Those that are there now. Raises OSError where the owner's cannot be read."""
+    folders = (*filter(None, [settings.PUBLISHED_TEMPLATES]), OURS)
+    files = [(path, path.stat()) for folder in folders for path in sorted(files_below(folder))]
+    seen = tuple((path, about.st_mtime_ns, about.st_size) for path, about in files)
+    return read_templates(folders, seen, f"{settings.published_at()} {settings.party_beside_published()}")
+
+
+@functools.lru_cache(maxsize=1)
+def read_templates(folders, seen, addresses):
+    digests = (f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path, *_ in seen)
+    return Templates(folders, hashlib.sha256("".join([addresses, *digests]).encode()).hexdigest())
+
+
+def files_below(folder):
+    """Raises OSError where it is no folder that can be read."""
+    for path in folder.iterdir():
+        yield from files_below(path) if path.is_dir() else [path]
+
+
+# --- What names the pages ---------------------------------------------------------------------------------------------
+
+
+def feed_of(entries):
+    """An Atom feed (RFC 4287). `entries` are the newest first: summaries, and {"room", "published_at", "taken_at"} of
+    what was taken away, each with its `room` and times."""
+    from feedgenerator import Atom1Feed
+
+    at = settings.published_at()
+    feed = Atom1Feed(NAME, at, None, feed_url=at + FEED, author_name=NAME, language="en")
+    for entry in sorted(entries, key=changed_at, reverse=True)[:IN_FEED]:
+        is_there = entry["taken_at"] is None
+        feed.add_item(
+            title=entry["topic"] if is_there else TAKEN_AWAY,
+            link=entry["address"] if is_there else at,
+            description=escape(entry["facts"]) if is_there else TAKEN_AWAY,  # as HTML
+            unique_id=id_of(entry["room"]),
+            author_name=entry["host"]["name"] if is_there else None,
+            pubdate=moment(entry["published_at"]),
+            updateddate=moment(changed_at(entry)),
+        )
+    text = io.StringIO()
+    feed.write(text, "utf-8")
+    return text.getvalue()
+
+
+def changed_at(entry):
+    return entry["taken_at"] or entry["published_at"]
+
+
+def id_of(room):
+    """The same for ever, wherever the pages are found and whatever they say."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"discuss-party {room}").urn
+
+
+def sitemap_of(entries):
+    """https://www.sitemaps.org/protocol.html: for search engines."""
+    there = [entry for entry in entries if entry["taken_at"] is None][:IN_SITEMAP]
+    lines = [
+        f"  <url><loc>{escape(entry['address'])}</loc>"
+        f"<lastmod>{moment(entry['published_at']).date().isoformat()}</lastmod></url>"
+        for entry in there
+    ]
+    schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    return "\n".join(['<?xml version="1.0" encoding="utf-8"?>', f'<urlset xmlns="{schema}">', *lines, "</urlset>", ""])

@@ -1,0 +1,173 @@
+"""A room that becomes a page for everybody, as it is seen: from the host's dialog to the link to its page."""
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from person import assert_ok, seat
+from playwright.sync_api import expect
+from servers import PUBLISHING, running_server
+from visitor import PHONE
+
+TOPIC = "Whose bench is it?"
+TOLD = "What is said here will be published. Once the room has closed, you have an hour to take your words out."
+
+
+def publishing_party(hour=3_600_000):
+    """A party in which those who spoke have that `hour`, in milliseconds, to take their words out."""
+    return running_server(
+        program=("-c", f"from party import publishing; publishing.LEAVE_OUT_WITHIN = {hour}; {PUBLISHING}")
+    )
+
+
+def head(visitor):
+    return visitor.room.locator(".room__head")
+
+
+def publishing(visitor):
+    """What an ended room says about it."""
+    return visitor.room.get_by_role("region", name="The page that it becomes")
+
+
+def button(visitor, name):
+    return publishing(visitor).get_by_role("button", name=name)
+
+
+def will_be_published(visitor):
+    """At what time, as this page says it."""
+    said = publishing(visitor).get_by_text(re.compile("Will be published at"))
+    expect(said).to_be_visible()
+    return re.search(r"\d\d:\d\d", said.inner_text())[0]
+
+
+@pytest.mark.timeout(120)
+def test_who_speaks_knows_it_before_and_takes_their_words_out_after(visit):
+    with publishing_party() as server:
+        asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
+        asha.page.get_by_role("button", name="Host a room").click()
+        asha.sheet.get_by_role("textbox", name="Topic").fill(TOPIC)
+        asha.sheet.get_by_text("By link: ask too", exact=True).click()
+        switch = asha.sheet.get_by_role("switch", name="This will be published")
+        expect(switch).not_to_be_checked()
+        expect(switch).to_have_accessible_description(
+            "It becomes a page for everybody. Decide now: later you can only say no."
+        )
+        switch.focus()
+        asha.page.keyboard.press("Space")
+        asha.sheet.get_by_role("button", name="Open the room").click()
+        expect(head(asha)).to_contain_text("will be published")
+
+        # A friend sees it in the lobby, and reads it where one asks; a guest reads it before coming in.
+        expect(bilal.card(TOPIC)).to_contain_text("will be published")
+        bilal.watch(TOPIC)
+        bilal.room.get_by_role("button", name="Ask to speak").click()
+        expect(bilal.pitch).to_have_accessible_description(re.compile(re.escape(TOLD)))
+        bilal.ask()
+        asha.approve("bilal")
+        bilal.write("The heron's")
+        host = server.person("asha")
+        room = asha.page.url.rpartition("=")[2]
+        gita = visit("Gita", server.address, **PHONE, timezone_id="Asia/Kathmandu")
+        gita.page.goto(f"./{host.link(room)}")
+        name = gita.page.get_by_role("textbox", name="What should we call you?")
+        expect(name).to_have_accessible_description(re.compile(re.escape(TOLD)))
+        name.fill("Gita")
+        gita.page.get_by_role("button", name="Come in and listen").tap()
+        expect(gita.room.get_by_text("will be published")).to_be_visible()
+        gita.room.get_by_role("button", name="Ask to speak").tap()
+        expect(gita.room.get_by_text(TOLD)).to_be_visible()
+        gita.ask()
+        asha.approve("Gita (guest)")
+        gita.write("I sit there every morning")
+        expect(asha.sent("I sit there")).to_be_visible()
+        asha.close_room()
+
+        # Each has an hour, in the time of their own clock.
+        assert will_be_published(asha) == will_be_published(bilal) != will_be_published(gita)
+        second_tab = bilal.new_tab()
+        second_tab.goto(bilal.page.url)
+        button(bilal, "Leave my words out").click()
+        put_back = button(bilal, "Put my words back")
+        expect(put_back).to_be_focused()
+        expect(publishing(bilal).get_by_role("status")).to_contain_text("Those who were here can still read them until")
+        expect(second_tab.get_by_role("button", name="Put my words back")).to_be_visible()
+        expect(bilal.message("The heron's")).to_be_visible()
+        bilal.page.reload()
+        button(bilal, "Put my words back").click()
+        expect(second_tab.get_by_role("button", name="Leave my words out")).to_be_visible()
+        button(gita, "Leave my words out").tap()
+        expect(button(gita, "Put my words back")).to_be_visible()
+
+        # How it will look, for those whose words are in it; and only its host says no.
+        for visitor in (asha, bilal, gita):
+            link = publishing(visitor).get_by_role("link", name="Preview")
+            expect(link).to_have_attribute("href", f"published/preview/{room}")
+            expect(link).to_have_attribute("target", "_blank")
+        expect(button(bilal, "Do not publish")).to_have_count(0)
+        button(asha, "Do not publish").click()
+        button(asha, "Let it be published").click()
+        expect(button(asha, "Do not publish")).to_be_focused()
+        button(asha, "Do not publish").click()
+        expect(publishing(asha)).to_contain_text("It cannot be switched on again.")
+        button(asha, "Yes, do not publish it").click()
+        expect(publishing(asha).get_by_role("status")).to_be_focused()
+        for visitor in (asha, bilal, gita):
+            expect(publishing(visitor)).to_have_text("This will not be published.")
+        asha.leave()
+        the_host_says_no_before(asha, bilal, host)
+
+
+def the_host_says_no_before(asha, bilal, host):
+    """In the menu of a room that is open, and on a plan."""
+    room = host.host("Tea", publish=True)
+    bilal.leave()
+    bilal.watch("Tea")
+    asha.page.goto(f"./#room={room}")
+    menu = asha.open_menu()
+    menu.get_by_role("button", name="Do not publish").click()
+    menu.get_by_role("button", name="Yes, do not publish it").click()
+    expect(menu).to_have_count(0)
+    expect(bilal.page.get_by_role("status").filter(has_text="This will not be published.")).to_be_visible()
+    expect(head(bilal)).not_to_contain_text("published")
+    expect(asha.open_menu().get_by_role("button", name="Do not publish")).to_have_count(0)
+    asha.page.keyboard.press("Escape")
+    assert_ok(host.close(room))
+    expect(bilal.room.get_by_text(re.compile("closed the room"))).to_be_visible()
+    expect(publishing(bilal)).to_have_count(0)
+    asha.leave()
+    bilal.leave()
+
+    asha.page.get_by_role("button", name="Host a room").click()
+    asha.sheet.get_by_role("textbox", name="Topic").fill("The roof")
+    asha.sheet.get_by_role("button", name="Later…").click()
+    asha.sheet.get_by_label("Day").fill(f"{datetime.now() + timedelta(days=1):%Y-%m-%d}")
+    asha.sheet.get_by_role("switch", name="This will be published").click()
+    asha.sheet.get_by_role("button", name="Plan the room").click()
+    plan = asha.page.locator(".plan")
+    expect(plan).to_contain_text(TOLD)
+    expect(bilal.card("The roof")).to_contain_text("will be published")
+    plan.get_by_role("button", name="Do not publish").click()
+    plan.get_by_role("button", name="Yes, do not publish it").click()
+    expect(plan.get_by_role("heading", name="The roof")).to_be_focused()
+    expect(plan).not_to_contain_text("published")
+    expect(bilal.card("The roof")).not_to_contain_text("published")
+
+
+def test_once_the_hour_is_over_the_ended_room_leads_to_its_page(visit):
+    """And who kept a seat, and never asked, is told before the first word."""
+    with publishing_party(hour=2_000) as server:
+        asha, bilal = server.person("asha"), server.person("bilal")
+        before = asha.host("Tea")
+        seat(asha, bilal, before)
+        assert_ok(asha.close(before))
+        room = asha.host("More tea", continues=before, publish=True)
+        page = visit("bilal", server.address).sign_in()
+        page.page.goto(f"./#room={room}")
+        expect(page.room.get_by_role("status").filter(has_text=TOLD)).to_be_visible()
+        page.write("With milk")
+        expect(page.room.get_by_text(TOLD)).to_have_count(0)
+        assert_ok(asha.close(room))
+        expect(publishing(page)).to_contain_text("This is published.", timeout=15_000)
+        link = publishing(page).get_by_role("link", name="Read the page")
+        expect(link).to_have_attribute("href", f"published/of/{room}")
+        expect(publishing(page).get_by_role("button")).to_have_count(0)
