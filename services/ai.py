@@ -36,9 +36,10 @@ def json_object(**properties):
     return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 
 
-SENTENCE = json_object(seq={"type": "integer"}, text={"type": "string"})
-ANSWER = {"name": "moments", "strict": True, "schema": json_object(moments={"type": "array", "items": SENTENCE})}
-WISHES = {"temperature": 0, "response_format": {"type": "json_schema", "json_schema": ANSWER}}
+SENTENCE = json_object(seq={"type": "integer"}, text={"type": "string", "maxLength": MOST_IN_SENTENCE})
+ANSWER = json_object(moments={"type": "array", "items": SENTENCE, "maxItems": MOST})
+FORMAT = {"type": "json_schema", "json_schema": {"name": "moments", "schema": ANSWER}}
+WISHES = {"temperature": 0, "response_format": FORMAT}
 
 
 class Unusable(Exception):

@@ -10,6 +10,7 @@ from conftest import browser_of, guest_of
 from servers import free_port
 from test_feedback import UntilAllIsRead
 from test_posting import Peer, answers, is_silent
+from torture_services import FAULTS, Torture, TorturedMoments
 
 import app
 from party import model
@@ -561,3 +562,14 @@ def test_to_who_may_not_read_all_of_it_the_ai_says_nothing(party, join, an_ai):
     assert asked(guests[0], room)["by"] == "small"
     given = asked(guests[1], room)
     assert given["by"] is None and min(seqs(given)) > 20 and "Late" not in json.dumps(given)
+
+
+# --- For real ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.server
+def test_whatever_is_killed_of_each_room_there_is_kept_what_was_said_or_picked():
+    torture = Torture(TorturedMoments(), FAULTS, seed=1)
+    torture.run()
+    assert torture.found == []
+    assert torture.tortured.counts["a stand-in"] and torture.tortured.counts[None], "it answered and failed"
