@@ -179,6 +179,7 @@ IN_THE_BROWSER = {
     "topic draft": ("a topic not yet opened", "un tema aún sin abrir"),
     "telling draft": ("or tell the owner", "o contarías a quien lleva el servidor"),
     "room after sign-in": ("into which room you came by a link", "a qué sala llegaste por un enlace"),
+    "seen": ("how far you have seen the feed", "hasta dónde has visto la conversación"),
     "opened": ("whether the form was opened", "si el formulario se abrió"),
     "cdn failed": LIBRARIES,
     "outdated": LIBRARIES,
