@@ -102,7 +102,11 @@ except ValueError as error:
 if settings.ASSETS == "local" and assets.missing():
     raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
 
-LIMITS = reading.limits(settings.ROOM_MINUTES) | {"doors": settings.DOORS, "publishes": settings.PUBLISHES}
+LIMITS = reading.limits(settings.ROOM_MINUTES) | {
+    "doors": settings.DOORS,
+    "publishes": settings.PUBLISHES,
+    "ai": settings.AI,
+}
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
 web.set_up(app, model.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)

@@ -157,6 +157,14 @@ PUBLISHES = "publisher" in SERVICES  # whether a room can become a page
 PUBLISHED = INSTANCE / "published"
 PUBLISHED_AT = address("PARTY_PUBLISHED_AT")  # None: see `published_at`
 PUBLISHED_TEMPLATES = folder_or_none("PARTY_PUBLISHED_TEMPLATES")  # None: ours alone
+MOMENTS_AT = address("PARTY_MOMENTS_AT")  # of an AI, without the end chat/completions; None: there is none
+MOMENTS_MODEL = text("PARTY_MOMENTS_MODEL", "").strip()
+MOMENTS_KEY = text("PARTY_MOMENTS_KEY", "").strip()
+if not MOMENTS_KEY.isascii() or not MOMENTS_KEY.isprintable():
+    raise SystemExit("PARTY_MOMENTS_KEY must be on one line, of ASCII characters.")
+if MOMENTS_AT and not MOMENTS_MODEL:
+    raise SystemExit("PARTY_MOMENTS_AT needs PARTY_MOMENTS_MODEL: the name of a model that there is at that address.")
+AI = MOMENTS_MODEL if MOMENTS_AT and "moments" in SERVICES else None  # who reads a room that has closed
 HOOKS = folder("PARTY_HOOKS", INSTANCE / HOOKS_FILE)  # a file
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()

@@ -18,7 +18,7 @@ def read_words():
 IN = read_words()
 # What templates alone show, and what few need, who fetch the file (static/words.js): the page is spared it.
 OF_TEMPLATES = {"page", "signIn", "entrance", "offline", "trouble", "privacy", "insights", "publishedPage"}
-NOT_WITH_THE_PAGE = OF_TEMPLATES | {"door", "guest", "hosting", "plans", "publishing", "refusals", "telling"}
+NOT_WITH_THE_PAGE = OF_TEMPLATES | {"door", "guest", "hosting", "moments", "plans", "publishing", "refusals", "telling"}
 
 
 def fill(sentence, **values):

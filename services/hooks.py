@@ -45,7 +45,7 @@ WAITS_FOR_PAGE = 3 * DAY
 KEPT = 7 * DAY  # of what did not go out, for `replay`
 LOOK_SECONDS = 5  # between two looks whether the owner changed something
 NEWS_SECONDS = 0.5  # the same while somebody is called
-LEAVING_SECONDS = 1.5  # for who is just called; else they are called again after the next start
+LEAVING_SECONDS = 0.5  # for who is just called; else they are called again after the next start
 GONE = 410  # "Nobody wants this any more."
 
 
@@ -96,7 +96,7 @@ class Hooks:
                     self._call_all(database)
             if not self._calls:
                 return seconds_until_due(database)
-            self._answered.wait(NEWS_SECONDS)
+            self._answered.wait(NEWS_SECONDS if deadline is None else deadline - time.monotonic())
             self._answered.clear()
 
     # --- Noting ---

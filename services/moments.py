@@ -1,14 +1,23 @@
 """Says what one missed: whole messages, picked; or, where the owner has one, what an AI says with its sources."""
 
 import json
+import logging
 import sqlite3
+import time
 
 from flask import request
 
 from party import views
 from party.model import Refused, unread_before
+from runtime import records, settings
+from runtime.clock import now
 from services import follow, picking
 
+log = logging.getLogger("party.services")
+
+AI_SECONDS = 60  # for all that an AI says of a room: the slowest small machine needs about that
+LANGUAGE = "the language that most of the discussion is in"
+IDLE_SECONDS = 3_600
 LOOKED_AT = 200  # messages of a room, the newest: the party itself picks from these, within some milliseconds
 RANKED_EVERY = 10  # messages: who asks more often is given the same ranks, and keeps nobody waiting
 ROOMS_RANKED = 64  # whose ranks are kept: those of a full party
@@ -21,7 +30,8 @@ class Moments:
     SCHEMA = """
         CREATE TABLE IF NOT EXISTS moments (
             room TEXT PRIMARY KEY, gone_at INTEGER, by TEXT, looked_at INTEGER, body TEXT
-        )
+        );
+        CREATE TABLE IF NOT EXISTS to_ask (room TEXT PRIMARY KEY, gone_at INTEGER, body TEXT)
     """
 
     def take(self, database, command, outcome, room):
@@ -33,22 +43,56 @@ class Moments:
 
     def rest(self, database, at):
         """A room that made place for others is forgotten without a word in the log."""
-        database.execute("DELETE FROM moments WHERE gone_at < ?", (at,))
+        for table in ("moments", "to_ask"):
+            database.execute(f"DELETE FROM {table} WHERE gone_at < ?", (at,))
+
+    def work(self, database, ended):
+        """Ask the AI, room by room. Until it has answered, and where it does not, what was picked stands."""
+        query = "SELECT room, body FROM to_ask WHERE gone_at > ? ORDER BY gone_at LIMIT 1"
+        while not ended.is_set() and (row := database.execute(query, (now(),)).fetchone()):
+            room, transcript = row[0], json.loads(row[1])
+            sentences = said_by_ai(transcript) if settings.AI else []
+            with follow.transaction(database):
+                database.execute("DELETE FROM to_ask WHERE room = ?", (room,))
+                if sentences:
+                    said = settings.AI, how_many(transcript["messages"]), json.dumps(sentences), room
+                    database.execute("UPDATE moments SET by = ?, looked_at = ?, body = ? WHERE room = ?", said)
+        return IDLE_SECONDS
 
 
 # --- What happened ----------------------------------------------------------------------------------------------------
 
 
 def note_closed(database, room):
-    """What of the whole room is worth reading; none of its words."""
-    messages = views.transcript(room)["messages"]
-    body = json.dumps(picking.picked(messages, picking.ranks(messages)))
-    row = room.id, room.gone_at, None, how_many(messages), body
+    """Keep which messages of the whole room are picked; its words only for as long as an AI is to read them."""
+    transcript = views.transcript(room)
+    body = json.dumps(picking.summarise(transcript))
+    row = room.id, room.gone_at, None, how_many(transcript["messages"]), body
     database.execute("INSERT OR REPLACE INTO moments VALUES (?, ?, ?, ?, ?)", row)
+    if settings.AI:
+        from services import ai  # who shows pages needs nothing of what calls addresses
+
+        if messages := ai.newest(transcript["messages"]):
+            to_ask = room.id, room.gone_at, json.dumps(transcript | {"messages": messages})
+            database.execute("INSERT OR REPLACE INTO to_ask VALUES (?, ?, ?)", to_ask)
 
 
 def note_gone(database, room):
-    database.execute("DELETE FROM moments WHERE room = ?", (room.id,))
+    for table in ("moments", "to_ask"):
+        database.execute(f"DELETE FROM {table} WHERE room = ?", (room.id,))
+
+
+def said_by_ai(transcript):
+    """Its sentences; none where it has none, of which the owner is told."""
+    from services import ai
+
+    try:
+        return ai.summarise(transcript, LANGUAGE, time.monotonic() + AI_SECONDS)
+    except ai.Unusable as error:
+        log.warning("The AI at PARTY_MOMENTS_AT was of no use for a room, so its messages speak: %s", error)
+    except Exception:  # it may be about these words: the next room is another
+        records.recurring_mistake(log, "The AI at PARTY_MOMENTS_AT could not be asked.")
+    return []
 
 
 TAKEN = {"close": note_closed, "end": note_closed, "forget": note_gone}

@@ -24,10 +24,10 @@ ENOUGH = re.compile(rf"(?:\w\W*+){{12}}|(?:[{UNSPACED}]\W*+){{5}}")  # "Yes, I a
 ASKING = re.compile(r"""[?⁇⁈⁉]["'»”’)\]*_]*(?!\S)|[？؟⸮՞፧]|[\u0370-\u03ff\u1f00-\u1fff][;\u037e](?!\S)""")
 
 
-def summarise(room, language, deadline):
+def summarise(room, language=None, deadline=None):
     """At most seven messages of the `views.transcript` of a room, in its order: [{"seq", "kind"}].
 
-    It says nothing in any `language`, and has ended long before any `deadline`: an AI in its place needs those.
+    It says nothing, in no `language`, and has ended long before any `deadline`: an AI in its place needs those.
     """
     return picked(room["messages"], ranks(room["messages"]))
 

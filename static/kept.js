@@ -44,6 +44,9 @@ export const topicDraftName = (user, continued = '') => `topic draft ${user} ${c
 
 export const pitchName = (user, room) => `pitch ${user} ${room}`;
 
+/** The seq up to which one has seen its feed. */
+export const seenName = (user, room) => `seen ${user} ${room}`;
+
 export const unsentName = (user, room) => `unsent ${user} ${room}`;
 
 /** Keeps `value` under `name`; forgets the name when the value is empty or null. */

@@ -27,7 +27,9 @@ const LATER = {
   OutSheet: 'hosting',
   PlanPage: 'plans',
   RoomEnding: 'ending',
+  RoomMoments: 'moments',
   RoomPage: 'room',
+  RoomPeople: 'people',
   RoomPublishing: 'publishing',
   RoomQueue: 'queue',
   RoomWorth: 'telling',
@@ -36,9 +38,9 @@ const LATER = {
   WithholdButton: 'publishing',
 };
 // Few open them, so their words do not come with the page either.
-const WORDY = ['hosting', 'plans', 'publishing', 'telling'];
+const WORDY = ['hosting', 'moments', 'plans', 'publishing', 'telling'];
 // Without these something would be missing, and nobody would know.
-const VITAL = ['closing', 'ending', 'plans', 'publishing', 'queue', 'room'];
+const VITAL = ['closing', 'ending', 'people', 'plans', 'publishing', 'queue', 'room'];
 
 /** Whoever had to sign in first still gets to the room of the link. */
 function restoreRoomAfterSignIn() {

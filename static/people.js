@@ -73,6 +73,7 @@ export const RoomPeople = {
         </ul>
         <p v-if="unnamed" class="people__more">{{ more }}</p>
       </section>
+      <p v-if="limits.ai" class="people__more">{{ fill(words.people.summary, { model: limits.ai }) }}</p>
     </div>`,
   components: { PersonRow },
   props: {

@@ -4,7 +4,7 @@ import { command, on } from './connection.js';
 import { Discussion } from './discussion.js';
 import { RoomFeed, mentions } from './feed.js';
 import { AskToSpeak, MessageForm, SIGNS, hasTouchKeyboard } from './foot.js';
-import { doorLinkTo, keep, kept, linkTo, pitchName } from './kept.js';
+import { doorLinkTo, keep, kept, linkTo, pitchName, seenName } from './kept.js';
 import { PageChoices, notice } from './noticing.js';
 import {
   BurningLine,
@@ -23,11 +23,12 @@ import {
   seated,
   sign,
 } from './parts.js';
-import { RoomPeople } from './people.js';
 import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
 const WIDE = matchMedia('(min-width: 64rem)');
+// Whoever comes after more messages than these can see what stood out in them.
+const MUCH = 50;
 
 /** The link to the room, and how it is shared. */
 export const RoomInvitation = {
@@ -169,7 +170,9 @@ export const RoomPage = {
         <burning-line v-if="view" :room="view" :now="now"></burning-line>
       </header>
 
-      <room-feed v-if="!isNowhere" :discussion="discussion" :people="people" :closing-round="closingRound"
+      <room-moments v-if="missed !== null || (view?.closed && messages.length)" :discussion="discussion" :after="missed" :is-wide="isWide"
+        :feed="() => $refs.feed" @seen="missed = null; noteSeen()" @tell="tell"></room-moments>
+      <room-feed v-if="!isNowhere" ref="feed" :discussion="discussion" :people="people" :closing-round="closingRound"
         :may-reply="maySpeak && !isOver" :may-like="isLive" :may-take-back="mayTakeBack" :is-alone="isAlone"
         @reply="$refs.writing.replyTo($event)" @take-back="takeBack" @tell="tell">
         <section v-if="isAlone" class="alone">
@@ -224,7 +227,6 @@ export const RoomPage = {
     RoomFeed,
     RoomInvitation,
     RoomMenu,
-    RoomPeople,
     RoomTime,
     SheetDialog,
   },
@@ -257,6 +259,8 @@ export const RoomPage = {
       pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       isWide: WIDE.matches,
       denials: 0, // since the page came
+      seen: kept(seenName(this.user, this.id), 0), // the seq up to which one has seen the feed
+      missed: null, // the seq behind which one has missed much
     };
   },
 
@@ -377,6 +381,7 @@ export const RoomPage = {
     'discussion.absence'(absence) {
       if (absence?.opens_at) this.$emit('planned', absence);
     },
+    now: 'noteSeen',
     role: 'keepFocus',
     closingRound: {
       immediate: true,
@@ -392,6 +397,7 @@ export const RoomPage = {
 
   created() {
     this.discussion.begin();
+    import('./people.js').catch(() => {}); // nobody should wait for them in their sheet
     this.stops = [on('approved', this.onApproved), on('denied', this.onDenied), on('removed', this.onRemoved)];
   },
 
@@ -443,6 +449,15 @@ export const RoomPage = {
       for (const { seq, user, text } of messages) {
         if (mentions(text, nameOf(this.user))) notice('mentioned', { room: this.id, topic: this.topic, user: naming(user), id: seq });
       }
+    },
+
+    /** Whoever was not there for much of it is offered what they missed. */
+    noteSeen() {
+      if (document.hidden || !this.isLive || !this.discussion.isCurrent) return;
+      const seen = Math.max(this.seen, this.discussion.unread);
+      if (this.view.seq > seen + MUCH) this.missed ??= seen;
+      this.seen = this.view.seq;
+      keep(seenName(this.user, this.id), this.missed ?? this.seen);
     },
 
     setPitch(text) {

@@ -134,6 +134,8 @@ STORES = {
         **dict.fromkeys((("moments", column) for column in ("room", "body", "looked_at")), SHOWN),
         ("moments", "gone_at"): ("As long as the room can be read", "Mientras se pueda leer la sala"),
         ("moments", "by"): ("what an AI says of them", "lo que dice de ellos una IA"),
+        **dict.fromkeys((("to_ask", column) for column in ("room", "body")), ("a copy waits", "la espera una copia")),
+        ("to_ask", "gone_at"): ("no longer than the room can be read", "no más de lo que se pueda leer la sala"),
     },
 }
 # What a backup holds: the part of the page that tells of it, and how.
@@ -163,6 +165,7 @@ PARTS = (
     "browser",
     "tries",
     "cdn",
+    "ai",
 )
 NOWHERE = "these words stand on no page"
 LIBRARIES = ("whether the page's files could be had", "si se pudieron traer los archivos de la página")
@@ -176,6 +179,7 @@ IN_THE_BROWSER = {
     "topic draft": ("a topic not yet opened", "un tema aún sin abrir"),
     "telling draft": ("or tell the owner", "o contarías a quien lleva el servidor"),
     "room after sign-in": ("into which room you came by a link", "a qué sala llegaste por un enlace"),
+    "seen": ("how far you have seen the feed", "hasta dónde has visto la conversación"),
     "opened": ("whether the form was opened", "si el formulario se abrió"),
     "cdn failed": LIBRARIES,
     "outdated": LIBRARIES,
@@ -309,7 +313,7 @@ def test_no_address_of_a_visitor_is_kept_by_what_we_bring():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_is_there_for_everybody_in_their_language(language, clean_party, page):
     said = page(language)
-    for name in PARTS[:-1]:  # the last one is not everywhere
+    for name in PARTS[:-2]:  # the last ones are not everywhere
         assert all(sentence in said for sentence in LANGUAGES[language]["privacy"][name]["what"])
     headers = {"Accept-Language": language}
     answers = [one.get("/privacy", headers=headers) for one in (clean_party.app.test_client(), browser_of("asha"))]
@@ -322,6 +326,13 @@ def test_who_else_is_asked_is_said_where_somebody_is(address, page, monkeypatch)
     monkeypatch.setitem(app.app.jinja_env.globals, "libraries", [{"cdn": address}])
     assert ("jsdelivr.net" in page()) is bool(address)
     assert {library["cdn"].split("/")[2] for library in web.LIBRARIES} == {"cdn.jsdelivr.net"}
+
+
+def test_that_words_are_sent_to_an_ai_is_said_where_they_are_and_to_which(page, monkeypatch):
+    assert "An AI" not in page()
+    monkeypatch.setitem(app.app.jinja_env.globals, "limits", {"ai": "<smollm2:135m>"})
+    assert "are sent to <smollm2:135m>, an AI that the owner chose" in page()
+    assert "se envían a <smollm2:135m>, una IA" in page("es")
 
 
 def test_who_signs_in_finds_it(clean_party):

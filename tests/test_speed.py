@@ -217,7 +217,7 @@ def test_every_style_is_linked_and_nobody_waits_for_those_of_parts_that_come_lat
     assert {name for name, disabled in linked.items() if not disabled} == {"party.css", "lobby.css"}
     waited_for = re.findall(rf'rel="stylesheet" href="{assets.ADDRESS}/([^"]+)">', form)
     assert set(waited_for) == {"party.css", "sign-in.css"}
-    later = {"ending.css", "hosting.css", "plans.css", "queue.css", "telling.css"}
+    later = {"ending.css", "hosting.css", "moments.css", "people.css", "plans.css", "queue.css", "telling.css"}
     assert linked.keys() - on_form.keys() == later, "what the lobby and its rooms need comes while they type"
 
 
