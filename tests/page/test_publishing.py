@@ -103,6 +103,12 @@ def test_who_speaks_knows_it_before_and_takes_their_words_out_after(visit):
             link = publishing(visitor).get_by_role("link", name="Preview")
             expect(link).to_have_attribute("href", f"published/preview/{room}")
             expect(link).to_have_attribute("target", "_blank")
+        with gita.page.expect_popup() as opened:
+            publishing(gita).get_by_role("link", name="Preview").tap()
+        expect(opened.value.get_by_role("heading", level=1)).to_have_text(TOPIC)
+        expect(opened.value.get_by_text("I sit there every morning")).to_have_count(0)
+        # What is left was said before they came.
+        expect(opened.value.get_by_text(re.compile("A preview: in \\d+ minutes"))).to_be_visible()
         expect(button(bilal, "Do not publish")).to_have_count(0)
         button(asha, "Do not publish").click()
         button(asha, "Let it be published").click()
