@@ -179,6 +179,12 @@ def listed_rooms(state: Party) -> list[Room]:
     return [room for room in state.rooms.values() if room.listed and (room.is_live or room.is_planned)]
 
 
+def not_to_be_cut(state: Party, before: int) -> int:
+    """Up to where the log can be cut, at most `before`: whatever room there is, a start is to find it, and through
+    which sign-in it was made or changed. It may be old: it was planned, or the party did not run."""
+    return min([before, *(room.said_at - SIGN_IN_LIFE for room in state.rooms.values())])
+
+
 def find_room(state: Party, room_id: str, user: str | None = None) -> Room:
     """The room with that id. Refuses an unknown one; to a guest, every other than theirs is unknown."""
     room = state.rooms.get(room_id)

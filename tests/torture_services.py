@@ -13,11 +13,13 @@ import queue
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import threading
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import websocket
@@ -26,8 +28,9 @@ from person import assert_ok, seat
 from servers import ROOT, Server, free_port
 from test_services import children
 
+from party import views
 from runtime.journal import open_journal
-from services import hooks
+from services import hooks, picking
 from services.follow import Reader
 
 FAULTS = ("services killed", "services ended", "services frozen", "party killed")
@@ -242,4 +245,61 @@ def expected(entry):
     return (f"msg_{entry.command['id']}", entry.room.id) if is_told and entry.room.listed else None
 
 
-TORTURED = {"hooks": TorturedHooks}
+# --- Moments ----------------------------------------------------------------------------------------------------------
+
+
+class TorturedMoments(Tortured):
+    """Of each room that closed there is kept what an AI said of it, which was sent nothing that was taken back; or,
+    where that failed, what is picked. No words that it was to read are left."""
+
+    services = "publisher,moments"
+    FAILING = 0.2
+
+    def begin(self, instance):
+        self.counts, chance = Counter(), random.Random(0)
+
+        class AI(BaseHTTPRequestHandler):
+            """Has a sentence on each message that it is sent, unless it fails."""
+
+            def do_POST(handler):  # noqa: N802, N805
+                body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+                sent = json.loads(body["messages"][1]["content"])["messages"]
+                said = json.dumps({"moments": [sentence_on(message) for message in sent]})
+                handler.send_response(500 if chance.random() < self.FAILING else 200)
+                handler.end_headers()
+                handler.wfile.write(json.dumps({"choices": [{"message": {"content": said}}]}).encode())
+
+            def log_message(handler, *said):  # noqa: N805
+                pass
+
+        self.ai = ThreadingHTTPServer(("127.0.0.1", 0), AI)
+        threading.Thread(target=self.ai.serve_forever, daemon=True).start()
+        where = f"http://127.0.0.1:{self.ai.server_port}/v1"
+        return {"PARTY_MOMENTS_AT": where, "PARTY_MOMENTS_MODEL": "a stand-in"}
+
+    def problems(self, entries, instance):
+        closings = [one for one in entries if one.command["kind"] in ("close", "end") and one.outcome["ok"]]
+        with contextlib.closing(sqlite3.connect(instance / "moments.db")) as store:
+            rows = store.execute("SELECT room, by, body FROM moments").fetchall()
+            ((left,),) = store.execute("SELECT count(*) FROM to_ask")
+        kept = {room: (by, json.loads(body)) for room, by, body in rows}
+        if left:
+            yield f"the words of {left} rooms are left"
+        for room in [one.room for one in closings]:
+            transcript = views.transcript(room)
+            by, found = kept.get(room.id, (None, None))
+            said = [sentence_on(one) | {"kind": "central"} for one in transcript["messages"] if "text" in one]
+            if found != (said if by else picking.summarise(transcript)):
+                yield f"of the room {room.id} there is kept {found} by {by}"
+        self.counts = Counter(by for by, _ in kept.values())
+
+    def end(self):
+        self.ai.shutdown()
+        self.ai.server_close()
+
+
+def sentence_on(message):
+    return {"seq": message["seq"], "text": f"On message {message['seq']}."}
+
+
+TORTURED = {"hooks": TorturedHooks, "moments": TorturedMoments}
