@@ -549,7 +549,7 @@ def taken_away(what):
 
 @pytest.mark.parametrize("what", ["room", "name", "address"])
 def test_a_page_that_is_taken_away_is_gone_with_its_words_and_the_feed_says_so(what, blog):
-    gone = blog.publish(said(SECRET_WORDS, topic="Ein Thema"), at=AT)
+    gone = blog.publish(said(*[f"{SECRET_WORDS} {'so ' * 300}"] * 20, topic="Ein Thema"), at=AT)  # on pages of its own
     stays = blog.publish(said("Hi", room="0" * 16), at=AT + 1000)
     blog.work()
     was = {entry.title: entry.id for entry in feedparser.parse(blog.read("feed.xml")).entries}
