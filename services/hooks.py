@@ -59,7 +59,8 @@ class Hooks:
             due_at INTEGER, holds_until INTEGER, tries INTEGER DEFAULT 0, error TEXT, given_up_at INTEGER,
             UNIQUE (hook, id)
         );
-        CREATE INDEX IF NOT EXISTS in_order ON outbox (hook, room, number);
+        CREATE INDEX IF NOT EXISTS by_room ON outbox (hook, room, number);
+        CREATE INDEX IF NOT EXISTS by_turn ON outbox (hook, tries, number);
         CREATE TABLE IF NOT EXISTS switched_off (hook TEXT PRIMARY KEY, at INTEGER, why TEXT)
     """
 
@@ -82,6 +83,7 @@ class Hooks:
 
     def work(self, database, ended):
         database.row_factory = sqlite3.Row
+        database.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes of it goes out again
         deadline = None
         while True:
             for call in [call for call in self._calls.values() if call.is_over]:
@@ -252,10 +254,10 @@ def next_for(database, hook):
             SELECT 1 FROM outbox AS first
             WHERE first.hook = one.hook AND first.room = one.room AND first.number < one.number
                 AND first.given_up_at IS NULL AND coalesce(first.holds_until > :now, TRUE)
-        ) ORDER BY tries, number LIMIT 50
+        ) ORDER BY tries, number LIMIT 1
     """
     now = clock.now()
-    for row in database.execute(query, {"hook": hook, "now": now}).fetchall():
+    while row := database.execute(query, {"hook": hook, "now": now}).fetchone():
         if not row["page"] or (settings.PUBLISHED / row["page"]).exists():
             return row
         wait_for_page(database, row, now)

@@ -228,6 +228,7 @@ STOPS = {
         setting("PARTY_LOG", "xml"),
         setting("PARTY_SERVICES", "figures,weather"),
         setting("PARTY_SERVICES_BESIDE", "true"),
+        setting("PARTY_PUBLISHED_AT", "blog.example"),
         setting("PARTY_MOMENTS_AT", "127.0.0.1:11434"),
         setting("PARTY_MOMENTS_AT", "http://127.0.0.1:11434/v1"),
         setting("PARTY_MOMENTS_KEY", "schlüssel"),
@@ -274,7 +275,7 @@ RUNNING = [
     ("A page through such a proxy", lambda party: party.asked("https://x.example", **THROUGH_A_PROXY)),
     ("A short `PARTY_SECRET_KEY`", lambda party: party.told("short")),
     ("A disk that is thrown away, and the log on it", lambda party: party.told("rooms will be lost")),
-    ("Such a disk, and what services keep on it", lambda party: party.told("figures and the feedback")),
+    ("Such a disk, and what services keep on it", lambda party: party.told("figures, the feedback")),
 ]
 
 
@@ -339,7 +340,8 @@ def test_each_mistake_says_what_stands_in_the_document(comes):
 
 def test_every_setting_that_can_be_wrong_has_a_mistake(comes):
     told = " ".join(title for rows in comes.values() for title, _ in rows)
-    anything_goes = {"PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN"}
+    anything_goes = {"PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN", "PARTY_PUBLISHED_TEMPLATES"}
+    anything_goes |= {"PARTY_MOMENTS_MODEL"}
     assert [name for name in sorted(settings.known - anything_goes) if f"`{name}" not in told] == []
 
 

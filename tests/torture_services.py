@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -21,6 +22,8 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest import mock
+from urllib.parse import quote, unquote
 
 import websocket
 from hurried import HOUR_SECONDS
@@ -28,9 +31,9 @@ from person import assert_ok, seat
 from servers import ROOT, Server, free_port
 from test_services import children
 
-from party import views
+from party import publishing, views
 from runtime.journal import open_journal
-from services import hooks, picking
+from services import pages, picking, publisher
 from services.follow import Reader
 
 FAULTS = ("services killed", "services ended", "services frozen", "party killed")
@@ -161,7 +164,8 @@ class Torture:
 
     def entries(self):
         journal = open_journal(self.settings["PARTY_JOURNAL"])
-        with contextlib.closing(journal):
+        an_hour = mock.patch.object(publishing, "LEAVE_OUT_WITHIN", HOUR_SECONDS * 1_000)  # as who wrote it has it
+        with an_hour, contextlib.closing(journal):
             reader, entries = Reader(journal), []
             while some := reader.read():
                 entries += some
@@ -209,9 +213,7 @@ class TorturedHooks(Tortured):
         folder.mkdir()
         self.receiver = Receiver(folder, SECRET, failing=self.FAILING)
         where = f"localhost:{self.receiver.port}"
-        # What waits for its page is told by the publisher's torture: here no service writes any.
-        events = [type for type in hooks.TYPES if type != "room.published"]
-        hook = f'[hook.here]\naddress = "http://{where}/"\nsecrets = ["{SECRET}"]\nevents = {events}'
+        hook = f'[hook.here]\naddress = "http://{where}/"\nsecrets = ["{SECRET}"]'
         (instance / "hooks.toml").write_text(f'allowed = ["{where}"]\n{hook}\n')
         (instance / "hooks.toml").chmod(0o600)
         return {}
@@ -226,6 +228,9 @@ class TorturedHooks(Tortured):
             yield f"{len(missing)} of {len(should)} were never taken, the first of them {missing[0]}"
         known = dict(should)
         yield from (f"{one['id']} is of nothing in the log" for one in told if one["id"] not in known)
+        addresses = [json.loads(one["body"])["data"].get("address") for one in told]
+        files = [instance / "published" / unquote(one.rpartition("/")[2]) for one in addresses if one]
+        yield from (f"it was told of {file.name}, which is not there" for file in files if not file.exists())
         bodies = {}
         for one in told:
             if bodies.setdefault(one["id"], one["body"]) != one["body"]:
@@ -242,7 +247,65 @@ class TorturedHooks(Tortured):
 def expected(entry):
     """(id, room) of the event that is to be told of it; None where there is none."""
     is_told = entry.outcome and entry.outcome["ok"] and entry.command["kind"] in ("host", "approve", "close", "end")
+    is_told = is_told or (entry.command["kind"] == "publish" and entry.outcome and entry.outcome.get("published"))
     return (f"msg_{entry.command['id']}", entry.room.id) if is_told and entry.room.listed else None
+
+
+# --- Publisher --------------------------------------------------------------------------------------------------------
+
+
+class TorturedPublisher(Tortured):
+    """Each room that was published is one page, with exactly the words that are left; and whoever looks meanwhile finds
+    whole files alone, and behind each address of the index a page."""
+
+    services = "publisher"
+    LOOK_SECONDS = 0.05
+
+    def begin(self, instance):
+        self.folder, self.found, self.ended = instance / "published", [], threading.Event()
+        self.thread = threading.Thread(target=self.look_on, daemon=True)
+        self.thread.start()
+        return {}
+
+    def look_on(self):
+        while not self.ended.wait(self.LOOK_SECONDS):
+            with contextlib.suppress(FileNotFoundError):  # there is none yet
+                index = (self.folder / pages.INDEX).read_text()
+                names = {unquote(name) for name in re.findall(r'<h2 dir="auto"><a href="([^"]+)"', index)}
+                self.found += [f"{name} is not there, and the index names it" for name in names - self.names()]
+            self.found += [f"{path.name} is not whole" for path in self.folder.glob("*.html") if not is_whole(path)]
+
+    def names(self):
+        return {path.name for path in self.folder.iterdir()} if self.folder.exists() else set()
+
+    def problems(self, entries, instance):
+        yield from set(self.found)
+        rooms = [entry.room for entry in entries if entry.command["kind"] == "publish" and entry.outcome]
+        rooms = {publisher.name_of(views.published(room)): room for room in rooms if room.is_published}
+        self.counts = Counter(pages=len(rooms))
+        should = {*rooms, pages.INDEX, pages.FEED, pages.SITEMAP} if rooms else set()
+        if (names := self.names()) != should:
+            yield f"missing are {should - names}, and too many {names - should}"
+            return
+        for name, room in rooms.items():
+            text = (self.folder / name).read_text()
+            said = {user for user in (room.host, *room.speakers) if f"{user} is here" in text}
+            if "This is taken back" in text or said & publishing.left_out(room):
+                yield f"{name} has words that were taken out"
+            if said != room.last_said.keys() - publishing.left_out(room):
+                yield f"{name} has words of {said} alone"
+            if f'href="{quote(name)}"' not in (self.folder / pages.INDEX).read_text():
+                yield f"the index does not name {name}"
+
+    def end(self):
+        self.ended.set()
+        self.thread.join()
+
+
+def is_whole(path):
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text().rstrip().endswith("</html>")
+    return True
 
 
 # --- Moments ----------------------------------------------------------------------------------------------------------
@@ -302,4 +365,4 @@ def sentence_on(message):
     return {"seq": message["seq"], "text": f"On message {message['seq']}."}
 
 
-TORTURED = {"hooks": TorturedHooks, "moments": TorturedMoments}
+TORTURED = {"hooks": TorturedHooks, "publisher": TorturedPublisher, "moments": TorturedMoments}
