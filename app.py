@@ -49,7 +49,7 @@ from flask_socketio import SocketIO
 
 import services
 import users
-from party import doors, model, plans, reading, rules, story, views
+from party import doors, model, reading, rules, story, views
 from party.model import MINUTE, Refused
 from party.news import EVERYONE, News, audiences_of, inside, person
 from party.presence import Presence, Tab, tabs_each
@@ -102,11 +102,8 @@ except ValueError as error:
 if settings.ASSETS == "local" and assets.missing():
     raise SystemExit(f"PARTY_ASSETS=local needs the own copies, but {assets.missing()}")
 
-LIMITS = reading.limits(settings.ROOM_MINUTES) | {
-    "doors": settings.DOORS,
-    "publishes": settings.PUBLISHES,
-    "ai": settings.AI,
-}
+LIMITS = reading.limits(settings.ROOM_MINUTES)
+LIMITS |= {"doors": settings.DOORS, "publishes": settings.PUBLISHES, "ai": settings.AI}
 app = Flask(__name__, static_folder=None)  # runtime/assets.py gives these
 web.set_up(app, model.SIGN_IN_LIFE // 1000, LIMITS)
 commands.offer(app)
@@ -407,7 +404,7 @@ def submit_what_is_due():
 def trim():
     """Cut the log behind what still matters."""
     with lock:
-        before = plans.not_to_be_cut(state, now() - LOG_LIFE)
+        before = model.not_to_be_cut(state, now() - LOG_LIFE)
     journal.trim(before)
 
 

@@ -73,8 +73,40 @@ LOCATION = """\
             proxy_pass http://party/socket.io/;
             proxy_read_timeout 30s;
         }}
+
+        # The pages of rooms that were published, also while the party stands still. What is none of them it knows.
+        location ^~ {path}published/ {{
+            alias {pages}/;
+            index index.html;
+            types {{ text/html html; application/xml xml; }}
+            charset utf-8;
+            gzip on;
+            gzip_types application/xml;
+            add_header Content-Security-Policy "{policy}";
+            add_header X-Content-Type-Options nosniff;
+            add_header Referrer-Policy no-referrer;
+            add_header Cache-Control max-age=60;
+            access_log off;
+            log_not_found off;
+            error_page 403 404 405 = @party;
+        }}
+    }}
+
+    location @party {{
+        rewrite ^{path}(.*)$ /$1 break;
+        set $party_prefix "{prefix}";
+        include "{deploy}/nginx_forwarding.conf";
+        proxy_pass http://party;
+        proxy_read_timeout 5s;
     }}
 """
+
+PAGES = "/var/lib/party-published"  # steps.sh makes it; instance/ leads there, into which nginx may not look
+# As services/publisher.py says it.
+POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
+)
 
 WITHOUT_ITS_SLASH = """\
     location = {prefix} {{
@@ -99,7 +131,7 @@ def upstream(ports):
 
 def location(path):
     prefix = path.rstrip("/")
-    text = LOCATION.format(path=path, prefix=prefix, deploy=DEPLOY)
+    text = LOCATION.format(path=path, prefix=prefix, deploy=DEPLOY, pages=PAGES, policy=POLICY)
     return WITHOUT_ITS_SLASH.format(path=path, prefix=prefix) + text if prefix else text
 
 

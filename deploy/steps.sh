@@ -12,6 +12,7 @@ LOCATION=/etc/nginx/party/location.conf
 LINE="include /etc/nginx/party/*.conf;" # with a *, nginx does not mind when the file is gone
 PROOFS=/var/www/party # where nginx_site.py lets certbot prove that the name is ours
 BACKUPS=/var/lib/party-backups # of party-backup.service
+PAGES=/var/lib/party-published # what nginx may read; nginx_site.py says so too
 COMMAND=/usr/local/bin/party
 OWN_REDIS=unix:///run/party-redis/redis.sock
 FIRST_PORT=5001
@@ -203,7 +204,14 @@ prepare_the_code() {
 
 # --- Units ------------------------------------------------------------------------------------------------------------
 
+# instance/ is for the party alone; its pages are for everybody, so they lie outside.
+place_the_pages() {
+  install -d -o party -g party -m 755 "$PAGES"
+  [ -e "$PARTY/instance/published" ] || ln -sfn "$PAGES" "$PARTY/instance/published"
+}
+
 place_units() {
+  place_the_pages
   before=$changed
   for unit in party@.service party-services.service party-backup.service party-backup.timer; do
     write_ours "$UNITS/$unit" "$PARTY/deploy/$unit"
@@ -297,6 +305,21 @@ nginx refuses its own settings as they are, before the party's. Mend what it say
 nginx refuses the party's site, so its files are as they were before. Mend what it says, and run this again."
   fi
   ! has_systemd || reload_nginx # always: what our files include may have changed
+  place_the_address
+}
+
+# Where its pages are found from outside. What somebody set themselves stays.
+place_the_address() {
+  at=$(sed -n 's/^PARTY_PUBLISHED_AT=//p' "$SETTINGS" | tail -n 1)
+  case $at in
+    '' | "http://${address%/}/published/") ;;
+    *) return 0 ;;
+  esac
+  if [ "$at" != "$(url)published/" ]; then
+    { sed '/^PARTY_PUBLISHED_AT=/d' "$SETTINGS" && echo "PARTY_PUBLISHED_AT=$(url)published/"; } >"$work/settings"
+    cat "$work/settings" >"$SETTINGS"
+    changed="$changed $SETTINGS"
+  fi
 }
 
 place_site_as_before() {

@@ -25,7 +25,7 @@ main() {
     take_the_data_away
     say "Nothing of the party is left but the packages that it needed."
   else
-    say "The party is gone from nginx and systemd. Still there: $PARTY with instance/, $SETTINGS, /var/lib/party-redis and
+    say "The party is gone from nginx and systemd. Still there: $PARTY with instance/, $SETTINGS, $PAGES, /var/lib/party-redis and
 $BACKUPS where there are any, and the user party. install.sh takes them up again; uninstall.sh
 --with-data takes them away."
   fi
@@ -78,7 +78,7 @@ give_the_certificate_back() {
 }
 
 take_the_data_away() {
-  rm -rf "$PARTY" /var/lib/party-redis "$BACKUPS" "$SETTINGS"
+  rm -rf "$PARTY" /var/lib/party-redis "$BACKUPS" "$PAGES" "$SETTINGS"
   # Not somebody else's of that name.
   ! getent passwd party | grep -q ":$PARTY:/usr/sbin/nologin$" || userdel party 2>/dev/null || true
   rm -f /run/party-install.lock

@@ -28,17 +28,8 @@ DENIALS = 2  # one can be a slip of the host's; after two they listen
 GUEST_GRACE = 1 * MINUTE  # in the queue without a tab, and until their first visit: as long as a host's
 # What a guest may, of the room that they came into and of their own sign-in.
 FOR_GUESTS = {
-    "guest_in",
-    "watch",
-    "request",
-    "withdraw",
-    "message",
-    "take_back",
-    "like",
-    "leave_out",
-    "measured",
-    "sign_out",
-}
+    "guest_in", "watch", "request", "withdraw", "message", "take_back", "like", "leave_out", "measured", "sign_out",
+}  # fmt: skip
 
 
 def guests_waiting(room: Room) -> list[str]:

@@ -179,6 +179,12 @@ def listed_rooms(state: Party) -> list[Room]:
     return [room for room in state.rooms.values() if room.listed and (room.is_live or room.is_planned)]
 
 
+def not_to_be_cut(state: Party, before: int) -> int:
+    """Up to where the log can be cut, at most `before`: whatever room there is, a start is to find it, and through
+    which sign-in it was made or changed. It may be old: it was planned, or the party did not run."""
+    return min([before, *(room.said_at - SIGN_IN_LIFE for room in state.rooms.values())])
+
+
 def find_room(state: Party, room_id: str, user: str | None = None) -> Room:
     """The room with that id. Refuses an unknown one; to a guest, every other than theirs is unknown."""
     room = state.rooms.get(room_id)
@@ -233,7 +239,7 @@ def is_over(signal: tuple[str, int], at: int) -> bool:
 def ensure_has_opened(room: Room) -> None:
     if room.plan:
         known = {"topic": room.topic, "host": room.host, "opens_at": room.plan.at, "minutes": room.plan.minutes}
-        raise Refused("conflict", "That room has not opened yet.", **known)
+        raise Refused("conflict", "That room has not opened yet.", **known, publish=room.publish)
     if room.closed == "called_off":
         raise Refused("closed", "That room was called off.")
 

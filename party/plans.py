@@ -8,7 +8,6 @@ from party.model import (
     CLOSED_LIFE,
     LONGEST_ROOM,
     MINUTE,
-    SIGN_IN_LIFE,
     Command,
     Door,
     Outcome,
@@ -194,12 +193,6 @@ def forget_plans_of(state: Party, command: Command) -> None:
 def names_in_plans(state: Party) -> set[str]:
     """Of hosts, and of those who come."""
     return {name for room in planned_rooms(state) for name in (room.host, *plan_of(room).coming)}
-
-
-def not_to_be_cut(state: Party, before: int) -> int:
-    """Up to where the log can be cut, at most `before`: whatever room there is, a start is to find it, and through
-    which sign-in it was made or changed. It may be old: it was planned, or the party did not run."""
-    return min([before, *(room.said_at - SIGN_IN_LIFE for room in state.rooms.values())])
 
 
 # --- What time decides ------------------------------------------------------------------------------------------------

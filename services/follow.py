@@ -69,9 +69,13 @@ class Worker(Service, Protocol):
     """A service that does something out there: what takes long, may hang, and may be killed in the middle of it."""
 
     def work(self, database: sqlite3.Connection, ended: threading.Event) -> float:
-        """Do what `take` has noted to be done, and note that it is done, in transactions of its own; give the seconds
-        until it is to be called again. It is sooner where there is news. It runs in a thread of its own beside the
-        reading, with a connection of its own, and may take its time until `ended` is set."""
+        """Do what `take` has noted to be done, and note that it is done; give the seconds until it is to be called
+        again. It is sooner where there is news, and after an hour at the latest.
+
+        It runs in a thread of its own beside the reading, as long as the store is ours, and may take its time until
+        `ended` is set: what hangs then is not waited for. What was not noted as done is done again, so something can
+        be done twice. Its transactions are its own, and none is open while it waits: the reading writes to the same
+        store. A mistake in it is recorded, and it is called again after a pause."""
 
 
 # --- For who shows what a service knows -------------------------------------------------------------------------------
@@ -223,17 +227,13 @@ class Follower:
     """Hands a service what happens. Of several for the same store, one does; the others wait, and take over."""
 
     KEPT = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value)"
-    # No mistake of a service: what is tried again, and not passed over.
-    TROUBLE = {
-        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_READONLY,
-    }  # fmt: skip
 
     def __init__(self, service, journal):
         self._service, self._journal = service, journal
         self.path = settings.store_of(service.name)
-        self._trouble, self._pause, self._news = None, AGAIN_SECONDS, threading.Event()
+        self._trouble, self._pause = Trouble(f"The service {service.name}"), AGAIN_SECONDS
+        self._trouble_of_work, self._pause_of_work = Trouble(f"The work of {service.name}"), AGAIN_SECONDS
+        self._news = threading.Event()  # for who works; also that it is to end
         self._has_news, self._noted, self._rest_due, self._rest_due_without_news = False, -math.inf, 0, 0
 
     def follow(self, ended):
@@ -248,7 +248,7 @@ class Follower:
             except OtherLog:
                 pass
             except (Unreadable, OSError, sqlite3.Error) as error:
-                self._note_trouble(error)
+                self._trouble.note(sentence_of(error, self.path))
             except Exception:
                 records.recurring_mistake(log, f"The service {self._service.name} failed; it begins again.")
             ended.wait(self._pause)
@@ -290,8 +290,7 @@ class Follower:
 
     @contextlib.contextmanager
     def _working(self):
-        """A Worker works for as long as its store is ours. What hangs out there is not waited for at the end: who takes
-        over does it again."""
+        """A Worker works meanwhile."""
         if not hasattr(self._service, "work"):
             yield
             return
@@ -306,20 +305,29 @@ class Follower:
             thread.join(LEAVING_SECONDS)
 
     def _work_on(self, ended):
-        pause = AGAIN_SECONDS
+        """Until `ended`, whatever goes wrong meanwhile."""
         while not ended.is_set():
-            self._news.clear()
             try:
-                with contextlib.closing(connection_to(self.path, "rw", BUSY_SECONDS)) as database:
-                    database.execute("PRAGMA secure_delete = ON")
-                    while not ended.is_set():
-                        self._news.clear()
-                        wait, pause = self._service.work(database, ended), AGAIN_SECONDS
-                        self._news.wait(wait)
-            except Exception:
-                records.recurring_mistake(log, f"The service {self._service.name} could not work; it tries again.")
-                ended.wait(pause)
-                pause = min(2 * pause, AGAIN_AT_MOST)
+                self._work_until(ended)
+            except Exception as error:
+                if is_trouble(error):
+                    self._trouble_of_work.note(sentence_of(error, self.path))
+                else:
+                    records.recurring_mistake(log, f"The service {self._service.name} could not work; it tries again.")
+                ended.wait(self._pause_of_work)
+                self._pause_of_work = min(2 * self._pause_of_work, AGAIN_AT_MOST)
+
+    def _work_until(self, ended):
+        with contextlib.closing(connection_to(self.path, "rw", BUSY_SECONDS)) as database:
+            database.execute("PRAGMA secure_delete = ON")
+            while True:
+                self._news.clear()  # and then look: the end comes as news too
+                if ended.is_set():
+                    return
+                seconds = self._service.work(database, ended)
+                self._trouble_of_work.note(None)
+                self._pause_of_work = AGAIN_SECONDS
+                self._news.wait(min(seconds, SELDOM_SECONDS))
 
     # --- Where to go on ---
 
@@ -381,7 +389,7 @@ class Follower:
         except Unreadable:
             raise
         except Exception as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in self.TROUBLE:
+            if is_trouble(error):
                 raise
             database.execute("ROLLBACK TO asked")
             sentence = f"The service {self._service.name} could not `{do.__name__}`; it goes on behind."
@@ -405,20 +413,11 @@ class Follower:
 
     def _note_caught_up(self):
         """For the figures: now all is read."""
-        self._note_trouble(None)
+        self._trouble.note(None)
         self._pause = AGAIN_SECONDS
         if time.monotonic() >= self._noted + NOTED_EVERY:
             settings.caught_up_file_of(self._service.name).touch(mode=0o600)
             self._noted = time.monotonic()
-
-    def _note_trouble(self, error):
-        """Tell the owner when a service cannot go on and when it can, once each."""
-        trouble = error and sentence_of(error, self.path)
-        if trouble and trouble != self._trouble:
-            log.error("The service %s waits: %s", self._service.name, trouble)
-        elif self._trouble and not trouble:
-            log.warning("The service %s goes on.", self._service.name)
-        self._trouble = trouble
 
 
 def kept_in(database):
@@ -437,6 +436,35 @@ def transaction(database):
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+# --- Trouble ----------------------------------------------------------------------------------------------------------
+
+# No mistake of a service: what is tried again, and not passed over.
+TROUBLE = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}  # fmt: skip
+
+
+class Trouble:
+    """Tells the owner when something cannot go on and when it can, once each."""
+
+    def __init__(self, what):
+        self._what, self._sentence = what, None
+
+    def note(self, sentence):
+        """Why it cannot; None where it can."""
+        if sentence and sentence != self._sentence:
+            log.error("%s waits: %s", self._what, sentence)
+        elif self._sentence and not sentence:
+            log.warning("%s goes on.", self._what)
+        self._sentence = sentence
+
+
+def is_trouble(error):
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in TROUBLE
 
 
 def sentence_of(error, path):

@@ -45,7 +45,7 @@ WAITS_FOR_PAGE = 3 * DAY
 KEPT = 7 * DAY  # of what did not go out, for `replay`
 LOOK_SECONDS = 5  # between two looks whether the owner changed something
 NEWS_SECONDS = 0.5  # the same while somebody is called
-LEAVING_SECONDS = 1.5  # for who is just called; else they are called again after the next start
+LEAVING_SECONDS = 0.5  # for who is just called; else they are called again after the next start
 GONE = 410  # "Nobody wants this any more."
 
 
@@ -59,7 +59,8 @@ class Hooks:
             due_at INTEGER, holds_until INTEGER, tries INTEGER DEFAULT 0, error TEXT, given_up_at INTEGER,
             UNIQUE (hook, id)
         );
-        CREATE INDEX IF NOT EXISTS in_order ON outbox (hook, room, number);
+        CREATE INDEX IF NOT EXISTS by_room ON outbox (hook, room, number);
+        CREATE INDEX IF NOT EXISTS by_turn ON outbox (hook, tries, number);
         CREATE TABLE IF NOT EXISTS switched_off (hook TEXT PRIMARY KEY, at INTEGER, why TEXT)
     """
 
@@ -82,6 +83,7 @@ class Hooks:
 
     def work(self, database, ended):
         database.row_factory = sqlite3.Row
+        database.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes of it goes out again
         deadline = None
         while True:
             for call in [call for call in self._calls.values() if call.is_over]:
@@ -96,7 +98,7 @@ class Hooks:
                     self._call_all(database)
             if not self._calls:
                 return seconds_until_due(database)
-            self._answered.wait(NEWS_SECONDS)
+            self._answered.wait(NEWS_SECONDS if deadline is None else deadline - time.monotonic())
             self._answered.clear()
 
     # --- Noting ---
@@ -252,10 +254,10 @@ def next_for(database, hook):
             SELECT 1 FROM outbox AS first
             WHERE first.hook = one.hook AND first.room = one.room AND first.number < one.number
                 AND first.given_up_at IS NULL AND coalesce(first.holds_until > :now, TRUE)
-        ) ORDER BY tries, number LIMIT 50
+        ) ORDER BY tries, number LIMIT 1
     """
     now = clock.now()
-    for row in database.execute(query, {"hook": hook, "now": now}).fetchall():
+    while row := database.execute(query, {"hook": hook, "now": now}).fetchone():
         if not row["page"] or (settings.PUBLISHED / row["page"]).exists():
             return row
         wait_for_page(database, row, now)

@@ -331,8 +331,7 @@ def offer(app, visitor, look_at):
         found = look_at(room, who[0], lambda room: to_be_published(room, who[0]))
         if found is None:
             return redirect(f"../of/{quote(room)}")
-        page, publishes_at = found
-        is_left = any("text" in message for message in page["messages"])
+        page, publishes_at, is_left = found
         left = max(1, math.ceil((publishes_at - now()) / MINUTE)) if is_left else None
         sentence = Markup(render_template("preview.html", left=left))
         try:
@@ -360,11 +359,12 @@ def offer(app, visitor, look_at):
 
 
 def to_be_published(room, user):
-    """(what of it this person may read and will be published, when); None where it is published, or never will be."""
+    """(what of it this person may read and will be published, when, whether any words are left); None where it is
+    published, or never will be."""
     if not publishing.is_yet_to_come(room):
         return None
     page = views.transcript(room, unread_before(room, user), publishing.left_out(room))
-    return page, room.publishes_at
+    return page, room.publishes_at, publishing.has_words_left(room)
 
 
 def file_of(room):

@@ -15,7 +15,7 @@ from conftest import browser_path
 from playwright.sync_api import sync_playwright
 from servers import ROOT, running_server
 from states import a_party, states
-from stores import keep_feedback, keep_report, sample
+from stores import a_talk, keep_feedback, keep_page, keep_report, sample
 from visitor import PHONE, Visitor
 
 FOLDER = ROOT / "tests" / "screenshots"
@@ -27,6 +27,8 @@ README = {
     ("busy, as a listener", "phone", "light"): "watcher",
     ("busy, as the host", "phone", "dark"): "phone",
     ("the owner's page, thriving", "desk", "light"): "insights",
+    ("a published page", "desk", "light"): "page",
+    ("a published page", "phone", "dark"): "page_phone",
 }
 SAID = {"id": "1", "at": 1_795_200_000_000, "about": "idea", "text": "A room that comes back each Tuesday?"}
 
@@ -40,7 +42,8 @@ def draw(browser, size):
             visitors.append(Visitor(browser, address, name, **SIZES[size] | how))
             return visitors[-1]
 
-        for number, (state, visitor) in enumerate(itertools.chain(states(visit), owners_page(visit)), start=1):
+        shown = itertools.chain(states(visit), owners_page(visit), pages(visit))
+        for number, (state, visitor) in enumerate(shown, start=1):
             for colour in ("light", "dark"):
                 visitor.page.emulate_media(color_scheme=colour)
                 name = f"{number:02} {state}, {size}, {colour}.png"
@@ -61,6 +64,16 @@ def owners_page(visit):
             asha = visit("asha", server.address).sign_in()
             asha.page.goto("insights")
             yield f"the owner's page, {name}", asha
+
+
+def pages(visit):
+    """Yields like `states`: what everybody can read of a room, and the list of such pages."""
+    with tempfile.TemporaryDirectory() as folder, running_server(**reading_from(folder)) as server:
+        name = keep_page(Path(folder), a_talk())
+        anybody = visit("asha", server.address)
+        for state, address in (("a published page", name), ("all published pages", "")):
+            anybody.page.goto(f"published/{address}")
+            yield state, anybody
 
 
 def reading_from(folder):

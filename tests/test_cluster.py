@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -33,6 +34,8 @@ from person import (
 from playwright.sync_api import expect
 from servers import FOR_EVERY_SERVER, ROOT, SECRET, free_port, free_ports, password_of, running_redis, running_server
 from visitor import Visitor
+
+from services import publisher
 
 pytestmark = pytest.mark.server
 
@@ -297,8 +300,9 @@ def test_the_counts_are_right_across_processes_within_two_seconds(cluster, join)
         since = time.monotonic()
         for person in (asha, bilal):
             wait_until(
-                lambda person=person: [view for view in person.heard("room") if view["id"] == room][-1]["watching"]
-                == watching,
+                lambda person=person: (
+                    [view for view in person.heard("room") if view["id"] == room][-1]["watching"] == watching
+                ),
                 f"{watching} are watching",
                 2 - (time.monotonic() - since),
             )
@@ -676,7 +680,7 @@ def test_a_folder_is_in_use_as_long_as_a_redis_writes_there(own_cluster, tmp_pat
     cluster = own_cluster(count=1).says_its_address()
     redis, path = cluster.redis(), str(tmp_path / "cluster" / "redis.sock")
     with contextlib.closing(connected(path)) as line, contextlib.closing(connected(path)) as other_line:
-        line.sendall(b"EVAL \"for i = 1, 4e9 do end\" 0\r\n")
+        line.sendall(b'EVAL "for i = 1, 4e9 do end" 0\r\n')
         wait_until(lambda: not answers(other_line), "Redis is too busy to notice that it should end")
         cluster.process.kill()
         cluster.process.wait()
@@ -771,7 +775,11 @@ def test_the_site_that_install_writes_serves_the_party_below_a_path_beside_a_blo
     with running_redis() as redis, contextlib.ExitStack() as stack:
         settings = {"PARTY_JOURNAL": redis.address, "PARTY_PROXIES": "1", "PARTY_ASSETS": "local"}
         processes = [stack.enter_context(running_server(**settings)) for _ in range(3)]
-        stack.enter_context(running_nginx(tmp_path, https, [process.port for process in processes]))
+        published = Path(
+            stack.enter_context(tempfile.TemporaryDirectory())
+        )  # those of pytest are for their owner alone
+        published.chmod(0o755)
+        stack.enter_context(running_nginx(tmp_path, https, [process.port for process in processes], published))
         site = f"https://127.0.0.1:{https}"
         trusting = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
         browser = build_opener(HTTPSHandler(context=trusting), StayHere())
@@ -796,6 +804,16 @@ def test_the_site_that_install_writes_serves_the_party_below_a_path_beside_a_blo
         )
         assert json.loads(line.recv()[1:])["pingInterval"] == 15_000
         line.close()
+        (published / "tea é.html").write_text("A page")
+        answer = browser.open(site + "/party/published/tea%20%C3%A9.html")
+        assert answer.read() == b"A page" and answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert answer.headers["Content-Security-Policy"] == publisher.POLICY, "as the party has it"
+        with pytest.raises(HTTPError) as not_there:
+            browser.open(site + "/party/published/of/nowhere")
+        assert b"There is no page of that room" in not_there.value.read(), "of all but pages the party knows"
+        for process in processes:
+            process.stop()
+        assert browser.open(site + "/party/published/tea%20%C3%A9.html").read() == b"A page", "without the party"
 
 
 class StayHere(HTTPRedirectHandler):
@@ -815,15 +833,19 @@ def make_certificate(folder):
 
 
 @contextlib.contextmanager
-def running_nginx(folder, https, ports):
+def running_nginx(folder, https, ports, published):
     """nginx with a blog and, below a path of it, what install.sh writes."""
     certificate = f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"
     party = nginx_site.location("/party/").replace("/var/log/nginx/error.log", "stderr")
-    site = nginx_site.site("blog.example", "/party/", len(ports)) + f"""
+    party = party.replace(nginx_site.PAGES, str(published))
+    site = (
+        nginx_site.site("blog.example", "/party/", len(ports))
+        + f"""
         server {{ listen 127.0.0.1:{https} ssl http2; {certificate}
         location / {{ return 200 "The blog"; }}
         location ~ \\.js$ {{ return 404; }}
         {party} }}"""
+    )
     for n, port in enumerate(ports):
         site = site.replace(f"127.0.0.1:{nginx_site.FIRST_PORT + n} ", f"127.0.0.1:{port} ")
     temporary = "".join(f"{kind}_temp_path temp;" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))

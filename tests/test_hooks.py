@@ -3,13 +3,20 @@
 import contextlib
 import json
 import queue
+import re
+import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 from datetime import datetime
 
 import pytest
+from person import assert_ok
+from servers import ROOT, free_port, password_of, running_server
 from standardwebhooks import Webhook, WebhookVerificationError
-from test_services import Log, UntilItRests
+from test_services import Log, UntilItRests, until
+from torture_services import FAULTS, Torture, TorturedHooks
 
 import app
 from party.model import MINUTE
@@ -220,6 +227,24 @@ def test_words_are_told_where_the_file_says_so_and_nowhere_else(service, receive
     assert [said.get("text") for said in published["words"]] == ["Welcome", "Green, please", None]
     assert published["whole"] is True
     assert b"Never mind" not in b"".join(body for *_, body in receivers.calls), "what was taken back"
+
+
+def test_the_document_names_each_event_and_all_that_is_in_it(service, receivers, time, file):
+    file(table(more="words = true"))
+    evening(service, time)
+    with transaction(service.database):
+        service.service.gap(service.database, 5, 10)
+    for page in service.rows():
+        (settings.PUBLISHED / (page["page"] or "none")).touch()
+    service.works()
+    page = (ROOT / "docs/services.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+\.\w+)` \| (.+) \|$", page, re.M))
+    assert tuple(rows) == hooks.TYPES and set(rows) == {type for type, _ in receivers.told()}
+    of_every_room = set(re.findall(r"`(\w+)`", re.search(r"^Of every room there are (.+)", page, re.M)[1]))
+    for *_, body, _, _ in receivers.calls:
+        more = body["data"].keys() - of_every_room
+        assert [name for name in more if f"`{name}`" not in rows[body["type"]]] == []
+        assert body["type"] == "log.gap" or of_every_room - {"id", "name"} >= body["data"].keys() - more
 
 
 def test_of_a_long_page_the_words_are_told_from_the_beginning(monkeypatch):
@@ -600,3 +625,42 @@ def test_the_owner_tries_a_hook(flask, receivers):
 def test_before_the_service_has_begun_a_sentence_says_so(receivers):
     said = app.app.test_cli_runner().invoke(args=["hooks", "list"])
     assert said.exit_code == 1 and "do the services run, and is hooks among PARTY_SERVICES?" in said.output
+
+
+# --- For real ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.server
+def test_whatever_is_killed_each_event_is_taken_by_a_program_of_another_language():
+    """And proved by its signature, with one id, in the order of its room; be it that now and then it fails there."""
+    torture = Torture(TorturedHooks(), FAULTS, seed=1)
+    torture.run()
+    assert torture.found == []
+    assert torture.tortured.counts["taken"] > 20 and torture.tortured.counts["failed"], "there was something to tell"
+
+
+@pytest.mark.server
+def test_the_program_in_the_document_says_when_half_of_the_time_is_over(tmp_path):
+    secret, port = NEW, free_port()
+    page = (ROOT / "docs/services.md").read_text()
+    (tmp_path / "halftime.py").write_text(program := re.search(r"```python\n(.+?)```", page, re.S)[1])
+    assert len(program.splitlines()) <= 40
+    said = re.search(r"```\n(allowed.+?)```", page, re.S)[1]
+    (tmp_path / "hooks.toml").write_text(said.replace("8080", str(port)).replace("whsec_…", secret))
+    started = {"PARTY_INSTANCE": str(tmp_path), "PARTY_JOURNAL": str(tmp_path / "party.db"), "PARTY_SERVICES": "hooks"}
+    with running_server(program=("tests/hurried.py",), PARTY_ROOM_MINUTES=str(6 / 60), **started) as server:
+        command = [sys.executable, "halftime.py", server.address, "bilal", password_of("bilal"), secret, str(port)]
+        bot = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        try:
+            asha = server.person("asha")
+            until(lambda: socket.socket().connect_ex(("localhost", port)) == 0)
+            room = asha.host("Tea")
+            asha.hears("waiting", lambda queue: [one["user"] for one in queue["waiting"]] == ["bilal"])
+            assert_ok(asha.approve(room, "bilal"))
+            message = asha.hears("message", lambda message: message["user"] == "bilal")
+        finally:
+            bot.kill()
+            bot.wait()
+    view = asha.heard("room")[-1]
+    assert message["text"] == "Half of the time is over."
+    assert message["at"] >= (view["opened_at"] + view["closes_at"]) / 2

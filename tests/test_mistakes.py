@@ -1,6 +1,6 @@
 """The table of mistakes in docs/mistakes.md: each is made for real, and what comes is what stands there.
 
-    PYTHONPATH=. .venv/bin/python tests/test_mistakes.py      writes the document anew
+PYTHONPATH=. .venv/bin/python tests/test_mistakes.py      writes the document anew
 """
 
 import json
@@ -30,6 +30,7 @@ BEGINNING = (
     " with what stands here, and writes this page.\n"
 )
 USERS, APP = ("users.py",), ("app.py",)
+HOOKS = "Hooks, in `instance/hooks.toml`"
 
 
 def stopped(*program, prepare=None, **given):
@@ -73,6 +74,27 @@ def listed(instance, content):
 def named(*names):
     """A list of people with these names, written by hand."""
     return stopped(*USERS, prepare=lambda instance: listed(instance, {"people": dict.fromkeys(names, 1)}))
+
+
+# As the commands `hooks …` do, and the service in its records.
+READ_HOOKS = """
+from runtime import settings
+from services import hooks
+try:
+    hooks.told_in(settings.HOOKS)
+except ValueError as error:
+    raise SystemExit(str(error))
+"""
+
+
+def hooks_file(text):
+    return stopped("-c", READ_HOOKS, prepare=lambda instance: (instance / "hooks.toml").write_text(text))
+
+
+def hook(**given):
+    """One with these lines, and the others as they should be."""
+    given = {"address": '"https://blog.example/hook"', "secrets": f'["whsec_{"bmV3" * 8}"]'} | given
+    return hooks_file("[hook.blog]\n" + "".join(f"{name} = {value}\n" for name, value in given.items()))
 
 
 # --- What the system refuses ------------------------------------------------------------------------------------------
@@ -206,6 +228,7 @@ STOPS = {
         setting("PARTY_LOG", "xml"),
         setting("PARTY_SERVICES", "figures,weather"),
         setting("PARTY_SERVICES_BESIDE", "true"),
+        setting("PARTY_PUBLISHED_AT", "blog.example"),
         setting("PARTY_MOMENTS_AT", "127.0.0.1:11434"),
         setting("PARTY_MOMENTS_AT", "http://127.0.0.1:11434/v1"),
         setting("PARTY_MOMENTS_KEY", "schlüssel"),
@@ -233,6 +256,16 @@ STOPS = {
         ("`users.py ad dana`", command("ad", "dana")),
         ("`users.py --from 'my blog'`", command("--from", "my blog")),
     ],
+    HOOKS: [
+        ("`PARTY_HOOKS=/`, a folder", stopped("-c", READ_HOOKS, PARTY_HOOKS="/")),
+        ("A line that is none of TOML", hooks_file("[hook.blog]\naddress = https://blog.example/hook\n")),
+        ("A word that there is not", hooks_file('[hooks.blog]\naddress = "https://blog.example/hook"\n')),
+        ("A hook without an address", hooks_file("[hook.blog]\nwords = true\n")),
+        ("An address without https", hook(address='"http://localhost:8080/"')),
+        ("A password in an address", hook(address='"https://asha:secret@blog.example/"')),
+        ("A secret that is none", hook(secrets='["secret"]')),
+        ("An event that there is not", hook(events='["room.shut"]')),
+    ],
 }  # fmt: skip
 THROUGH_A_PROXY = {"Origin": "https://x.example", "Host": "x.example", "X_Forwarded_Proto": "https"}
 WHILE_IT_RUNS = "While it runs"
@@ -242,8 +275,14 @@ RUNNING = [
     ("A page through such a proxy", lambda party: party.asked("https://x.example", **THROUGH_A_PROXY)),
     ("A short `PARTY_SECRET_KEY`", lambda party: party.told("short")),
     ("A disk that is thrown away, and the log on it", lambda party: party.told("rooms will be lost")),
-    ("Such a disk, and what services keep on it", lambda party: party.told("figures and the feedback")),
+    ("Such a disk, and what services keep on it", lambda party: party.told("figures, the feedback")),
 ]
+
+
+HOW = {
+    WHILE_IT_RUNS: "It tells this with the time.",
+    HOOKS: "The services tell this with the time, and the commands `hooks …` say it.",
+}
 
 
 def touched(folder):
@@ -254,6 +293,7 @@ def touched(folder):
 def what_comes():
     """{section: [(what somebody did, what came)]}"""
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(4) as at_once:
+
         def made(mistake):
             folder = Path(tempfile.mkdtemp(dir=place))
             return sentence(mistake(folder).replace(str(folder / "instance"), "instance"))
@@ -282,7 +322,7 @@ def sentence(said):
 def document(sections):
     parts = [BEGINNING]
     for name, rows in sections.items():
-        how = "It tells this with the time." if name == WHILE_IT_RUNS else "Nothing starts; the exit status is not 0."
+        how = HOW.get(name, "Nothing starts; the exit status is not 0.")
         table = "\n".join(f"| {title} | {came} |" for title, came in rows)
         parts.append(f"## {name}\n\n{how}\n\n| what was done | what it says |\n|---|---|\n{table}\n")
     return "\n".join(parts)
@@ -300,7 +340,8 @@ def test_each_mistake_says_what_stands_in_the_document(comes):
 
 def test_every_setting_that_can_be_wrong_has_a_mistake(comes):
     told = " ".join(title for rows in comes.values() for title, _ in rows)
-    anything_goes = {"PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN"}
+    anything_goes = {"PARTY_SECRET_KEY", "PARTY_INSTANCE", "PARTY_METRICS_TOKEN", "PARTY_PUBLISHED_TEMPLATES"}
+    anything_goes |= {"PARTY_MOMENTS_MODEL"}
     assert [name for name in sorted(settings.known - anything_goes) if f"`{name}" not in told] == []
 
 

@@ -17,6 +17,7 @@ import html5lib
 import pytest
 from conftest import browser_of, guest_of
 from person import assert_ok, seat
+from torture_services import Torture, TorturedPublisher
 
 import app
 from party.model import MINUTE
@@ -449,6 +450,13 @@ def test_a_folder_that_cannot_be_is_told(blog, caplog):
     settings.PUBLISHED.write_text("a file")
     blog.work()
     assert f"Pages wait: {settings.PUBLISHED} cannot be used" in caplog.text
+
+
+@pytest.mark.server
+def test_whatever_is_killed_each_room_is_one_whole_page_of_what_is_left():
+    torture = Torture(TorturedPublisher(), ("services killed", "services frozen", "party killed", "services killed"))
+    torture.run()
+    assert torture.found == [] and torture.tortured.counts["pages"] > 5
 
 
 # --- The owner's own templates ----------------------------------------------------------------------------------------

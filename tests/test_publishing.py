@@ -129,6 +129,20 @@ def test_once_switched_off_nothing_switches_it_on_again(room, asha, bilal, clock
     assert "publish" not in kinds(clean_party)
 
 
+def test_everybody_hears_that_it_was_switched_off(room, asha, bilal, join, clock, clean_party):
+    later, chen = asha.plan("Later", at=clock.at + HOUR, publish=True), join("chen")
+    clean_party.tick()
+    for id in (room, later):
+        assert_ok(asha.withhold(id))
+    clean_party.tick()
+    lobby = chen.heard("lobby")[-1]
+    assert [(card["id"], card["publish"]) for card in (*lobby["rooms"], *lobby["plans"])] == [
+        (room, False),
+        (later, False),
+    ]
+    assert bilal.sees(room)["publish"] is False
+
+
 def test_who_becomes_host_can_say_no_and_who_was_it_cannot(room, asha, bilal, clean_party):
     assert_ok(asha.hand_over(room, "bilal"))
     assert_refused(asha.withhold(room), "forbidden")

@@ -648,6 +648,142 @@ def test_a_redis_that_goes_away_is_waited_for(instance, caplog):
     ]
 
 
+# --- What takes its time ----------------------------------------------------------------------------------------------
+
+
+class Sending(Counting):
+    """A `follow.Worker` that sends each message to somewhere, which is a list; `send` may hinder that."""
+
+    SCHEMA = f"{Counting.SCHEMA}; CREATE TABLE IF NOT EXISTS outbox (id)"
+
+    def __init__(self, send=lambda id: None, seconds=3_600):
+        self.send, self.seconds, self.calls, self.sent = send, seconds, 0, []
+
+    def take(self, database, command, outcome, room):
+        super().take(database, command, outcome, room)
+        if command["kind"] == "message":
+            database.execute("INSERT INTO outbox VALUES (?)", (command["id"],))
+
+    def work(self, database, ended):
+        self.calls += 1
+        for (id,) in database.execute("SELECT id FROM outbox ORDER BY rowid").fetchall():
+            self.sent.append(id)
+            self.send(id)
+            database.execute("DELETE FROM outbox WHERE id = ?", (id,))
+        return self.seconds
+
+
+@pytest.mark.parametrize("seconds", [3_600, math.inf])
+def test_a_worker_is_called_when_there_is_news_and_after_the_seconds_that_it_gave(log, seconds, caplog):
+    log.opens_a_room()
+    with following(log, worker := Sending(seconds=seconds)):
+        until(lambda: worker.calls and len(taken()) == 2)
+        for last in (2, 3):
+            log.says(last)
+            until(lambda: worker.sent == words(*range(2, last + 1)))  # noqa: B023
+        assert worker.calls <= 4, "once at the start, and for each of three readings"
+        worker.seconds = 0.01
+        log.says(4)
+        until(lambda: worker.sent == words(2, 3, 4))
+        before = worker.calls
+        until(lambda: worker.calls > before + 5)
+    assert worker.sent == words(2, 3, 4) and caplog.records == [], "each once"
+
+
+def test_what_hangs_at_the_end_is_not_waited_for_and_who_takes_over_does_it_again(log, monkeypatch, caplog):
+    """As it does what was done and not noted by one who was killed: at least once."""
+    monkeypatch.setattr(follow, "LEAVING_SECONDS", 0.05)
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def send(id):
+        if id == "message 3":
+            hangs.set()
+            goes_on.wait()
+
+    log.opens_a_room()
+    log.says(2, 3, 4)
+    first, second = Sending(send), Sending()
+    try:
+        with following(log, first):
+            assert hangs.wait(PATIENCE)
+            log.says(5)
+            until(lambda: "message 5" in taken())  # the reading goes on meanwhile
+        with following(log, second):
+            until(lambda: second.sent == words(3, 4, 5))
+    finally:
+        goes_on.set()
+    assert first.sent[:2] == words(2, 3) and caplog.records == []
+
+
+def test_a_worker_works_while_the_store_is_ours_and_then_no_more(log, instance):
+    class Staying(Sending):
+        is_asked_to_end = False
+
+        def work(self, database, ended):
+            self.calls += 1
+            self.is_asked_to_end = ended.wait(PATIENCE)
+            return 0
+
+    log.opens_a_room()
+    first, second = Staying(), Sending()
+    with following(log, first) as first_ended:
+        until(lambda: first.calls)
+        with following(log, second):
+            log.says(2)
+            until(lambda: len(taken()) == 3)
+            assert second.calls == 0 and not first.is_asked_to_end
+            first_ended.set()
+            until(lambda: second.sent == words(2))
+    assert first.is_asked_to_end and first.calls == 1
+    with following(log, first):
+        until(lambda: first.calls == 2)
+        for part in instance.glob("counting.db*"):  # as by who puts a backup back
+            if not part.name.endswith("-lock"):
+                part.rename(part.with_name(f"old-{part.name}"))
+        until(lambda: first.calls == 3)
+
+
+class Failing(Sending):
+    """Fails as often as it is told to, once or more in a row."""
+
+    def __init__(self, fail, *times):
+        super().__init__(seconds=0)
+        self.fail, self.answers = fail, [is_failure for n in times for is_failure in (*[True] * n, False)]
+
+    def work(self, database, ended):
+        if self.answers.pop(0):
+            self.fail(database)
+        return self.seconds
+
+
+def work_of(log, worker, monkeypatch):
+    """The pauses of a worker who fails until nothing is left to answer."""
+    monkeypatch.setattr(follow, "AGAIN_SECONDS", 2)
+    read_along(log)
+    pauses = Pauses(sum(worker.answers))
+    Follower(worker, open_journal(log.address))._work_on(pauses)
+    return pauses.of
+
+
+def test_a_mistake_in_the_work_is_recorded_once_and_it_is_tried_less_and_less_often(log, monkeypatch, caplog):
+    assert work_of(log, Failing(lambda database: 1 / 0, 3, 7), monkeypatch) == [2, 4, 8, 2, 4, 8, 16, 32, 60, 60]
+    [record] = caplog.records
+    assert record.getMessage().startswith("The service counting could not work; it tries again.") and record.exc_info
+
+
+def test_that_the_work_cannot_be_noted_is_told_by_a_sentence_when_it_begins_and_when_it_is_over(
+    log, monkeypatch, caplog
+):
+    def is_full(database):
+        database.execute(f"PRAGMA max_page_count = {database.execute('PRAGMA page_count').fetchone()[0]}")
+        database.execute("INSERT INTO gaps VALUES (?, 0)", ("x" * 100_000,))
+
+    assert work_of(log, Failing(is_full, 2, 1), monkeypatch) == [2, 4, 2]
+    begins = f"The work of counting waits: {settings.store_of('counting')} cannot be used: database or disk is full."
+    assert [record.getMessage() for record in caplog.records] == [begins, "The work of counting goes on.", begins]
+    assert not any(record.exc_info for record in caplog.records)
+
+
 # --- In a process -----------------------------------------------------------------------------------------------------
 
 

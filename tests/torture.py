@@ -1,6 +1,7 @@
 """Kill servers under load, for as long as you like, and compare what everybody saw. Run it with `make torture`.
 
     python tests/torture.py --kills 200 --journal file|redis [--seed N] [--clients N]
+    python tests/torture.py --kills 200 --service hooks      see tests/torture_services.py
 
 Clients post without a pause worth the name, each message with a key that is sent again until it is acknowledged,
 while the server dies at random moments and at each step of a message's way, and is started again. With Redis, two
@@ -656,12 +657,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200, help="faults, all kinds together")
     parser.add_argument("--journal", choices=KINDS, default="file")
+    parser.add_argument("--service", help="kill this one of the services, and the party with it")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--clients", type=int, default=4, help="speakers beside the host, the last a guest, up to 90")
     parser.add_argument("--bug", help="one of tests/crashing.py, to see that it is found")
     given = parser.parse_args()
     faults = evenly(KINDS[given.journal], given.kills, given.seed)
     tell = functools.partial(print, flush=True)
+    if given.service:
+        raise SystemExit(torture_service(given, tell))
     torture = Torture(given.journal, faults, given.seed, given.clients, given.bug, tell=tell)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: torture.stopping.set())
@@ -669,6 +673,20 @@ def main():
     torture.run()
     tell(*torture.figures(), sep="\n")
     raise SystemExit(1 if torture.found else 0)
+
+
+def torture_service(given, tell):
+    import torture_services as services
+
+    if given.service not in services.TORTURED:
+        return f"--service must be one of {', '.join(services.TORTURED)}, not {given.service!r}."
+    faults = evenly(services.FAULTS, given.kills, given.seed)
+    torture = services.Torture(services.TORTURED[given.service](), faults, given.seed, tell=tell)
+    signal.signal(signal.SIGINT, lambda *_: torture.stopping.set())
+    tell(f"{given.kills} faults, the service {given.service}, seed {given.seed}")
+    torture.run()
+    tell(f"{torture.rooms} rooms; {len(torture.found)} things are wrong", *torture.found, sep="\n  ")
+    return 1 if torture.found else 0
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "deploy"), str(HERE.parent)]
 from person import Person, SocketLine, assert_ok, seat, sign_in_over_http  # noqa: E402
 from test_cluster import Page, wait_until  # noqa: E402
 
+from runtime.settings import EVERY_SERVICE  # noqa: E402
+
 HOST, BLOG = "party.blog.example", "blog.example"
 PEOPLE = ("asha", "bilal", "chen")
 CLONE_NEWNET = 0x40000000
@@ -538,13 +540,18 @@ def drill(machine, tar=None):
 def reads_along(machine):
     """In one process, which has everything that was said until now."""
     began, instance = time.time(), machine.root / "opt/party/instance"
-    notes = [instance / f"{name}.caught-up" for name in ("feedback", "figures")]
+    services = sorted(EVERY_SERVICE.split(","))
+    notes = [instance / f"{name}.caught-up" for name in services]
     wait_until(lambda: all(note.exists() and note.stat().st_mtime > began for note in notes), "it reads along", 20)
     said = machine.run("party status")
     ago = r"with everything \d s ago"
-    assert re.search(rf"party-services: active, feedback {ago}, figures {ago}\n", said), said
+    assert re.search(f"party-services: active, {', '.join(f'{name} {ago}' for name in services)}\n", said), said
     assert machine.run("grep -lz '^services$' /proc/[0-9]*/cmdline | wc -l").strip() == "1"
     assert "Traceback" not in machine.run("journalctl -u party-services")
+    machine.run("runuser -u party -- install -m 644 /etc/hostname /opt/party/instance/published/tea.html")
+    machine.run("runuser -u www-data -- cat /var/lib/party-published/tea.html")  # nginx can serve it
+    machine.run("rm /var/lib/party-published/tea.html")
+    assert re.search(r"^PARTY_PUBLISHED_AT=https?://.+/published/$", machine.run("cat /etc/party.env"), re.M)
 
 
 class Emergencies:

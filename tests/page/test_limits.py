@@ -28,6 +28,7 @@ OTHERS = {
     "plannedUntil": 60 * 60_000,
     "doors": False,
     "publishes": True,
+    "ai": "abacus:2",
 }
 
 
@@ -58,6 +59,7 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         expect(asha.sheet.get_by_text("At most two weeks ahead.")).to_be_visible()
         asha.sheet.get_by_role("button", name="Now").click()
         asha.sheet.get_by_role("button", name="Open the room").click()
+        expect(asha.room.get_by_text("abacus:2, an AI")).to_be_visible()
         expect(asha.open_menu().get_by_role("button", name="Ten more minutes")).to_be_disabled()
         asha.page.keyboard.press("Escape")
         asha.say("Milk?")

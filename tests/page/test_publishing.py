@@ -7,6 +7,7 @@ import pytest
 from person import assert_ok, seat
 from playwright.sync_api import expect
 from servers import PUBLISHING, running_server
+from states import tomorrow_at_noon
 from visitor import PHONE
 
 TOPIC = "Whose bench is it?"
@@ -103,6 +104,12 @@ def test_who_speaks_knows_it_before_and_takes_their_words_out_after(visit):
             link = publishing(visitor).get_by_role("link", name="Preview")
             expect(link).to_have_attribute("href", f"published/preview/{room}")
             expect(link).to_have_attribute("target", "_blank")
+        with gita.page.expect_popup() as opened:
+            publishing(gita).get_by_role("link", name="Preview").tap()
+        expect(opened.value.get_by_role("heading", level=1)).to_have_text(TOPIC)
+        expect(opened.value.get_by_text("I sit there every morning")).to_have_count(0)
+        # What is left was said before they came.
+        expect(opened.value.get_by_text(re.compile("A preview: in \\d+ minutes"))).to_be_visible()
         expect(button(bilal, "Do not publish")).to_have_count(0)
         button(asha, "Do not publish").click()
         button(asha, "Let it be published").click()
@@ -151,6 +158,9 @@ def the_host_says_no_before(asha, bilal, host):
     expect(plan.get_by_role("heading", name="The roof")).to_be_focused()
     expect(plan).not_to_contain_text("published")
     expect(bilal.card("The roof")).not_to_contain_text("published")
+    unlisted = host.plan("The cellar", at=tomorrow_at_noon(), listed=False, publish=True)
+    bilal.page.goto(f"./#room={unlisted}")
+    expect(bilal.page.locator(".plan")).to_contain_text(TOLD)
 
 
 def test_once_the_hour_is_over_the_ended_room_leads_to_its_page(visit):
