@@ -198,7 +198,7 @@ def test_until_it_opens_it_is_a_plan_and_no_room(event, asha, bilal, clock, clea
         assert clean_party.state.rooms == before
         if code == "conflict":
             assert (ack["error"], ack["opens_at"]) == ("That room has not opened yet.", clock.at + HOUR)
-            assert (ack["topic"], ack["host"], ack["minutes"]) == ("Tea", "asha", 30)
+            assert (ack["topic"], ack["host"], ack["minutes"], ack["publish"]) == ("Tea", "asha", 30, True)
 
 
 @pytest.mark.parametrize("event", ["move", "call_off", "coming"])
