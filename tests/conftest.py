@@ -1,5 +1,5 @@
 import os
-import tempfile
+from pathlib import Path
 
 # Before the party is imported, which reads its settings then. In this process it runs on plain threads, so that nothing
 # is patched under the tests' feet; the servers that tests start run on eventlet, like the product, and on threads where
@@ -8,7 +8,8 @@ os.environ["PARTY_ASYNC_MODE"] = "threading"
 os.environ["PARTY_SECRET_KEY"] = "a secret for tests"
 os.environ["PARTY_PACE"] = "0"
 os.environ["PARTY_JOURNAL"] = "memory:"
-os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = (storage := tempfile.TemporaryDirectory()).name  # else in the tree
+# What it reads out of Python's tables and our modules is there for the next process, and the next run.
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(__file__).parent.parent / ".pytest_cache" / "hypothesis")
 
 import fcntl
 import itertools
