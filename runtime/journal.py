@@ -773,7 +773,7 @@ class RedisJournal(Together):
 
     def _start_over(self):
         """Rebuild from all that there is; nothing is served meanwhile."""
-        entries = list(self._entries())
+        entries = list(self._entries(self._line))
         self._rebuild(entries)
         self._position = entries[-1][0] if entries else "0-0"
         self._wake()
@@ -793,13 +793,14 @@ class RedisJournal(Together):
 
     def replay(self, after=None):
         try:
-            yield from self._entries(after)
+            yield from self._entries(self._redis, after)
         except self._errors as error:
             raise self._refusal(error) from error
 
-    def _entries(self, after=None):
+    def _entries(self, redis, after=None):
+        """Of what `redis` tells: the reader's own line, or the one for questions, which the reader never closes."""
         start = f"({after}" if after else "-"
-        while entries := self._reader.xrange(self.STREAM, start, count=self.READ_AT_ONCE):
+        while entries := redis.xrange(self.STREAM, start, count=self.READ_AT_ONCE):
             for position, fields in entries:
                 if (command := command_in(position, fields.get("command", ""))) is not None:
                     yield position, command
@@ -808,9 +809,9 @@ class RedisJournal(Together):
     def forgotten(self):
         """Redis counts what ever was put into a stream, from its version 7 on."""
         try:
-            if not self._reader.exists(self.STREAM):
+            if not self._redis.exists(self.STREAM):
                 return 0
-            about = self._reader.xinfo_stream(self.STREAM)
+            about = self._redis.xinfo_stream(self.STREAM)
         except self._errors as error:
             raise self._refusal(error) from error
         return about.get("entries-added", math.nan) - about["length"]
@@ -858,7 +859,7 @@ class RedisJournal(Together):
         """By the times in the commands: the clock of Redis may be another."""
         with contextlib.suppress(self._errors):  # another time, then
             end = "0-0"
-            for position, command in self._entries():
+            for position, command in self._entries(self._redis):
                 if command["at"] >= before:
                     end = position
                     break

@@ -987,6 +987,7 @@ class Wire:
         self.redis, self.port = redis, free_port()
         self.address = f"redis://127.0.0.1:{self.port}/0"
         self.unanswered = None  # a connection over which these bytes went gets no answer any more
+        self.swallows = threading.Event()
         self.start()
 
     def start(self):
@@ -1009,8 +1010,10 @@ class Wire:
             while data := source.recv(65_536):
                 if self.unanswered and self.unanswered in data:
                     open_to_answers.clear()
+                    self.swallows.set()
                 if source is near or open_to_answers.is_set():
                     target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
 
     def cut(self):
         for end in self.ends:
@@ -1114,6 +1117,24 @@ def append_when_possible(reader, n):
             return reader.append(n)
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_who_reads_on_begins_anew_without_cutting_off_a_trim_that_waits_for_its_answer(redis, wire, follow):
+    reader = follow(wire.address)
+    entries = reader.append(1, 2)
+    wire.unanswered = b"XRANGE"
+    with ThreadPoolExecutor(1) as meanwhile:
+        trimming = meanwhile.submit(reader.journal.trim, 2)
+        assert wire.swallows.wait(PATIENCE)
+        wire.unanswered = None
+        for client in redis.client().client_list():
+            if client["cmd"] == "xread":
+                redis.client().client_kill_filter(_id=client["id"])
+        entries += reader.append(3)  # it has begun anew
+        trimming.result()  # which only gives up
+    assert list(reader.journal.replay()) == entries, "it must have waited in vain"
+    reader.journal.trim(2)
+    assert list(reader.journal.replay()) == entries[1:]
 
 
 def test_a_follower_whose_place_was_trimmed_meanwhile_is_given_all_anew(redis, wire, follow):

@@ -798,8 +798,9 @@ def test_kills_of_services_and_party_under_load_change_nothing_of_what_is_counte
         server, stop = party(PARTY_JOURNAL=log.address), threading.Event()
         thread = threading.Thread(target=talk, args=(server, stop))
         thread.start()
-        before = len(taken())
-        until(lambda: len(taken()) > before and children(server))  # noqa: B023
+        before = len(said)
+        until(lambda: len(said) > before + 25 and set(said[before:]) & set(taken("text")))  # noqa: B023
+        until(lambda: children(server))  # noqa: B023
         os.kill(*children(server), signal.SIGKILL)
         if not is_last:
             server.kill()
