@@ -21,7 +21,7 @@ def test_when_the_time_runs_out_the_room_closes_and_the_words_stay(visit):
         asha.ask()
         person.approve(room, "asha")
         asha.writing.fill("What I meant to s")
-        expect(asha.room.get_by_text("The time is up.")).to_be_visible(timeout=10_000)
+        expect(asha.room.get_by_text("The time is up.")).to_be_visible()
         expect(asha.room.get_by_label("You were writing")).to_have_value("What I meant to s")
         expect(asha.message("Quick!")).to_be_visible()
 
@@ -150,7 +150,7 @@ def test_a_card_shows_the_last_words_of_its_room_and_the_whole_of_it_leads_in(di
     expect(dana.message("Twice as much tea as water.")).to_be_visible()
     dana.page.go_back()
     discussion.chen.take_back(discussion.room, said["seq"])
-    expect(card.get_by_text("Nothing has been said yet.")).to_be_visible(timeout=12_000)
+    expect(card.get_by_text("Nothing has been said yet.")).to_be_visible(timeout=20_000)
     expect(card).not_to_contain_text("Twice as much")
 
 
