@@ -6,11 +6,9 @@ import socket
 import threading
 
 from axe_playwright_python.base import AXE_SCRIPT
-from person import PATIENCE, Person, SocketLine, assert_ok, come_in_over_http, sign_in_over_http
+from person import Person, SocketLine, assert_ok, come_in_over_http, sign_in_over_http
 from playwright.sync_api import expect
 from servers import ROOT, password_of
-
-expect.set_options(timeout=PATIENCE * 1000)
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 VENDOR = ROOT / "static" / "vendor"
@@ -44,7 +42,7 @@ class Visitor:
         self.name, self.address = name, address
         self.context = browser.new_context(base_url=address, **self.USUALLY | how)
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        self.context.set_default_timeout(PATIENCE * 1000)
+        self.context.set_default_timeout(10_000)
         self.trouble = []
         self.page = self.new_tab()
 

@@ -78,7 +78,7 @@ def test_a_long_tunnel_leaves_no_gap(discussion):
     cable.cut()
     discussion.fill(250)
     cable.mend()
-    expect(asha.message("Message 250.")).to_be_visible()
+    expect(asha.message("Message 250.")).to_be_visible(timeout=10_000)
     assert asha.reads() == ["Before the tunnel", *(f"Message {n}." for n in range(1, 251))]
     cable.close()
 
@@ -221,11 +221,11 @@ def test_a_message_that_meets_our_own_mistake_says_so_with_the_id_and_goes_on_by
             expect(asha.message("Heard at last")).to_contain_text("sending")
             asha.page.clock.fast_forward(1_500)
         told = asha.message("Heard at last").get_by_text("Something went wrong here. Please try again. (")
-        expect(told).to_be_visible()
+        expect(told).to_be_visible(timeout=10_000)
         id = re.search(r"\(([0-9a-f]{8})\)", told.inner_text())[1]
         expect(asha.message("Heard at last")).to_contain_text("sending")
         asha.page.clock.fast_forward(1_500)
-        expect(asha.sent("Heard at last")).to_be_visible()
+        expect(asha.sent("Heard at last")).to_be_visible(timeout=10_000)
         expect(told).to_have_count(0)
         assert f"({id})" in server.said()
 
@@ -263,7 +263,7 @@ def test_a_proxy_that_takes_no_websockets_is_told_of_and_comes_back_by_itself_on
         asha.page.clock.install()
         asha.sign_in("sign-in")
         blocked = asha.page.get_by_role("alert").filter(has_text="lets no live connection through. Tell the owner.")
-        expect(blocked).to_be_visible()
+        expect(blocked).to_be_visible(timeout=10_000)
         proxy.passes_upgrades = True
         asha.page.clock.fast_forward(10_000)
         expect(blocked).to_have_count(0)

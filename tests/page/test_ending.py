@@ -237,7 +237,7 @@ def test_the_page_keeps_the_last_copy(visit):
         assert_ok(discussion.bilal.close(discussion.room))
         ending = asha.room.locator(".ending")
         expect(ending).to_contain_text("Readable until")
-        expect(ending).to_contain_text("What stands here is the last copy.")
+        expect(ending).to_contain_text("What stands here is the last copy.", timeout=10_000)
         expect(ending).not_to_contain_text("Readable until")
         expect(ending.get_by_role("button", name="Carry on in a new room")).to_have_count(0)
         assert "Message 1." in downloaded(asha).path().read_text(), "it was all taken before it went"
@@ -259,7 +259,7 @@ def test_what_is_not_whole_is_not_taken_away(discussion):
     cable.cut()
     for button in ("Take away", "Print"):
         asha.room.get_by_role("button", name=button).click()
-    expect(asha.page.get_by_text("The party is not answering.").first).to_be_visible()
+    expect(asha.page.get_by_text("The party is not answering.").first).to_be_visible(timeout=10_000)
     assert taken.json_value() == []
     asha.page.evaluate(TAKES_AT_ONCE)
     cable.mend()

@@ -382,7 +382,7 @@ def test_what_was_taken_back_in_a_tunnel_is_gone_after_it(discussion):
     cable.cut()
     assert discussion.chen.ask("take_back", {"room": discussion.room, "seq": said["seq"]})["ok"]
     cable.mend()
-    expect(asha.feed.get_by_role("listitem")).to_contain_text("taken back")
+    expect(asha.feed.get_by_role("listitem")).to_contain_text("taken back", timeout=10_000)
     expect(asha.feed).not_to_contain_text("Forget this")
     cable.close()
 

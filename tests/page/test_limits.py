@@ -73,7 +73,7 @@ def test_the_page_keeps_to_the_limits_that_its_server_names(visit):
         expect(signals).to_have_count(1)
         signals.click()
         expect(signals).to_be_disabled()
-        expect(signals).to_be_enabled()
+        expect(signals).to_be_enabled(timeout=5_000)
         bilal.room.get_by_role("button", name="Ask to speak").click()
         bilal.pitch.fill("Honey, please")
         expect(bilal.room.get_by_text("13 of 8")).to_be_visible()

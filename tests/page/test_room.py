@@ -21,7 +21,7 @@ def test_when_the_time_runs_out_the_room_closes_and_the_words_stay(visit):
         asha.ask()
         person.approve(room, "asha")
         asha.writing.fill("What I meant to s")
-        expect(asha.room.get_by_text("The time is up.")).to_be_visible()
+        expect(asha.room.get_by_text("The time is up.")).to_be_visible(timeout=10_000)
         expect(asha.room.get_by_label("You were writing")).to_have_value("What I meant to s")
         expect(asha.message("Quick!")).to_be_visible()
 

@@ -53,7 +53,7 @@ def test_an_unsent_reply_stays_one(discussion):
     expect(asha.message("I do")).to_contain_text("Who comes along?")
     cable.mend()
     asha.page.reload()
-    expect(asha.sent("I do")).to_be_visible()
+    expect(asha.sent("I do")).to_be_visible(timeout=10_000)
     assert discussion.bilal.heard("message")[-1]["reply"] == asked["seq"]
     cable.close()
 
