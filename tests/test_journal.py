@@ -562,9 +562,11 @@ def last_together(count):
 
 
 @pytest.fixture
-def copy_of(killed, tmp_path_factory):
+def copy_of(killed, tmp_path):
     """A copy of the files with so many commands, to be damaged: `copy_of(40)`."""
-    return lambda count: Path(shutil.copytree(killed[count], tmp_path_factory.mktemp("copy") / "of")) / "party.db"
+    names = (tmp_path / f"copy-{n}" for n in itertools.count())
+    copyfile = shutil.copyfile
+    return lambda count: Path(shutil.copytree(killed[count], next(names), copy_function=copyfile)) / "party.db"
 
 
 def start_on(path):
@@ -838,8 +840,9 @@ def test_wherever_the_write_ahead_log_is_hit_all_before_it_is_saved(copy_of, kil
 def before_the_first_bad_page(whole, damaged):
     """The entries of a log whose write-ahead log ends where that of the other is damaged."""
     wal, other = (path.with_name("party.db-wal").read_bytes() for path in (whole, damaged))
-    place = next(n for n, (byte, its) in enumerate(zip(wal, other, strict=True)) if byte != its)
-    whole.with_name("party.db-wal").write_bytes(wal[: 32 + max(place - 32, 0) // FRAME * FRAME if place >= 32 else 0])
+    parts = itertools.pairwise([0, *range(32, len(wal), FRAME), len(wal)])
+    bad = next(start for start, end in parts if wal[start:end] != other[start:end])
+    whole.with_name("party.db-wal").write_bytes(wal[:bad])
     return list(open_journal(str(whole)).replay())
 
 
