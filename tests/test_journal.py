@@ -1234,7 +1234,8 @@ def test_a_command_that_cannot_be_applied_does_not_stop_the_next(redis):
 
 @pytest.mark.alone  # a Redis that loads looks at its lines after each 1,024 commands, which must take less than 0.9 s
 @pytest.mark.server
-def test_a_start_waits_for_a_redis_that_is_loading(follow):
+def test_a_start_waits_for_a_redis_that_is_loading(follow, monkeypatch):
+    monkeypatch.setattr("runtime.journal.ANSWER_SECONDS", PATIENCE)  # one that loads on a busy machine answers seldom
     with running_redis("--key-load-delay", "700") as redis:
         entries = follow(redis.address).append(1)
         adding = redis.client().pipeline(transaction=False)
