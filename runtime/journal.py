@@ -619,6 +619,7 @@ class RedisJournal(Together):
         super().__init__()
         self._errors = redis.RedisError
         self._loading = redis.BusyLoadingError
+        self._silence = redis.ConnectionError, redis.TimeoutError  # their kinds are answers: a no, or not yet
         self._redis = redis_at(address)
         self._reader, self._writer = (
             redis.Redis(connection_pool=redis.ConnectionPool(**redis_options(address))) for _ in range(2)
@@ -655,7 +656,7 @@ class RedisJournal(Together):
 
     def _refusal(self, error):
         """The ValueError for a Redis that gives this."""
-        if not isinstance(error.__context__, OSError):
+        if type(error) not in self._silence:
             return ValueError(f"names a Redis that cannot be used: {str(error).rstrip('.')}.")
         at = self._redis.connection_pool.connection_kwargs  # not the address, which may hold a password
         place = at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"

@@ -306,6 +306,16 @@ def join(clean_party):
             line.hang_up()
 
 
+def in_process(name):
+    """A fixture: that person at the party of this process, by the test's own clock."""
+
+    @pytest.fixture(name=name)
+    def person(join, clock):
+        return join(name)
+
+    return person
+
+
 @pytest.fixture
 def come_in(join):
     """Lets a guest into a room of the party of this process, whose door is open: `come_in(room, "Gita")`."""
