@@ -112,6 +112,8 @@ class Publisher:
         except sqlite3.Error as error:
             troubles = {f"Pages wait: {follow.sentence_of(error, settings.store_of(self.name))}"}
         troubles |= {f"Pages wait until a template is mended: {why}" for _, why in self._failed.values()}
+        if settings.PROXIES and not (settings.PUBLISHED_AT or settings.ORIGINS) and settings.PUBLISHED.exists():
+            troubles |= {f"Pages say they are at {settings.published_at()}: set PARTY_PUBLISHED_AT to where they are."}
         for trouble in sorted(troubles - self._told):
             log.error("%s", trouble)
         if self._told and not troubles:

@@ -459,6 +459,19 @@ def test_whatever_is_killed_each_room_is_one_whole_page_of_what_is_left():
     assert torture.found == [] and torture.tortured.counts["pages"] > 5
 
 
+def test_behind_a_proxy_the_owner_is_told_once_that_nobody_knows_where_pages_are_found(blog, monkeypatch, caplog):
+    monkeypatch.setattr(settings, "PROXIES", 1)
+    blog.work()
+    blog.publish(said("Welcome"))
+    blog.work()
+    assert not caplog.records, "it is said where"
+    monkeypatch.setattr(settings, "PUBLISHED_AT", None)
+    blog.work()
+    blog.work()
+    (record,) = caplog.records
+    assert record.message.endswith("set PARTY_PUBLISHED_AT to where they are.")
+
+
 # --- The owner's own templates ----------------------------------------------------------------------------------------
 
 
