@@ -239,7 +239,7 @@ def is_over(signal: tuple[str, int], at: int) -> bool:
 def ensure_has_opened(room: Room) -> None:
     if room.plan:
         known = {"topic": room.topic, "host": room.host, "opens_at": room.plan.at, "minutes": room.plan.minutes}
-        raise Refused("conflict", "That room has not opened yet.", **known)
+        raise Refused("conflict", "That room has not opened yet.", **known, publish=room.publish)
     if room.closed == "called_off":
         raise Refused("closed", "That room was called off.")
 

@@ -13,7 +13,7 @@ const FETCH_MS = 8 * SECOND;
 const ASK_WITHIN_MS = 5 * SECOND;
 // An AI takes its time. Until it has spoken, the party gives what it picks itself.
 const ASK_AGAIN_MS = 20 * SECOND;
-const ASK_AGAIN = 3;
+const ASK_AGAIN = 4;
 // A shorter discussion is seen as fast as what is picked of it.
 const WORTHWHILE = 12; // messages
 // A kind of a later version is a quote without a word about it.
@@ -107,7 +107,7 @@ export const RoomMoments = {
       picked: null,
       isAsking: false,
       isLooked: false, // for, in a room that is over
-      upTo: this.discussion.view.seq, // what comes later is seen as it comes
+      upTo: this.discussion.messages.at(-1).seq, // what comes later is seen as it comes
     };
   },
 

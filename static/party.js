@@ -326,8 +326,8 @@ const Party = {
       this.plans = plans;
     },
 
-    showUnlistedPlan({ topic, host, opens_at, minutes }) {
-      this.plans[this.room] = { id: this.room, topic, host, opens_at, minutes, isUnlisted: true };
+    showUnlistedPlan({ topic, host, opens_at, minutes, publish }) {
+      this.plans[this.room] = { id: this.room, topic, host, opens_at, minutes, publish, isUnlisted: true };
     },
 
     /** What became of plans that concern this person: what they host, come to, or look at. */

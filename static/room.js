@@ -454,9 +454,9 @@ export const RoomPage = {
     /** Whoever was not there for much of it is offered what they missed. */
     noteSeen() {
       if (document.hidden || !this.isLive || !this.discussion.isCurrent) return;
-      const seen = Math.max(this.seen, this.discussion.unread);
-      if (this.view.seq > seen + MUCH) this.missed ??= seen;
-      this.seen = this.view.seq;
+      const [seen, last] = [Math.max(this.seen, this.discussion.unread), this.messages.at(-1)?.seq ?? 0];
+      if (last > seen + MUCH) this.missed ??= seen;
+      this.seen = last;
       keep(seenName(this.user, this.id), this.missed ?? this.seen);
     },
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import icalendar
 import pytest
-from conftest import EVENTS
+from conftest import EVENTS, in_process
 from person import FIELDS, assert_ok, assert_refused
 from servers import running_redis, running_server
 
@@ -24,19 +24,7 @@ from runtime.journal import Unavailable, open_journal
 HOUR, DAY = 60 * MINUTE, 24 * 60 * MINUTE
 
 
-@pytest.fixture
-def asha(join, clock):
-    return join("asha")
-
-
-@pytest.fixture
-def bilal(join, clock):
-    return join("bilal")
-
-
-@pytest.fixture
-def chen(join, clock):
-    return join("chen")
+asha, bilal, chen = map(in_process, ("asha", "bilal", "chen"))
 
 
 def plans_seen(person):
@@ -198,7 +186,7 @@ def test_until_it_opens_it_is_a_plan_and_no_room(event, asha, bilal, clock, clea
         assert clean_party.state.rooms == before
         if code == "conflict":
             assert (ack["error"], ack["opens_at"]) == ("That room has not opened yet.", clock.at + HOUR)
-            assert (ack["topic"], ack["host"], ack["minutes"]) == ("Tea", "asha", 30)
+            assert (ack["topic"], ack["host"], ack["minutes"], ack["publish"]) == ("Tea", "asha", 30, True)
 
 
 @pytest.mark.parametrize("event", ["move", "call_off", "coming"])

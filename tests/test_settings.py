@@ -70,6 +70,14 @@ def test_services_are_those_that_are_named(given, services, monkeypatch):
     assert read(monkeypatch, PARTY_SERVICES=given)["SERVICES"] == services
 
 
+def test_an_ai_reads_along_where_the_owner_names_one_and_the_service_runs(monkeypatch):
+    monkeypatch.delenv("PARTY_JOURNAL")
+    assert read(monkeypatch, PARTY_MOMENTS_MODEL="small")["AI"] is None
+    found = read(monkeypatch, PARTY_MOMENTS_AT="http://[::1]:11434/v1")
+    assert (found["AI"], found["MOMENTS_AT"]) == ("small", "http://[::1]:11434/v1/")
+    assert read(monkeypatch, PARTY_SERVICES="figures")["AI"] is None
+
+
 def test_none_reads_along_in_a_log_that_lives_in_memory(monkeypatch):
     assert read(monkeypatch, PARTY_JOURNAL="memory:")["SERVICES"] == []
 

@@ -4,7 +4,7 @@ import re
 
 from person import assert_ok
 from playwright.sync_api import expect
-from visitor import STICKS_OUT, violations
+from visitor import PHONE, STICKS_OUT, violations
 
 COLOURS = "color-contrast"
 DESK, SMALL = {"width": 1440, "height": 900}, {"width": 320, "height": 640}
@@ -39,6 +39,10 @@ def assert_well_made(visitor):
     """For everybody, in light and dark."""
     visitor.page.set_viewport_size(SMALL)
     found = [*violations(visitor.page), *visitor.page.evaluate(STICKS_OUT)]
+    visitor.page.set_viewport_size(PHONE["viewport"])
+    visitor.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    found += visitor.page.evaluate(STICKS_OUT)
+    visitor.page.evaluate("document.documentElement.style.fontSize = ''")
     visitor.page.emulate_media(color_scheme="dark")
     found += violations(visitor.page, COLOURS)
     visitor.page.emulate_media(color_scheme="light")
@@ -101,10 +105,14 @@ def test_who_comes_late_or_comes_back_can_see_what_they_missed(discussion):
     expect(asha.feed).to_be_focused()
     tom.page.goto("about:blank")
 
-    # Who goes back and reads it all needs nothing more.
-    asha.leave()
+    # Who had the page in the background comes back, too; and who goes back and reads it all needs nothing more.
+    asha.page.evaluate(
+        "Object.defineProperty(document, 'hidden', { get: () => globalThis.isAway, configurable: true })"
+    )
+    asha.page.evaluate("isAway = true")
     discussion.fill(60)
-    asha.page.goto(f"./#room={discussion.room}")
+    expect(asha.message("Message 60.").last).to_be_visible()
+    asha.page.evaluate("isAway = false")
     expect(offer(asha)).to_be_visible()
     asha.page.reload()
     expect(offer(asha)).to_be_visible()
@@ -159,6 +167,7 @@ def test_beside_a_discussion_that_is_over_stands_what_was_picked_of_it_and_who_d
     asha.page.reload()
     expect(beside).to_contain_text("Written by Qwen <i>2.5</i>, an AI. It may be wrong:")
     expect(quotes(beside)).to_have_count(2)
+    assert not violations(asha.page)
     expect(quotes(beside).first).to_have_text(
         re.compile(r"^It was about <b>tea</b> {{ 1 }}\. ?chen .*Tea, said <u>one</u>$")
     )

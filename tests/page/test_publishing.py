@@ -7,6 +7,7 @@ import pytest
 from person import assert_ok, seat
 from playwright.sync_api import expect
 from servers import PUBLISHING, running_server
+from states import tomorrow_at_noon
 from visitor import PHONE
 
 TOPIC = "Whose bench is it?"
@@ -157,6 +158,9 @@ def the_host_says_no_before(asha, bilal, host):
     expect(plan.get_by_role("heading", name="The roof")).to_be_focused()
     expect(plan).not_to_contain_text("published")
     expect(bilal.card("The roof")).not_to_contain_text("published")
+    unlisted = host.plan("The cellar", at=tomorrow_at_noon(), listed=False, publish=True)
+    bilal.page.goto(f"./#room={unlisted}")
+    expect(bilal.page.locator(".plan")).to_contain_text(TOLD)
 
 
 def test_once_the_hour_is_over_the_ended_room_leads_to_its_page(visit):
