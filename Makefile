@@ -6,8 +6,9 @@ KILLS ?= 200
 JOURNAL ?= file
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
-# More than twice as many as two cores: they wait more than they work.
-AT_ONCE := --numprocesses 5 --dist loadgroup --no-loadscope-reorder
+# Of the tests with servers and browsers more than twice as many as two cores: they wait more than they work. The others
+# work, and each process first looks for every test.
+AT_ONCE := --dist loadgroup --no-loadscope-reorder --numprocesses
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --retries 2
 # Without a network, pip says that there is no such package.
 NOT_FETCHED := The packages could not be fetched: is there a network? Behind a proxy, set HTTPS_PROXY.
@@ -38,7 +39,7 @@ test: lint ## install, make sure of a browser, and run every test (ARGS="-k queu
 	sh tests/install_promtool.sh $(VENV)/bin
 	sh benchmarks/install_peer.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
-	  $(IN_VENV) -m pytest $(AT_ONCE) -m "not engines" $(ARGS)
+	  $(IN_VENV) -m pytest $(AT_ONCE) 5 -m "not engines" $(ARGS)
 
 test-browsers: $(VENV)/installed-tests ## the same page in Firefox and in WebKit, the engine of every iPhone (ARGS="-k webkit" for one)
 	$(IN_VENV) -m runtime.assets
@@ -46,7 +47,7 @@ test-browsers: $(VENV)/installed-tests ## the same page in Firefox and in WebKit
 	$(IN_VENV) -m pytest tests/engines $(ARGS)
 
 check: lint audit ## an answer in a minute: form, types, known vulnerabilities, and every test without browser or server
-	$(IN_VENV) -m pytest $(AT_ONCE) -m "not server and not page" $(ARGS)
+	$(IN_VENV) -m pytest $(AT_ONCE) 3 -m "not server and not page" $(ARGS)
 
 lint: $(VENV)/installed-tests ## check the code's form with ruff, and the types of party/ with mypy
 	$(IN_VENV) -m ruff check

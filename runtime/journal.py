@@ -619,6 +619,7 @@ class RedisJournal(Together):
         super().__init__()
         self._errors = redis.RedisError
         self._loading = redis.BusyLoadingError
+        self._silence = redis.ConnectionError, redis.TimeoutError  # their kinds are answers: a no, or not yet
         self._redis = redis_at(address)
         self._reader, self._writer = (
             redis.Redis(connection_pool=redis.ConnectionPool(**redis_options(address))) for _ in range(2)
@@ -655,7 +656,7 @@ class RedisJournal(Together):
 
     def _refusal(self, error):
         """The ValueError for a Redis that gives this."""
-        if not isinstance(error.__context__, OSError):
+        if type(error) not in self._silence:
             return ValueError(f"names a Redis that cannot be used: {str(error).rstrip('.')}.")
         at = self._redis.connection_pool.connection_kwargs  # not the address, which may hold a password
         place = at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
@@ -773,7 +774,7 @@ class RedisJournal(Together):
 
     def _start_over(self):
         """Rebuild from all that there is; nothing is served meanwhile."""
-        entries = list(self._entries())
+        entries = list(self._entries(self._line))
         self._rebuild(entries)
         self._position = entries[-1][0] if entries else "0-0"
         self._wake()
@@ -793,13 +794,14 @@ class RedisJournal(Together):
 
     def replay(self, after=None):
         try:
-            yield from self._entries(after)
+            yield from self._entries(self._redis, after)
         except self._errors as error:
             raise self._refusal(error) from error
 
-    def _entries(self, after=None):
+    def _entries(self, redis, after=None):
+        """Of what `redis` tells: the reader's own line, or the one for questions, which the reader never closes."""
         start = f"({after}" if after else "-"
-        while entries := self._reader.xrange(self.STREAM, start, count=self.READ_AT_ONCE):
+        while entries := redis.xrange(self.STREAM, start, count=self.READ_AT_ONCE):
             for position, fields in entries:
                 if (command := command_in(position, fields.get("command", ""))) is not None:
                     yield position, command
@@ -808,9 +810,9 @@ class RedisJournal(Together):
     def forgotten(self):
         """Redis counts what ever was put into a stream, from its version 7 on."""
         try:
-            if not self._reader.exists(self.STREAM):
+            if not self._redis.exists(self.STREAM):
                 return 0
-            about = self._reader.xinfo_stream(self.STREAM)
+            about = self._redis.xinfo_stream(self.STREAM)
         except self._errors as error:
             raise self._refusal(error) from error
         return about.get("entries-added", math.nan) - about["length"]
@@ -858,7 +860,7 @@ class RedisJournal(Together):
         """By the times in the commands: the clock of Redis may be another."""
         with contextlib.suppress(self._errors):  # another time, then
             end = "0-0"
-            for position, command in self._entries():
+            for position, command in self._entries(self._redis):
                 if command["at"] >= before:
                     end = position
                     break

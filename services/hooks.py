@@ -253,7 +253,7 @@ def next_for(database, hook):
         WHERE hook = :hook AND given_up_at IS NULL AND due_at <= :now AND NOT EXISTS (
             SELECT 1 FROM outbox AS first
             WHERE first.hook = one.hook AND first.room = one.room AND first.number < one.number
-                AND first.given_up_at IS NULL AND coalesce(first.holds_until > :now, TRUE)
+                AND coalesce(first.holds_until > :now, TRUE)
         ) ORDER BY tries, number LIMIT 1
     """
     now = clock.now()

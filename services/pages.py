@@ -6,7 +6,10 @@ Everything that people wrote is theirs to make up. Templates escape it; what thi
 import functools
 import hashlib
 import io
+import json
 import re
+import subprocess
+import sys
 import unicodedata
 import uuid
 from datetime import UTC, datetime
@@ -21,6 +24,7 @@ NAME = "Discuss Party"
 INDEX, FEED, SITEMAP = "index.html", "feed.xml", "sitemap.xml"
 HUES = 9  # as many as the page has, and as many as can speak in a room
 SHORT = 160  # characters of what is quoted, or told in a line
+APART_SECONDS = 10
 IN_FEED = 50  # entries: what a reader asks for each hour stays small
 IN_SITEMAP = 50_000  # addresses: https://www.sitemaps.org/protocol.html
 TAKEN_AWAY = "This discussion was taken away."
@@ -297,6 +301,34 @@ def files_below(folder):
         yield from files_below(path) if path.is_dir() else [path]
 
 
+# --- Apart ------------------------------------------------------------------------------------------------------------
+
+
+def made_apart(**given):
+    """The page, made by a process of its own: a template that never ends hangs nobody else. Raises Mistake."""
+    asked = json.dumps(given).encode()
+    program, how = [sys.executable, "-m", "services.pages"], {"cwd": settings.ROOT, "env": settings.environment()}
+    try:
+        done = subprocess.run(program, input=asked, capture_output=True, timeout=APART_SECONDS, check=False, **how)
+    except subprocess.TimeoutExpired:
+        raise Mistake(f"{settings.PUBLISHED_TEMPLATES}: a page takes longer than {APART_SECONDS} seconds.") from None
+    if done.returncode:
+        raise Mistake(
+            done.stderr.decode(errors="replace").strip() if done.returncode == 1 else "That process was killed."
+        )
+    return done.stdout
+
+
+def main():
+    given = json.load(sys.stdin)
+    try:
+        page = page_of(given["published"], given["name"], given["address"])
+        document = "".join(templates().parts("page.html", page=page, preview=Markup(given["preview"])))
+    except (Mistake, OSError) as error:
+        sys.exit(str(error))
+    sys.stdout.buffer.write(document.encode())
+
+
 # --- What names the pages ---------------------------------------------------------------------------------------------
 
 
@@ -342,3 +374,7 @@ def sitemap_of(entries):
     ]
     schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
     return "\n".join(['<?xml version="1.0" encoding="utf-8"?>', f'<urlset xmlns="{schema}">', *lines, "</urlset>", ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -112,6 +112,8 @@ class Publisher:
         except sqlite3.Error as error:
             troubles = {f"Pages wait: {follow.sentence_of(error, settings.store_of(self.name))}"}
         troubles |= {f"Pages wait until a template is mended: {why}" for _, why in self._failed.values()}
+        if settings.PROXIES and not (settings.PUBLISHED_AT or settings.ORIGINS) and settings.PUBLISHED.exists():
+            troubles |= {f"Pages say they are at {settings.published_at()}: set PARTY_PUBLISHED_AT to where they are."}
         for trouble in sorted(troubles - self._told):
             log.error("%s", trouble)
         if self._told and not troubles:
@@ -335,14 +337,21 @@ def offer(app, visitor, look_at):
         left = max(1, math.ceil((publishes_at - now()) / MINUTE)) if is_left else None
         sentence = Markup(render_template("preview.html", left=left))
         try:
-            name = name_of(page)
-            given = {"page": pages.page_of(page, name, address_of(name), web.with_pauses), "preview": sentence}
-            parts = list(web.with_pauses(pages.templates().parts("page.html", **given)))
+            shown = how_it_will_look(page, sentence)
         except (pages.Mistake, OSError) as error:
             log.error("A preview cannot be shown: %s", error)
             raise Refused("unavailable", "Something went wrong here. Please try again.") from None
-        shown = "".join(parts).encode()  # not compressed: of a long one that would keep everybody waiting
+        # Not compressed: of a long one that would keep everybody waiting.
         return Response([shown], mimetype="text/html", headers=HEADERS | NOT_KEPT, direct_passthrough=True)
+
+    def how_it_will_look(page, sentence):
+        """The owner's templates may have a mistake that never ends; ours do not, and let others go on meanwhile."""
+        given = page, name_of(page), address_of(name_of(page))
+        if settings.PUBLISHED_TEMPLATES:
+            names = ("published", "name", "address", "preview")
+            return pages.made_apart(**dict(zip(names, (*given, sentence), strict=True)))
+        shown = {"page": pages.page_of(*given, web.with_pauses), "preview": sentence}
+        return "".join(web.with_pauses(pages.templates().parts("page.html", **shown))).encode()
 
     @click.command()
     @click.argument("room")

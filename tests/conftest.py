@@ -1,5 +1,5 @@
 import os
-import tempfile
+from pathlib import Path
 
 # Before the party is imported, which reads its settings then. In this process it runs on plain threads, so that nothing
 # is patched under the tests' feet; the servers that tests start run on eventlet, like the product, and on threads where
@@ -8,9 +8,11 @@ os.environ["PARTY_ASYNC_MODE"] = "threading"
 os.environ["PARTY_SECRET_KEY"] = "a secret for tests"
 os.environ["PARTY_PACE"] = "0"
 os.environ["PARTY_JOURNAL"] = "memory:"
-os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = (storage := tempfile.TemporaryDirectory()).name  # else in the tree
+# What it reads out of Python's tables and our modules is there for the next process, and the next run.
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(__file__).parent.parent / ".pytest_cache" / "hypothesis")
 
 import fcntl
+import gc
 import itertools
 import secrets
 import shutil
@@ -32,6 +34,7 @@ from runtime import entrance, settings, transport
 from runtime.journal import open_journal
 from runtime.pace import TriesInMemory, WrongTries
 
+gc.disable()  # until all tests are found: a thousand times over it would look through what only becomes more
 app.begin()
 # What a page can send, in the order of the contract.
 EVENTS = [name for name in app.socketio.server.handlers["/"] if name not in ("connect", "disconnect", "*")]
@@ -87,6 +90,11 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.xdist_group("alone"))
     items.sort(key=turn)
+
+
+def pytest_collection_finish():
+    gc.freeze()  # all of this stays to the end
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture
@@ -302,6 +310,16 @@ def join(clean_party):
     for line in lines:
         if line.client.is_connected():
             line.hang_up()
+
+
+def in_process(name):
+    """A fixture: that person at the party of this process, by the test's own clock."""
+
+    @pytest.fixture(name=name)
+    def person(join, clock):
+        return join(name)
+
+    return person
 
 
 @pytest.fixture

@@ -15,6 +15,14 @@ import websocket
 PATIENCE = 10  # seconds that a test waits for what must come, also on a busy machine; no promise about speed
 
 
+def until(fulfilled, promise="it does not come", patience=PATIENCE):
+    """Waits for that."""
+    deadline = time.monotonic() + patience
+    while not fulfilled():
+        assert time.monotonic() < deadline, promise
+        time.sleep(0.01)
+
+
 # Every field that an event needs beside `room` and `key`: what an event does not know, it ignores.
 FIELDS = {"topic": "Coffee", "text": "Hi", "user": "bilal", "before": 1, "seq": 1, "mood": "agree", "liked": True}
 # `at` is for `move` alone: with it, `host` plans a room.

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from person import assert_ok, seat, sign_in_over_http
+from person import assert_ok, seat, sign_in_over_http, until
 from servers import ROOT, running_server, share_files
 
 import app
@@ -695,24 +694,17 @@ def talk(request, tmp_path_factory, shared_redis):
             seat(people["asha"], people[name], room)
         talks = [talking.submit(talk, people[name]) for name in TALKERS]
         try:
-            wait_until(lambda: len(said) > 100)
+            until(lambda: len(said) > 100, patience=20)
             acknowledged = list(said)
             place.flask("backup", str(folder / "party.backup"))
             behind = len(said)
-            wait_until(lambda: len(said) > behind + 20)
+            until(lambda: len(said) > behind + 20, patience=20)
         finally:
             enough.set()
         for each in talks:
             each.result()
     assert behind > len(acknowledged) + 20, "they must have talked while it was made"
     yield Talk(place, folder / "party.backup", room, cookies, acknowledged)
-
-
-def wait_until(fulfilled):
-    deadline = time.monotonic() + 20
-    while not fulfilled():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def sign_in(server, place, name):

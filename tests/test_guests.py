@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import EVENTS, guest_of, sid_of
+from conftest import EVENTS, guest_of, in_process, sid_of
 from person import FIELDS, assert_ok, assert_refused, come_in_over_http, form_token, seat
 
 from party import doors, model, presence, rules, state, story
@@ -46,9 +46,7 @@ def signs_out(guest):
     assert (answer.status_code, answer.location) == (303, "sign-in")
 
 
-@pytest.fixture
-def asha(join, clock):
-    return join("asha")
+asha = in_process("asha")
 
 
 @pytest.fixture
@@ -490,22 +488,21 @@ def test_a_door_that_closes_behind_guests_leaves_them_what_they_had(room, asha, 
 def test_guests_never_host(room, asha, join, come_in, clock, clean_party):
     bilal, guest = join("bilal"), come_in(room)
     seat_guest(asha, guest, room)
+
+    def stays_away(person, minutes):
+        person.line.hang_up()
+        for _ in ("noticed", "over"):
+            clock.passes(minutes=minutes)
+            clean_party.tick()
+
     assert_refused(asha.hand_over(room, guest.name), "forbidden")
-    asha.line.hang_up()
-    clock.passes(minutes=5)
-    clean_party.tick()
-    clock.passes(minutes=5)
-    clean_party.tick()
+    stays_away(asha, minutes=5)
     assert clean_party.state.rooms[room].host == "asha", "a guest is no heir"
     with pytest.raises(model.Refused):
         clean_party.submit("hand_over", room=room, who=guest.name, gone="asha")
     asha = join("asha")
     seat(asha, bilal, room)
-    asha.line.hang_up()
-    clock.passes(minutes=1)
-    clean_party.tick()
-    clock.passes(minutes=1)
-    clean_party.tick()
+    stays_away(asha, minutes=1)
     assert clean_party.state.rooms[room].host == "bilal", "the longest-standing friend is"
 
 

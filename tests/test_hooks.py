@@ -122,10 +122,10 @@ class Service:
         command = {"id": f"{self.number:016x}", "at": clock.now(), "kind": kind, "user": user, "key": None, "most": 100}
         command |= body
         outcome = self.state.apply(command)
-        assert outcome["ok"], outcome
         with transaction(self.database):
             room = self.state.rooms.get(outcome.get("room", command.get("room")))
             self.service.take(self.database, command, outcome, room)
+        assert outcome["ok"], outcome
         return outcome.get("room")
 
     def opens(self, topic="Tea", host="asha", **more):
@@ -271,11 +271,12 @@ def test_each_is_told_what_it_wants(service, receivers, file):
 
 
 def test_what_is_refused_or_about_no_room_is_not_told(service, receivers):
-    service.happens("sign_in", "asha", sign_in="s", since=0, number=1)
-    with pytest.raises(AssertionError):
-        service.closes("nowhere")
+    room = service.opens()
     service.works()
-    assert receivers.calls == []
+    service.happens("sign_in", "asha", sign_in="s", since=0, number=1)
+    with pytest.raises(AssertionError, match="not_found"):
+        service.happens("approve", "asha", room=room, who="nobody")
+    assert service.rows() == []
 
 
 def test_what_was_called_off_has_closed(service, receivers, time):
@@ -292,7 +293,16 @@ def test_a_room_of_which_nothing_is_left_is_not_published(service, receivers, ti
     time.at += HOUR
     service.happens("publish", room=room)
     service.works()
-    assert receivers.told() == [("room.opened", room), ("room.closed", room)]
+    assert receivers.told() == [("room.opened", room), ("room.closed", room)] and service.rows() == []
+
+
+def test_what_is_read_again_as_from_an_older_backup_is_noted_once_and_has_the_same_id(service):
+    command = {"id": "c", "at": START, "kind": "host", "user": "asha", "key": None, "topic": "Tea", "lasts": 1}
+    for _ in range(2):
+        room = service.state.rooms[service.state.apply(command)["room"]]
+        with transaction(service.database):
+            service.service.take(service.database, command, {"ok": True, "room": "c"}, room)
+    assert [row["id"] for row in service.rows()] == ["msg_c"]
 
 
 def test_a_gap_in_the_log_is_told_as_that(service, receivers):

@@ -2,26 +2,13 @@
 
 import time
 
-import pytest
+from conftest import in_process
 from person import assert_ok, assert_refused, seat
 
 from party import model, rules
 from runtime.journal import Unavailable
 
-
-@pytest.fixture
-def asha(join, clock):
-    return join("asha")
-
-
-@pytest.fixture
-def bilal(join, clock):
-    return join("bilal")
-
-
-@pytest.fixture
-def chen(join, clock):
-    return join("chen")
+asha, bilal, chen = map(in_process, ("asha", "bilal", "chen"))
 
 
 def test_the_room_closes_when_its_time_is_up_and_says_so_once(asha, bilal, clock, clean_party):

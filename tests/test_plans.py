@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import icalendar
 import pytest
-from conftest import EVENTS
+from conftest import EVENTS, in_process
 from person import FIELDS, assert_ok, assert_refused
 from servers import running_redis, running_server
 
@@ -24,19 +24,7 @@ from runtime.journal import Unavailable, open_journal
 HOUR, DAY = 60 * MINUTE, 24 * 60 * MINUTE
 
 
-@pytest.fixture
-def asha(join, clock):
-    return join("asha")
-
-
-@pytest.fixture
-def bilal(join, clock):
-    return join("bilal")
-
-
-@pytest.fixture
-def chen(join, clock):
-    return join("chen")
+asha, bilal, chen = map(in_process, ("asha", "bilal", "chen"))
 
 
 def plans_seen(person):

@@ -219,6 +219,14 @@ def test_of_several_addresses_the_first_that_answers_is_taken(peer, monkeypatch)
     assert post_to(there.port).status == 200
 
 
+def test_an_address_that_is_silent_leaves_some_of_the_time_to_the_next(peer, monkeypatch):
+    there = peer()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
+        found = [(socket.AF_INET, 0, 0, "", ("127.0.0.1", port)) for port in (full.getsockname()[1], there.port)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **how: found)
+        assert post_to(there.port, seconds=2).status == 200
+
+
 # --- What is not called -----------------------------------------------------------------------------------------------
 
 NOT_PUBLIC = [

@@ -459,6 +459,19 @@ def test_whatever_is_killed_each_room_is_one_whole_page_of_what_is_left():
     assert torture.found == [] and torture.tortured.counts["pages"] > 5
 
 
+def test_behind_a_proxy_the_owner_is_told_once_that_nobody_knows_where_pages_are_found(blog, monkeypatch, caplog):
+    monkeypatch.setattr(settings, "PROXIES", 1)
+    blog.work()
+    blog.publish(said("Welcome"))
+    blog.work()
+    assert not caplog.records, "it is said where"
+    monkeypatch.setattr(settings, "PUBLISHED_AT", None)
+    blog.work()
+    blog.work()
+    (record,) = caplog.records
+    assert record.message.endswith("set PARTY_PUBLISHED_AT to where they are.")
+
+
 # --- The owner's own templates ----------------------------------------------------------------------------------------
 
 
@@ -549,7 +562,7 @@ def taken_away(what):
 
 @pytest.mark.parametrize("what", ["room", "name", "address"])
 def test_a_page_that_is_taken_away_is_gone_with_its_words_and_the_feed_says_so(what, blog):
-    gone = blog.publish(said(SECRET_WORDS, topic="Ein Thema"), at=AT)
+    gone = blog.publish(said(*[f"{SECRET_WORDS} {'so ' * 300}"] * 20, topic="Ein Thema"), at=AT)  # on pages of its own
     stays = blog.publish(said("Hi", room="0" * 16), at=AT + 1000)
     blog.work()
     was = {entry.title: entry.id for entry in feedparser.parse(blog.read("feed.xml")).entries}
@@ -723,10 +736,21 @@ def test_a_preview_says_when_nothing_is_left_and_there_is_none_of_what_will_not_
     assert (answer.status_code, answer.headers["Location"]) == (302, f"../of/{talk.room}")
 
 
-def test_a_template_with_a_mistake_shows_no_preview_and_is_told(talk, own, caplog):
+@pytest.mark.server
+def test_a_template_of_the_owners_is_tried_apart_from_the_party(talk, own, caplog, monkeypatch):
+    """One that never ends would keep everybody waiting, since nobody can end a thread."""
+    monkeypatch.setenv("PARTY_PUBLISHED_TEMPLATES", str(own))
+    address, browser = f"/published/preview/{talk.room}", browser_of("asha")
+    (own / "page.html").write_text("{{ preview }} {{ page.topic }} on my blog")
+    answer = browser.get(address)
+    assert "in 60 minutes" in answer.text and answer.text.endswith("Tea or coffee? on my blog")
     (own / "page.html").write_text("{{ page.topik }}")
-    answer = browser_of("asha").get(f"/published/preview/{talk.room}")
+    answer = browser.get(address)
     assert answer.status_code == 503 and "page.html, line 1" in caplog.text and "page.html" not in answer.text
+    monkeypatch.setattr(pages, "APART_SECONDS", 1)
+    many = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
+    (own / "page.html").write_text(many)
+    assert browser.get(address).status_code == 503 and "a page takes longer than 1 seconds" in caplog.text
 
 
 def test_a_long_preview_lets_others_go_on_meanwhile(talk, monkeypatch):

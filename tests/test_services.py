@@ -19,7 +19,7 @@ from statistics import median
 import pytest
 import servers
 from counting import Counting, gaps, taken
-from person import assert_ok, seat
+from person import PATIENCE, assert_ok, seat, until
 from servers import ROOT, Server, Victim, free_port, running_redis
 
 import services
@@ -29,7 +29,6 @@ from runtime.journal import open_journal
 from services import follow
 from services.follow import Follower
 
-PATIENCE = 10
 LOG_LIFE = 16 * 60 * 60_000
 A_SIGN_IN = {"sign_in": "s", "since": 0, "number": 1}
 
@@ -42,6 +41,7 @@ def instance(tmp_path, monkeypatch):
     monkeypatch.setattr(follow, "NEWS_SECONDS", 0.01)
     monkeypatch.setattr(follow, "AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(follow, "REST_SECONDS", 0)
+    monkeypatch.setattr(follow, "REST_PAUSES", 0)
     return settings.INSTANCE
 
 
@@ -593,13 +593,6 @@ def following(log, service):
         thread.join()
 
 
-def until(fulfilled):
-    deadline = time.monotonic() + PATIENCE
-    while not fulfilled():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.01)
-
-
 class Named(Counting):
     """Knows which of several it is."""
 
@@ -936,8 +929,9 @@ def test_kills_of_services_and_party_under_load_change_nothing_of_what_is_counte
         server, stop = party(PARTY_JOURNAL=log.address), threading.Event()
         thread = threading.Thread(target=talk, args=(server, stop))
         thread.start()
-        before = len(taken())
-        until(lambda: len(taken()) > before and children(server))  # noqa: B023
+        before = len(said)
+        until(lambda: len(said) > before + 25 and set(said[before:]) & set(taken("text")))  # noqa: B023
+        until(lambda: children(server))  # noqa: B023
         os.kill(*children(server), signal.SIGKILL)
         if not is_last:
             server.kill()

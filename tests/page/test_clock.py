@@ -163,7 +163,7 @@ def test_a_signal_beats_in_every_listeners_pulse_without_a_name(asha, bilal, che
     expect(agree).to_be_disabled()
     agree.click(force=True)
     expect(chen.room.locator(".chip--on")).to_contain_text("Say more")
-    expect(agree).to_be_enabled(timeout=12_000)
+    expect(agree).to_be_enabled(timeout=20_000)
     agree.click()
     for words in ("Agree: 1", "Say more: 1"):
         expect(bilal.room.get_by_role("button", name=words)).to_be_visible()

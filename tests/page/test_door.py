@@ -16,6 +16,13 @@ def choose(visitor, way):
     expect(visitor.sheet.get_by_role("radio", name=way)).to_be_checked()
 
 
+def host_with_open_door(visitor, topic):
+    """Guests listen there and ask; its sheet stays open."""
+    visitor.host(topic)
+    visitor.room.get_by_role("button", name="Let guests in by a link").click()
+    choose(visitor, "By link: ask too")
+
+
 def link(visitor):
     return visitor.sheet.get_by_role("textbox", name="The link to this room")
 
@@ -77,9 +84,7 @@ def test_the_host_alone_opens_the_door_from_the_invitation_copies_the_link_and_c
 
 
 def test_the_link_can_be_changed_and_every_tab_of_the_host_has_the_new_one(asha):
-    asha.host("Two tabs")
-    asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "By link: ask too")
+    host_with_open_door(asha, "Two tabs")
     expect(link(asha)).to_have_value(LINK)
     first = link(asha).input_value()
     other = asha.new_tab()
@@ -100,9 +105,7 @@ def test_what_a_closing_door_does_with_those_inside_is_asked(asha, way):
     sent = []
     asha.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     asha.page.reload()
-    asha.host("Closing time")
-    asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "By link: ask too")
+    host_with_open_door(asha, "Closing time")
     expect(link(asha)).to_have_value(LINK)
     asha.sheet.get_by_text("Friends", exact=True).click()
     asha.sheet.get_by_role("button", name=way).click()
@@ -125,9 +128,7 @@ def test_where_the_party_cannot_tell_the_link_any_more_a_new_one_is_offered(asha
 
     asha.page.route_web_socket(re.compile("socket.io"), lose_the_first)
     asha.page.reload()
-    asha.host("Another key")
-    asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "By link: ask too")
+    host_with_open_door(asha, "Another key")
     expect(asha.sheet.get_by_text("it cannot be shown again")).to_be_visible()
     expect(link(asha)).to_have_count(0)
     asha.sheet.get_by_role("button", name="Change the link").click()
@@ -160,9 +161,7 @@ def test_a_room_that_no_lobby_shows_is_handed_over_with_its_link(asha, bilal):
 
 
 def test_nobody_but_the_host_has_the_link_or_the_choice(asha, bilal):
-    asha.host("Whose door?")
-    asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "By link: ask too")
+    host_with_open_door(asha, "Whose door?")
     asha.page.keyboard.press("Escape")
     bilal.watch("Whose door?")
     bilal.open_menu().get_by_role("button", name="Invite").click()
@@ -173,9 +172,7 @@ def test_nobody_but_the_host_has_the_link_or_the_choice(asha, bilal):
 
 
 def test_whoever_becomes_the_host_has_the_link_from_then_on(asha, bilal):
-    asha.host("Handed over")
-    asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "By link: ask too")
+    host_with_open_door(asha, "Handed over")
     expect(link(asha)).to_have_value(LINK)
     token = link(asha).input_value()
     asha.page.keyboard.press("Escape")
@@ -228,9 +225,7 @@ def test_this_part_comes_only_when_a_host_asks_for_it_and_a_host_reads_when_it_c
 def in_a_room_with_guests(visit, server, *names):
     """asha's page, and the guests who listen there."""
     asha = visit("asha", server.address).sign_in()
-    asha.host("An open house")
-    asha.room.get_by_role("button", name="Let guests in by a link").click()
-    choose(asha, "By link: ask too")
+    host_with_open_door(asha, "An open house")
     expect(link(asha)).to_have_value(LINK)
     address = link(asha).input_value()
     asha.page.keyboard.press("Escape")

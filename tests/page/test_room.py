@@ -150,7 +150,7 @@ def test_a_card_shows_the_last_words_of_its_room_and_the_whole_of_it_leads_in(di
     expect(dana.message("Twice as much tea as water.")).to_be_visible()
     dana.page.go_back()
     discussion.chen.take_back(discussion.room, said["seq"])
-    expect(card.get_by_text("Nothing has been said yet.")).to_be_visible(timeout=12_000)
+    expect(card.get_by_text("Nothing has been said yet.")).to_be_visible(timeout=20_000)
     expect(card).not_to_contain_text("Twice as much")
 
 

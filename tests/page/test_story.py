@@ -46,7 +46,7 @@ def test_three_friends_have_a_discussion(visit):
     expect(chen.message("Who planned them?")).to_be_visible()
     chen.ask("I own a shop on that square")
     asha.room.get_by_role("button", name="Not now, chen").click()
-    expect(chen.page.get_by_text("Not this time")).to_be_visible(timeout=8_000)  # there is time for an undo
+    expect(chen.page.get_by_text("Not this time")).to_be_visible(timeout=15_000)  # there is time for an undo
     expect(chen.room.get_by_role("button", name="Ask to speak")).to_be_visible()
 
     asha.close_room()
