@@ -67,7 +67,7 @@ class Hooks:
     def __init__(self):
         self._file = HooksFile(settings.HOOKS)
         self._calls, self._answered = {}, threading.Event()  # hook → who is called, until that is noted
-        self._failing = set()  # hooks, of which the owner was told
+        self._failing, self._trouble = set(), None  # hooks, and what hinders all: of which the owner was told
 
     def take(self, database, command, outcome, room):
         if outcome["ok"] and room and command["kind"] in EVENTS:
@@ -82,6 +82,21 @@ class Hooks:
         database.execute(query, (at - KEPT, at - KEPT - WAITS_FOR_PAGE))
 
     def work(self, database, ended):
+        trouble = None
+        try:
+            return self._deliver(database, ended)
+        except sqlite3.Error as error:
+            trouble = follow.sentence_of(error, settings.store_of(self.name))
+            return LOOK_SECONDS
+        finally:
+            if trouble and trouble != self._trouble:
+                log.error("Hooks wait: %s", trouble)
+            elif self._trouble and not trouble:
+                log.warning("Hooks go on.")
+            self._trouble = trouble
+
+    def _deliver(self, database, ended):
+        """Until nobody is being called; what cannot be noted just now is noted later, and not told again meanwhile."""
         database.row_factory = sqlite3.Row
         database.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes of it goes out again
         deadline = None
