@@ -32,6 +32,7 @@ log = logging.getLogger("party.publisher")
 
 LONGEST_WORDS = 120  # bytes in the name of a file, which may have 255 in all
 LOOK_EVERY_SECONDS = 2  # after files that changed, templates, and pages that were taken away
+SLOW_SECONDS = 60  # a room of ten thousand messages takes two
 FOR_EVERYBODY = 0o644  # a web server that is not ours is to read it
 NAMED = re.compile(r"\d{4}-\d\d-\d\d-(?:.*-)?([0-9a-f]{8})\.html", re.DOTALL)
 DRAFT = re.compile(r".+\.(?:html|xml)\.\w+\.draft", re.DOTALL)  # as runtime/drafts.py names one
@@ -153,7 +154,8 @@ class Publisher:
             return is_whole
         self._failed.pop(file.name, None)
         try:
-            data = document(database, templates, file.name, room, entries).encode()
+            with telling_of_what_does_not_end(file.name):
+                data = document(database, templates, file.name, room, entries).encode()
         except pages.Mistake as mistake:
             self._failed[file.name] = file.to_be_made_of, str(mistake)
             return is_whole
@@ -194,6 +196,19 @@ class File(NamedTuple):
 
 NEVER = (None, None)
 NAMING = (pages.INDEX, pages.FEED, pages.SITEMAP)
+
+
+@contextlib.contextmanager
+def telling_of_what_does_not_end(name):
+    """Nobody can end a template; the owner is told which page it keeps from coming."""
+    sentence = f"Pages wait: {name} takes longer than {SLOW_SECONDS} seconds. Is there a template without an end?"
+    timer = threading.Timer(SLOW_SECONDS, log.error, [sentence])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def document(database, templates, name, room, entries):
