@@ -8,7 +8,7 @@ import time
 from flask import request
 
 from party import views
-from party.model import Refused, unread_before
+from party.model import unread_before
 from runtime import records, settings
 from runtime.clock import now
 from services import follow, picking
@@ -106,8 +106,8 @@ def how_many(messages):
 # --- What a person is given -------------------------------------------------------------------------------------------
 
 
-def offer(app, visitor, look_at):
-    """Let `app` say what one missed. `visitor()` is (name, id of the sign-in) of who asks, or None; `look_at(room_id,
+def offer(app, visitor, view_for):
+    """Let `app` say what one missed. `visitor()` is (name, id of the sign-in) of who asks, or None; `view_for(room_id,
     user, view)` what a view gives of a room that they may read."""
 
     @app.get("/moments/<room_id>")
@@ -115,16 +115,13 @@ def offer(app, visitor, look_at):
         headers = {"Cache-Control": "no-store"}
         if not (who := visitor()):
             return "Please sign in first.", 401, headers
-        try:
-            return given(room_id, who[0], request.args.get("after", 0, type=int), look_at), 200, headers
-        except Refused as refusal:
-            return refusal.ack["error"], 404, headers
+        return given(room_id, who[0], request.args.get("after", 0, type=int), view_for), 200, headers
 
 
-def given(room_id, user, after, look_at):
+def given(room_id, user, after, view_for):
     """The moments behind the seq `after` of what this person may read. Refuses who may not read anything there."""
     kept = kept_of(room_id)
-    seen = look_at(room_id, user, lambda room: as_seen_by(user, room, kept))
+    seen = view_for(room_id, user, lambda room: as_seen_by(user, room, kept))
     messages = {one["seq"]: one for one in seen["messages"] if one["seq"] > max(after, seen["unread_before"])}
     if seen["is_kept"]:
         by, of, found = kept["by"], kept["looked_at"], kept["moments"]

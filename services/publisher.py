@@ -272,9 +272,9 @@ def take_away_from(database, room, name):
 # --- Serving ----------------------------------------------------------------------------------------------------------
 
 
-def offer(app, visitor, look_at):
+def offer(app, visitor, view_for):
     """Let `app` show what is published, and to who may read a room a preview of that. `visitor()` is who asks, and
-    `look_at(room_id, user, view)` what a view gives of a room that they may read; it refuses the others."""
+    `view_for(room_id, user, view)` what a view gives of a room that they may read; it refuses the others."""
     import click
     from flask import Blueprint, Response, redirect, render_template, send_from_directory
     from markupsafe import Markup
@@ -317,7 +317,7 @@ def offer(app, visitor, look_at):
         who = visitor()
         if not who:
             raise Refused("signed_out", "You are signed out. Please sign in again.")
-        found = look_at(room, who[0], lambda room: to_be_published(room, who[0]))
+        found = view_for(room, who[0], lambda room: to_be_published(room, who[0]))
         if found is None:
             return redirect(f"../of/{quote(room)}")
         page, publishes_at, is_left = found

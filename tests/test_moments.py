@@ -200,7 +200,7 @@ def test_who_may_not_read_the_room_is_given_nothing(talk):
     asha.close(room)
     assert browser_of("bilal").get(f"/moments/{room}").status_code == 200
     refused = browser_of("chen").get(f"/moments/{room}")
-    assert refused.status_code == 404
+    assert refused.status_code == 409
     assert refused.text == "That room has closed. Only those who were inside can still read it."
 
 
