@@ -356,7 +356,7 @@ def document(kind, *given):
 
 
 def made_apart(seconds, kind, *given):
-    """The same, made by a process of its own: it keeps nobody waiting, and ends after so many seconds. Raises Mistake."""
+    """The same, made by a process of its own, which keeps nobody waiting and has so many seconds. Raises Mistake."""
     program, asked = [sys.executable, "-m", "services.pages"], json.dumps([seconds, kind, *given]).encode()
     how = {"cwd": settings.ROOT, "env": settings.environment()}
     # No timeout of ours: eventlet would raise a TimeoutExpired that is not the one which we could catch.

@@ -214,7 +214,7 @@ def take_away(given):
             if not found:
                 raise ValueError(f"Nothing that was published is called {asked}.")
             yield from take_away_from(database, *found)
-    except (OSError, sqlite3.Error) as error:
+    except (follow.Unreadable, OSError, sqlite3.Error) as error:
         raise ValueError(follow.sentence_of(error, store)) from None
 
 
@@ -225,11 +225,10 @@ def take_away_from(database, room, name):
         database.execute("DELETE FROM files WHERE name = ?", (name,))
     files_beside(entries_in(database))
     yield f"{name or f'The page of {room}'} is taken away."
-    is_read, *_ = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # the words stand there, too
-    if is_read:
-        yield "Somebody reads the store, so its words are still on the disk: say this again in a moment."
-    else:
+    if follow.forget_for_good(database):
         yield "Its words are gone from the store."
+    else:
+        yield "Somebody reads the store, so its words are still on the disk: say this again in a moment."
     with lease.on(settings.store_of(Publisher.name)) as nobody_else_does:
         if nobody_else_does:
             Publisher().work(database, threading.Event())
