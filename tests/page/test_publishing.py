@@ -11,11 +11,11 @@ from states import tomorrow_at_noon
 from visitor import PHONE
 
 TOPIC = "Whose bench is it?"
-TOLD = "What is said here will be published. Once the room has closed, you have an hour to take your words out."
+TOLD = "What is said here will be published. Once the room has closed, you have an hour to leave your words out."
 
 
 def publishing_party(hour=3_600_000):
-    """A party in which those who spoke have that `hour`, in milliseconds, to take their words out."""
+    """A party in which those who spoke have that `hour`, in milliseconds, to leave their words out."""
     return running_server(
         program=("-c", f"from party import publishing; publishing.LEAVE_OUT_WITHIN = {hour}; {PUBLISHING}")
     )
@@ -42,7 +42,7 @@ def will_be_published(visitor):
 
 
 @pytest.mark.timeout(120)
-def test_who_speaks_knows_it_before_and_takes_their_words_out_after(visit):
+def test_who_speaks_knows_it_before_and_leaves_their_words_out_after(visit):
     with publishing_party() as server:
         asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
         asha.page.get_by_role("button", name="Host a room").click()
