@@ -75,12 +75,16 @@ def test_who_speaks_knows_it_before_and_leaves_their_words_out_after(visit):
         name.fill("Gita")
         gita.page.get_by_role("button", name="Come in and listen").tap()
         expect(gita.room.get_by_text("will be published")).to_be_visible()
+        expect(gita.feed).to_contain_text("What was said before can be read on its page once it is published.")
         gita.room.get_by_role("button", name="Ask to speak").tap()
         expect(gita.room.get_by_text(TOLD)).to_be_visible()
         gita.ask()
         asha.approve("Gita (guest)")
         gita.write("I sit there every morning")
         expect(asha.sent("I sit there")).to_be_visible()
+        asha.open_menu().get_by_role("button", name="Close the room").click()
+        expect(asha.sheet.get_by_role("group", name=re.compile("It is published an hour later"))).to_be_visible()
+        asha.page.keyboard.press("Escape")
         asha.close_room()
 
         # Each has an hour, in the time of their own clock.
