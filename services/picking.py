@@ -24,16 +24,10 @@ ENOUGH = re.compile(rf"(?:\w\W*+){{12}}|(?:[{UNSPACED}]\W*+){{5}}")  # "Yes, I a
 ASKING = re.compile(r"""[?⁇⁈⁉]["'»”’)\]*_]*(?!\S)|[？؟⸮՞፧]|[\u0370-\u03ff\u1f00-\u1fff][;\u037e](?!\S)""")
 
 
-def summarise(room, language=None, deadline=None):
-    """At most seven messages of the `views.transcript` of a room, in its order: [{"seq", "kind"}].
-
-    It says nothing, in no `language`, and has ended long before any `deadline`: an AI in its place needs those.
-    """
-    return picked(room["messages"], ranks(room["messages"]))
-
-
-def picked(messages, rank):
-    """The same, with ranks that are known: the first of each kind, then the second of each, until it is enough."""
+def summarise(room):
+    """At most seven messages of the `views.transcript` of a room, in its order: [{"seq", "kind"}]. They are the first
+    of each kind, then the second of each, until it is enough."""
+    messages, rank = room["messages"], ranks(room["messages"])
     said = {one["seq"]: one["text"] for one in messages if "text" in one and ENOUGH.search(one["text"][:LOOKED_INTO])}
     likes = {one["seq"]: one["likes"] for one in messages if "text" in one}
     answers = answers_in(messages)
