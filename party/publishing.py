@@ -1,4 +1,4 @@
-"""Rooms that are to become a page: who says no, who takes their words out, and what of it is left then.
+"""Rooms that are to become a page: who says no, who leaves their words out, and what of it is left then.
 
 That a room will be published is said before anybody speaks there, so it can be switched off, and never on.
 """
@@ -19,12 +19,12 @@ from party.model import (
 
 LEAVE_OUT_WITHIN = 60 * MINUTE  # of the end: long enough to read what one said, once more and in peace
 # The party looks four times a second. Where it publishes as late as this, it or its log was away, for longer than a
-# restart or an update takes: whoever wanted to take their words out may have found nobody to tell.
+# restart or an update takes: whoever wanted to leave their words out may have found nobody to tell.
 LATE = 5 * MINUTE
 
 
 def is_yet_to_come(room: Room) -> bool:
-    """Whether it has closed, and those who spoke there can still take their words out."""
+    """Whether it has closed, and those who spoke there can still leave their words out."""
     return room.publishes_at is not None and not room.is_published
 
 
@@ -33,7 +33,7 @@ def is_due(room: Room, at: int) -> bool:
 
 
 def left_out(room: Room) -> Set[str]:
-    """Whose words are not published. A guest who has gone can no more take theirs out, so these are not either."""
+    """Whose words are not published. A guest who has gone can no more leave theirs out, so these are not either."""
     if room.is_published:  # whoever goes after that
         return room.left_out
     return room.left_out | room.removed | {guest for guest in room.guests if not is_guest_of(room, guest)}
@@ -72,7 +72,7 @@ def who_said_something(room: Room, command: Command) -> None:
     if command["user"] not in room.last_said:
         raise Refused("forbidden", "You said nothing in that room.")
     if room.publishes_at is None:
-        raise Refused("conflict", "That room is still open. You can take your words out once it has closed.")
+        raise Refused("conflict", "That room is still open. You can leave your words out once it has closed.")
     if command["user"] in room.removed:  # who has that name now cannot speak for who had it
         raise Refused("forbidden", "What was said under a name that was removed from the people stays out.")
 
@@ -80,14 +80,14 @@ def who_said_something(room: Room, command: Command) -> None:
 def when_everybody_had_their_time(room: Room, command: Command) -> None:
     ensure_will_be_published(room)
     if not is_due(room, command["at"]):
-        raise Refused("conflict", "Those who spoke there can still take their words out.")
+        raise Refused("conflict", "Those who spoke there can still leave their words out.")
 
 
 # --- What happens -----------------------------------------------------------------------------------------------------
 
 
 def begin_the_hour(room: Room, command: Command) -> None:
-    """In which those who spoke there can take their words out. Where nobody has any, there is nothing to publish."""
+    """In which those who spoke there can leave their words out. Where nobody has any, there is nothing to publish."""
     if has_words_left(room):
         room.publishes_at = command["at"] + LEAVE_OUT_WITHIN
     else:

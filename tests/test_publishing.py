@@ -219,7 +219,7 @@ def check_that_everybody_has_an_hour(scene):
         view = asha.sees(room)
         assert (view["closed_at"], view["publishes_at"]) == (scene.clock.at - away, scene.clock.at + HOUR)
         passes(scene.party, scene.clock, HOUR - 1)
-        with pytest.raises(model.Refused, match="can still take their words out"):
+        with pytest.raises(model.Refused, match="can still leave their words out"):
             scene.party.submit("publish", room=room)
         assert_ok(bilal.leave_out(room))
         passes(scene.party, scene.clock, 1)
@@ -423,7 +423,9 @@ def test_who_is_none_of_the_people_any_more_is_left_out(scene):
     check_that_a_friend_who_was_removed_is_left_out(scene)
 
 
-def test_who_gets_the_name_of_somebody_who_was_removed_cannot_put_their_words_back(room, asha, join, clock, clean_party):
+def test_who_gets_the_name_of_somebody_who_was_removed_cannot_put_their_words_back(
+    room, asha, join, clock, clean_party
+):
     quiet = asha.host("Coffee", publish=True)
     for number in (None, 1):
         clean_party.submit("renumber", "bilal", number=number)
