@@ -148,7 +148,7 @@ export const RoomPage = {
         <div class="room__about">
           <h1 ref="heading" id="room-topic" class="topic" tabindex="-1" dir="auto" :title="topic">{{ topic }}</h1>
           <p v-if="view" class="facts room__facts">
-            <face-pile :names="people" :most="isNarrow && view.publish ? 1 : 4"></face-pile>
+            <face-pile :names="people" :most="isNarrow && isLive && view.publish ? 1 : 4"></face-pile>
             <span v-if="isOver">{{ ended }}</span>
             <room-time v-else :room="view" :now="now"></room-time>
             <span v-if="isLive && listening">{{ listening }}</span>
