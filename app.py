@@ -478,8 +478,9 @@ def plan_for_calendar(room_id):
         return views.for_calendar(state.rooms.get(room_id))
 
 
-def look_at(room_id, user, view):
-    """What `view` gives of that room. Refuses who may not read it."""
+def view_for(room_id, user, view):
+    """What `view` gives of that room. Refuses who may not read it, and who asks too often: to make it costs."""
+    keep_pace(user)
     catch_up()
     with lock:
         room = model.find_room(state, room_id, user)
@@ -487,7 +488,7 @@ def look_at(room_id, user, view):
         return view(room)
 
 
-services.offer(app, visitor, submit, look_at)
+services.offer(app, visitor, submit, view_for)
 measuring.offer(app, visitor, submit, keep_pace)
 calendar_file.offer(app, visitor, plan_for_calendar)
 entrance.offer(app, users, visitor, log_sign_in, submit, look_in, friends_in)

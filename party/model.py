@@ -70,7 +70,6 @@ class Plan:
 
     at: int
     lasts: int
-    said_at: int  # when the log said all of it last
     version: int = 0  # grows with each other time
     changes: int = 0  # grows with whatever changes: a saying that has fewer is an old one
     coming: dict[str, None] = field(default_factory=dict)  # names, who said so first is the first
@@ -88,10 +87,10 @@ class Room:
     id: str
     topic: str
     host: str
-    opened_at: int
+    opened_at: int  # this and the next two are 0 while it is planned
     closes_at: int
     active_at: int
-    said_at: int  # when the log said last what it is from its beginning
+    logged_at: int  # when the log last said the whole of it: it was opened or planned, or its plan said again
     speakers: list[str] = field(default_factory=list)  # the longest-standing first
     # name → what the host sees of the request, in the queue's order
     waiting: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -182,7 +181,7 @@ def listed_rooms(state: Party) -> list[Room]:
 def not_to_be_cut(state: Party, before: int) -> int:
     """Up to where the log can be cut, at most `before`: whatever room there is, a start is to find it, and through
     which sign-in it was made or changed. It may be old: it was planned, or the party did not run."""
-    return min([before, *(room.said_at - SIGN_IN_LIFE for room in state.rooms.values())])
+    return min([before, *(room.logged_at - SIGN_IN_LIFE for room in state.rooms.values())])
 
 
 def find_room(state: Party, room_id: str, user: str | None = None) -> Room:

@@ -100,7 +100,7 @@ def while_it_stands(state: Party, command: Command) -> None:
     if room := state.rooms.get(command["room"]):
         plan = plan_of(room)
         is_old = command["changes"] < plan.changes
-        if is_old or (command["changes"] == plan.changes and command["at"] < plan.said_at + SAID_EVERY):
+        if is_old or (command["changes"] == plan.changes and command["at"] < room.logged_at + SAID_EVERY):
             raise Refused("conflict", "That plan has been said already.")
 
 
@@ -108,13 +108,14 @@ def while_it_stands(state: Party, command: Command) -> None:
 
 
 def plan_room(state: Party, command: Command) -> Outcome:
-    plan = Plan(command["opens_at"], command["lasts"], said_at=command["at"])
+    plan = Plan(command["opens_at"], command["lasts"])
     state.rooms[command["id"]] = planned_room(command["id"], command["user"], plan, command)
     return {"room": command["id"]}
 
 
 def planned_room(id: str, host: str, plan: Plan, command: Command) -> Room:
-    room = Room(id, command["topic"], host, 0, 0, 0, plan.said_at, plan=plan)  # its other times are known once it opens
+    at = command["at"]
+    room = Room(id, command["topic"], host, opened_at=0, closes_at=0, active_at=0, logged_at=at, plan=plan)
     room.listed, room.publish = command.get("listed", True), command.get("publish", False)
     room.door = Door(**command.get("door", {}))
     return room
@@ -158,7 +159,7 @@ def open_planned(state: Party, command: Command) -> Outcome:
 
 def say_again(state: Party, command: Command) -> None:
     """The whole plan, as it was when it was said: also where the log was cut behind it."""
-    plan = Plan(command["opens_at"], command["lasts"], command["at"], command["version"], command["changes"])
+    plan = Plan(command["opens_at"], command["lasts"], command["version"], command["changes"])
     plan.coming = dict.fromkeys(command["coming"])
     state.rooms[command["room"]] = planned_room(command["room"], command["host"], plan, command)
 
@@ -166,7 +167,7 @@ def say_again(state: Party, command: Command) -> None:
 def saying_of(room: Room, plan: Plan) -> dict[str, Any]:
     """What `say_again` needs to know."""
     return {
-        "key": f"{room.id} {plan.said_at} {plan.changes}",
+        "key": f"{room.id} {room.logged_at} {plan.changes}",
         "room": room.id,
         "topic": room.topic,
         "host": room.host,
@@ -204,5 +205,5 @@ def due_of_plan(room: Room, plan: Plan, at: int) -> Iterator[tuple[str, dict[str
         yield "call_off", {"room": room.id}
     elif at >= plan.at:
         yield "open", {"room": room.id}
-    elif at >= plan.said_at + SAID_EVERY:
+    elif at >= room.logged_at + SAID_EVERY:
         yield "plan", saying_of(room, plan)

@@ -364,7 +364,7 @@ def open_room(state: Party, command: Command) -> Outcome:
     if "opens_at" in command:
         return plans.plan_room(state, command)
     at = command["at"]
-    room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at, said_at=at)
+    room = Room(command["id"], command["topic"], command["user"], at, at + command["lasts"], active_at=at, logged_at=at)
     room.listed, room.publish = command.get("listed", True), command.get("publish", False)
     room.visitors.add(room.host)
     # Who keeps a seat of the room that this one continues. That may be unknown: the log may have been cut behind it.

@@ -10,13 +10,13 @@ def made(name):
     return getattr(import_module(f"services.{name}"), name.capitalize())()
 
 
-def offer(app, visitor, submit, look_at):
+def offer(app, visitor, submit, view_for):
     """Let `app` show the services' pages: `visitor()` is who asks, `submit` the one way in for what they say, and
-    `look_at(room_id, user, view)` what a view gives of a room that they may read."""
+    `view_for(room_id, user, view)` what a view gives of a room that they may read."""
     from services import feedback, hooks, insights, moments, publisher  # the services' own process needs no pages
 
     feedback.offer(app, visitor)
     insights.offer(app, visitor, submit)
-    publisher.offer(app, visitor, look_at)
-    moments.offer(app, visitor, look_at)
+    publisher.offer(app, visitor, view_for)
+    moments.offer(app, visitor, view_for)
     hooks.offer(app)

@@ -8,7 +8,6 @@ import itertools
 import json
 import re
 import time
-from urllib.parse import urlsplit
 
 from party import reading
 from party.model import Refused
@@ -60,9 +59,9 @@ def summarise(room, language, deadline):
     )
     instructions = INSTRUCTIONS.format(most=MOST, language=language, characters=MOST_IN_SENTENCE)
     said = content_of(answer_to(instructions, question, deadline))
-    sentences = {}
+    seqs, sentences = {message["seq"] for message in messages}, {}
     for one in moments_in(said):
-        if sentence := sentence_in(one, {message["seq"] for message in messages}):
+        if sentence := sentence_in(one, seqs):
             sentences.setdefault(sentence["seq"], sentence)
     if not sentences:
         raise Unusable("It gave no sentence that cites a message.")
@@ -99,9 +98,7 @@ def answer_to(instructions, question, deadline):
         body = json.dumps({"model": settings.MOMENTS_MODEL, "messages": messages, "stream": False} | wishes).encode()
         seconds = max(0, deadline - time.monotonic())
         try:
-            answer = posting.post(
-                f"{settings.MOMENTS_AT}chat/completions", body, headers, seconds, READ_AT_MOST, [where_it_is()]
-            )
+            answer = posting.post(f"{settings.MOMENTS_AT}chat/completions", body, headers, seconds, READ_AT_MOST, None)
         except posting.Unanswered as error:
             raise Unusable(str(error)) from None
         if answer.status not in NOT_UNDERSTOOD:
@@ -109,12 +106,6 @@ def answer_to(instructions, question, deadline):
     if answer.status != 200:
         raise Unusable(f"It answered with {answer.status}.")
     return answer.body
-
-
-def where_it_is():
-    """The host and port that the owner named: it may be this machine."""
-    parts = urlsplit(settings.MOMENTS_AT)
-    return posting.named(parts.hostname, parts.port or {"https": 443, "http": 80}[parts.scheme])
 
 
 # --- What it said -----------------------------------------------------------------------------------------------------
@@ -147,8 +138,8 @@ def moments_in(said):
 def sentence_in(one, seqs):
     """The moment that it is; None where it cites none of these messages, or is no text of some words."""
     try:
-        seq = reading.required_number(one, "seq", 1, max(seqs))
         text = reading.one_line(reading.text_under(one, "text", MOST_IN_SENTENCE))
     except (Refused, AttributeError):
         return None
-    return {"seq": seq, "kind": "central", "text": text} if seq in seqs else None
+    is_cited = type(one.get("seq")) is int and one["seq"] in seqs
+    return {"seq": one["seq"], "kind": "central", "text": text} if is_cited else None

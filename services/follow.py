@@ -70,12 +70,13 @@ class Worker(Service, Protocol):
 
     def work(self, database: sqlite3.Connection, ended: threading.Event) -> float:
         """Do what `take` has noted to be done, and note that it is done; give the seconds until it is to be called
-        again. It is sooner where there is news, and after an hour at the latest.
+        again. It is sooner where one of these wrote something, and after an hour at the latest.
 
         It runs in a thread of its own beside the reading, as long as the store is ours, and may take its time until
         `ended` is set: what hangs then is not waited for. What was not noted as done is done again, so something can
         be done twice. Its transactions are its own, and none is open while it waits: the reading writes to the same
-        store. A mistake in it is recorded, and it is called again after a pause."""
+        store. What keeps it from its work, an OSError, Unreadable or a store that cannot be used, the owner is told
+        when it begins and when it is over, and a mistake in it is recorded; it is called again after a pause."""
 
 
 # --- For who shows what a service knows -------------------------------------------------------------------------------
@@ -233,7 +234,8 @@ class Follower:
         self.path = settings.store_of(service.name)
         self._trouble, self._pause = Trouble(f"The service {service.name}"), AGAIN_SECONDS
         self._trouble_of_work, self._pause_of_work = Trouble(f"The work of {service.name}"), AGAIN_SECONDS
-        self._news = threading.Event()  # for who works; also that it is to end
+        self._wrote, self._news = False, threading.Event()  # for who works; the latter also that it is to end
+        self._working_alone = threading.Lock()
         self._has_news, self._noted, self._rest_due, self._rest_due_without_news = False, -math.inf, 0, 0
 
     def follow(self, ended):
@@ -260,7 +262,6 @@ class Follower:
             while not ended.is_set() and self._store_is_in_its_place():
                 if some := reader.read():
                     self._take(database, some)
-                    self._news.set()
                 if reader.is_at_end:
                     self._rest(database)
                     self._note_caught_up()
@@ -305,17 +306,19 @@ class Follower:
             thread.join(LEAVING_SECONDS)
 
     def _work_on(self, ended):
-        """Until `ended`, whatever goes wrong meanwhile."""
-        while not ended.is_set():
-            try:
-                self._work_until(ended)
-            except Exception as error:
-                if is_trouble(error):
-                    self._trouble_of_work.note(sentence_of(error, self.path))
-                else:
-                    records.recurring_mistake(log, f"The service {self._service.name} could not work; it tries again.")
-                ended.wait(self._pause_of_work)
-                self._pause_of_work = min(2 * self._pause_of_work, AGAIN_AT_MOST)
+        """Until `ended`, whatever goes wrong meanwhile. What hangs from before keeps the same service waiting."""
+        with self._working_alone:
+            while not ended.is_set():
+                try:
+                    self._work_until(ended)
+                except Exception as error:
+                    if isinstance(error, Unreadable | OSError) or is_trouble(error):
+                        self._trouble_of_work.note(sentence_of(error, self.path))
+                    else:
+                        what = f"The service {self._service.name} could not work; it tries again."
+                        records.recurring_mistake(log, what)
+                    ended.wait(self._pause_of_work)
+                    self._pause_of_work = min(2 * self._pause_of_work, AGAIN_AT_MOST)
 
     def _work_until(self, ended):
         with contextlib.closing(connection_to(self.path, "rw", BUSY_SECONDS)) as database:
@@ -356,7 +359,7 @@ class Follower:
         if reader.forgotten == kept.number:
             return reader
         latest = kept.at
-        with transaction(database):
+        with self._transaction(database):
             self._ask(self._service.gap, database, kept.at, until)
             while some := reader.read():
                 self._hand_over(database, [entry for entry in some if entry.command["at"] > kept.at])
@@ -366,9 +369,18 @@ class Follower:
 
     # --- Handing over ---
 
+    @contextlib.contextmanager
+    def _transaction(self, database):
+        """One in which the service is asked. Where it wrote something, who works is then told."""
+        with transaction(database):
+            yield
+        if self._wrote:
+            self._wrote = False
+            self._news.set()
+
     def _take(self, database, entries):
         """Give the service these, in one transaction with how far that is."""
-        with transaction(database):
+        with self._transaction(database):
             kept = kept_in(database)
             self._hand_over(database, entries)
             self._keep(database, entries[-1], max(kept.at if kept else 0, *(entry.command["at"] for entry in entries)))
@@ -384,6 +396,7 @@ class Follower:
     def _ask(self, do, database, *given):
         """Let the service do this, all of it or nothing. Its mistake is recorded, and no reason not to go on."""
         database.execute("SAVEPOINT asked")
+        before = database.total_changes
         try:
             do(database, *given)
         except Unreadable:
@@ -395,6 +408,7 @@ class Follower:
             sentence = f"The service {self._service.name} could not `{do.__name__}`; it goes on behind."
             records.recurring_mistake(log, sentence)
         database.execute("RELEASE asked")
+        self._wrote = self._wrote or database.total_changes > before
 
     def _keep(self, database, entry, at):
         kept = Kept(entry.command["id"], entry.number, at)
@@ -403,7 +417,7 @@ class Follower:
     def _rest(self, database):
         began = time.monotonic()
         if began >= (self._rest_due if self._has_news else self._rest_due_without_news):
-            with transaction(database):
+            with self._transaction(database):
                 self._ask(self._service.rest, database, now())
             self._has_news = False
             self._rest_due = time.monotonic() + max(REST_SECONDS, REST_PAUSES * (time.monotonic() - began))
@@ -424,6 +438,12 @@ def kept_in(database):
     """How far the service has read; None where it has not begun."""
     rows = dict(database.execute("SELECT name, value FROM kept"))
     return Kept(*(rows[name] for name in Kept._fields)) if rows else None
+
+
+def forget_for_good(database):
+    """Whether what was deleted is gone from the disk as well. It is not yet while somebody reads, and stands till then
+    in the file that SQLite keeps beside the store. Not within a transaction; waits as long as the connection does."""
+    return not database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
 
 @contextlib.contextmanager
@@ -471,4 +491,4 @@ def sentence_of(error, path):
     """What hinders, for the owner."""
     if isinstance(error, sqlite3.Error):
         return f"{path} cannot be used: {error}."
-    return obstacle(path, error) if isinstance(error, OSError) else str(error)
+    return obstacle(Path(error.filename or path), error) if isinstance(error, OSError) else str(error)

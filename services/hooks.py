@@ -24,7 +24,7 @@ from party.model import MINUTE
 from party.story import time_of
 from runtime import clock, records, settings
 from runtime.obstacles import ensure_own, obstacle
-from services import follow, publisher
+from services import follow, pages
 
 log = logging.getLogger("party.services")
 
@@ -214,8 +214,8 @@ def published(command, room):
     if not room.is_published:
         return "room.published", {}, {}, None
     page = views.published(room)
-    name = publisher.name_of(page)
-    data = about(room, address=publisher.address_of(name), messages=sum("text" in said for said in page["messages"]))
+    name = pages.name_of(page)
+    data = about(room, address=pages.address_of(name), messages=sum("text" in said for said in page["messages"]))
     return "room.published", data, as_long_as_it_may_be(page["messages"]), name
 
 

@@ -5,10 +5,8 @@ import logging
 import sqlite3
 import time
 
-from flask import request
-
 from party import views
-from party.model import Refused, unread_before
+from party.model import unread_before
 from runtime import records, settings
 from runtime.clock import now
 from services import follow, picking
@@ -17,10 +15,8 @@ log = logging.getLogger("party.services")
 
 AI_SECONDS = 60  # for all that an AI says of a room: the slowest small machine needs about that
 LANGUAGE = "the language that most of the discussion is in"
-IDLE_SECONDS = 3_600
-LOOKED_AT = 200  # messages of a room, the newest: the party itself picks from these, within some milliseconds
-RANKED_EVERY = 10  # messages: who asks more often is given the same ranks, and keeps nobody waiting
-ROOMS_RANKED = 64  # whose ranks are kept: those of a full party
+IDLE_SECONDS, AGAIN_SECONDS = 3_600, 60  # the latter while somebody reads, and words cannot go from the disk
+LOOKED_AT = 100  # messages of a room, the newest: the party itself picks from these, within some milliseconds
 
 
 class Moments:
@@ -57,7 +53,7 @@ class Moments:
                 if sentences:
                     said = settings.AI, how_many(transcript["messages"]), json.dumps(sentences), room
                     database.execute("UPDATE moments SET by = ?, looked_at = ?, body = ? WHERE room = ?", said)
-        return IDLE_SECONDS
+        return IDLE_SECONDS if follow.forget_for_good(database) else AGAIN_SECONDS
 
 
 # --- What happened ----------------------------------------------------------------------------------------------------
@@ -106,31 +102,29 @@ def how_many(messages):
 # --- What a person is given -------------------------------------------------------------------------------------------
 
 
-def offer(app, visitor, look_at):
-    """Let `app` say what one missed. `visitor()` is (name, id of the sign-in) of who asks, or None; `look_at(room_id,
+def offer(app, visitor, view_for):
+    """Let `app` say what one missed. `visitor()` is (name, id of the sign-in) of who asks, or None; `view_for(room_id,
     user, view)` what a view gives of a room that they may read."""
+    from flask import request  # who reads along needs no pages
 
     @app.get("/moments/<room_id>")
     def moments(room_id):
         headers = {"Cache-Control": "no-store"}
         if not (who := visitor()):
             return "Please sign in first.", 401, headers
-        try:
-            return given(room_id, who[0], request.args.get("after", 0, type=int), look_at), 200, headers
-        except Refused as refusal:
-            return refusal.ack["error"], 404, headers
+        return given(room_id, who[0], request.args.get("after", 0, type=int), view_for), 200, headers
 
 
-def given(room_id, user, after, look_at):
+def given(room_id, user, after, view_for):
     """The moments behind the seq `after` of what this person may read. Refuses who may not read anything there."""
     kept = kept_of(room_id)
-    seen = look_at(room_id, user, lambda room: as_seen_by(user, room, kept))
+    seen = view_for(room_id, user, lambda room: as_seen_by(user, room, kept))
     messages = {one["seq"]: one for one in seen["messages"] if one["seq"] > max(after, seen["unread_before"])}
     if seen["is_kept"]:
         by, of, found = kept["by"], kept["looked_at"], kept["moments"]
     else:
         by, of = None, how_many(messages.values())
-        found = picking.picked(list(messages.values()), ranks_of(room_id, seen))
+        found = picking.summarise({"messages": list(messages.values())})
     there = [one | {"message": messages[one["seq"]]} for one in found if "text" in messages.get(one["seq"], {})]
     return {"by": by, "of": of, "moments": there}
 
@@ -143,7 +137,6 @@ def as_seen_by(user, room, kept):
     wanted = [room.messages[one["seq"] - 1] for one in kept["moments"]] if is_kept else room.messages[-LOOKED_AT:]
     return {
         "is_kept": is_kept,
-        "is_live": room.is_live,
         "unread_before": unread,
         "messages": [views.quoted(room, message) for message in wanted],
     }
@@ -158,19 +151,3 @@ def kept_of(room_id):
     except sqlite3.Error:  # of a store that cannot be used the service tells the owner
         row = None
     return row and {"by": row["by"], "looked_at": row["looked_at"], "moments": json.loads(row["body"])}
-
-
-_ranks = {}  # id of a room → (seq up to which they were reckoned, {seq: rank}), who was asked for last is the last
-
-
-def ranks_of(room_id, seen):
-    """Those of its newest messages; of a live room but for the very last."""
-    last = seen["messages"][-1]["seq"] if seen["messages"] else 0
-    until = last - last % RANKED_EVERY if seen["is_live"] else last
-    known = _ranks.pop(room_id, None)
-    if known is None or known[0] != until:
-        known = until, picking.ranks([message for message in seen["messages"] if message["seq"] <= until])
-    _ranks[room_id] = known
-    if len(_ranks) > ROOMS_RANKED:
-        del _ranks[next(iter(_ranks))]
-    return known[1]

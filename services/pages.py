@@ -14,6 +14,7 @@ import unicodedata
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
@@ -28,6 +29,8 @@ APART_SECONDS = 10
 IN_FEED = 50  # entries: what a reader asks for each hour stays small
 IN_SITEMAP = 50_000  # addresses: https://www.sitemaps.org/protocol.html
 TAKEN_AWAY = "This discussion was taken away."
+LONGEST_WORDS = 120  # bytes in the name of a file, which may have 255 in all
+NAMED = re.compile(r"\d{4}-\d\d-\d\d-(?:.*-)?([0-9a-f]{8})\.html", re.DOTALL)
 COMMENTS = 100  # that programs are told in JSON: whoever wants all of a long one reads the page
 # What no document may hold: https://infra.spec.whatwg.org/#noncharacter and controls, but for tab and line feed.
 LAST_OF_PLANES = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
@@ -38,6 +41,30 @@ LINK = re.compile(
 )
 
 A_LINK = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
+
+# --- Names and addresses ----------------------------------------------------------------------------------------------
+
+
+def name_of(page):
+    """The name of its file, for what `views.published` gives: when it was, about what, and by the room's id no other's.
+    The same for the same page."""
+    day = datetime.fromtimestamp(page["opened_at"] // 1000, UTC).date().isoformat()
+    return "-".join(filter(None, [day, words_of(page["topic"]), page["room"][:8]])) + ".html"
+
+
+def words_of(topic):
+    """The topic as part of an address: small letters, marks and digits of any script, with hyphens between words."""
+    letters = unicodedata.normalize("NFKC", topic).lower()
+    words = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in letters).split()
+    while len("-".join(words).encode()) > LONGEST_WORDS:
+        words = words[:-1] or [words[0].encode()[:LONGEST_WORDS].decode(errors="ignore")]
+    return "-".join(words)
+
+
+def address_of(name):
+    """Where that file is found from outside."""
+    return settings.published_at() + quote(name)
+
 
 # --- What a page is given ---------------------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ MOST = 7  # as many as one reads at a glance
 SHARE = 3  # of what was said at most every third: a short talk is read whole
 LOOKED_INTO = 300  # characters, from the beginning and from the end: by then it has said what it is about
 TERMS = 24  # of a message: who says more with more words has no more weight by that
-CANDIDATES = 100  # of which those are picked that say each something else: it takes a few milliseconds
 SAME = 0.85  # of the words of the longer one: in a sentence of seven words, all but one
 ROUNDS, DAMPING = 2, 0.85  # so near to where it begins is where it ends; the latter is PageRank's
 
@@ -26,17 +25,10 @@ ENOUGH = re.compile(rf"(?:\w\W*+){{12}}|(?:[{UNSPACED}]\W*+){{5}}")  # "Yes, I a
 ASKING = re.compile(r"""[?⁇⁈⁉]["'»”’)\]*_]*(?!\S)|[？؟⸮՞፧]|[\u0370-\u03ff\u1f00-\u1fff][;\u037e](?!\S)""")
 
 
-def summarise(room, language=None, deadline=None):
-    """At most seven messages of the `views.transcript` of a room, in its order: [{"seq", "kind"}].
-
-    It says nothing, in no `language`, and has ended long before any `deadline`: an AI in its place needs those.
-    """
-    return picked(room["messages"], ranks(room["messages"]))
-
-
-def picked(messages, rank):
-    """The same, with ranks that are known: the first of each kind, then the second of each, until it is enough. None
-    says nearly the same as another."""
+def summarise(room):
+    """At most seven messages of the `views.transcript` of a room, in its order: [{"seq", "kind"}]. They are the first
+    of each kind, then the second of each, until it is enough; none says nearly the same as another."""
+    messages, rank = room["messages"], ranks(room["messages"])
     said = {one["seq"]: one["text"] for one in messages if "text" in one and ENOUGH.search(one["text"][:LOOKED_INTO])}
     likes = {one["seq"]: one["likes"] for one in messages if "text" in one}
     answers = answers_in(messages)
@@ -54,7 +46,7 @@ def picked(messages, rank):
             wanted.setdefault(seq, kind)
     wanted.pop(None, None)
     enough, found = min(MOST, math.ceil(len(said) / SHARE)), {}
-    for seq in itertools.islice(wanted, CANDIDATES):
+    for seq in wanted:
         if len(found) == enough:
             break
         words = set(terms(said[seq]))

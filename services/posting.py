@@ -54,10 +54,11 @@ class Address(NamedTuple):
 
 
 def post(
-    address: str, body: bytes, headers: Mapping[str, str], seconds: float, most: int, allowed: Collection[str]
+    address: str, body: bytes, headers: Mapping[str, str], seconds: float, most: int, allowed: Collection[str] | None
 ) -> Answer:
     """What stands at `address` answers when it is given `body`, of which at most `most` bytes are read. All of it takes
-    at most so many seconds. `allowed` are like `localhost:8080`. Raises Unanswered."""
+    at most so many seconds. `allowed` are like `localhost:8080`; None allows whatever `address` names, which may be
+    this machine. Raises Unanswered."""
     left = Deadline(seconds).left
     where = address_of(address, allowed)
     try:
@@ -87,7 +88,7 @@ class Deadline:
 # --- Where ------------------------------------------------------------------------------------------------------------
 
 
-def address_of(text: str, allowed: Collection[str]) -> Address:
+def address_of(text: str, allowed: Collection[str] | None) -> Address:
     """What `text` names. Raises Unanswered where nothing is to be called by it, whoever answers there."""
     try:
         parts = urlsplit(text)
@@ -100,7 +101,8 @@ def address_of(text: str, allowed: Collection[str]) -> Address:
     if parts.username is not None or parts.password is not None:
         raise Unanswered(f"{host} is named with a user or a password in front; leave that out.")
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=string.punctuation)
-    where = Address(parts.scheme == "https", host, port, target, named(host, port) in allowed)
+    is_allowed = allowed is None or named(host, port) in allowed
+    where = Address(parts.scheme == "https", host, port, target, is_allowed)
     if not where.is_secure and not where.is_allowed:
         raise Unanswered(f"{where.name} is to be called without https, and is not allowed by name.")
     return where

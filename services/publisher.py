@@ -14,8 +14,6 @@ import re
 import sqlite3
 import stat
 import threading
-import unicodedata
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -30,11 +28,9 @@ from services import follow, pages
 
 log = logging.getLogger("party.publisher")
 
-LONGEST_WORDS = 120  # bytes in the name of a file, which may have 255 in all
 LOOK_EVERY_SECONDS = 2  # after files that changed, templates, and pages that were taken away
 SLOW_SECONDS = 60  # a room of ten thousand messages takes two
 FOR_EVERYBODY = 0o644  # a web server that is not ours is to read it
-NAMED = re.compile(r"\d{4}-\d\d-\d\d-(?:.*-)?([0-9a-f]{8})\.html", re.DOTALL)
 DRAFT = re.compile(r".+\.(?:html|xml)\.\w+\.draft", re.DOTALL)  # as runtime/drafts.py names one
 CACHED_SECONDS = 60  # then it is asked for again: what was taken away is gone
 TYPES = {".html": "text/html", ".xml": "application/xml", pages.FEED: "application/atom+xml"}
@@ -45,30 +41,6 @@ POLICY = (
 )
 HEADERS = {"Content-Security-Policy": POLICY, "X-Robots-Tag": "all"}
 NOT_KEPT = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
-
-# --- Names and addresses ----------------------------------------------------------------------------------------------
-
-
-def name_of(page):
-    """The name of its file, for what `views.published` gives: when it was, about what, and by the room's id no other's.
-    The same for the same page."""
-    day = datetime.fromtimestamp(page["opened_at"] // 1000, UTC).date().isoformat()
-    return "-".join(filter(None, [day, words_of(page["topic"]), page["room"][:8]])) + ".html"
-
-
-def words_of(topic):
-    """The topic as part of an address: small letters, marks and digits of any script, with hyphens between words."""
-    letters = unicodedata.normalize("NFKC", topic).lower()
-    words = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in letters).split()
-    while len("-".join(words).encode()) > LONGEST_WORDS:
-        words = words[:-1] or [words[0].encode()[:LONGEST_WORDS].decode(errors="ignore")]
-    return "-".join(words)
-
-
-def address_of(name):
-    """Where that file is found from outside."""
-    return settings.published_at() + quote(name)
-
 
 # --- The service ------------------------------------------------------------------------------------------------------
 
@@ -95,7 +67,7 @@ class Publisher:
         """What is published is certain from here on: the words that were taken out never come here."""
         if command["kind"] == "publish" and outcome.get("published"):
             page = views.published(room)
-            row = page["room"], name_of(page), json.dumps(page), command["at"]
+            row = page["room"], pages.name_of(page), json.dumps(page), command["at"]
             database.execute("INSERT OR IGNORE INTO pages VALUES (?, ?, ?, ?, NULL)", row)
 
     def gap(self, database, since, until):
@@ -228,7 +200,7 @@ def document(database, templates, name, room, entries):
 def page_in(database, room):
     """(what is published of that room, the name of its page, its address); None where it was taken away."""
     found = database.execute("SELECT body, name FROM pages WHERE room = ? AND body IS NOT NULL", (room,)).fetchone()
-    return found and (json.loads(found[0]), found[1], address_of(found[1]))
+    return found and (json.loads(found[0]), found[1], pages.address_of(found[1]))
 
 
 def summary_in(database, entry):
@@ -252,7 +224,7 @@ def sweep(entries):
     there = {entry["name"] for entry in entries}
     taken = {entry["room"][:8] for entry in entries if entry["taken_at"] is not None}
     for path in settings.PUBLISHED.iterdir():
-        short = NAMED.fullmatch(path.name)
+        short = pages.NAMED.fullmatch(path.name)
         if DRAFT.fullmatch(path.name) or (short and short[1] in taken and path.name not in there):
             path.unlink(missing_ok=True)
 
@@ -300,9 +272,9 @@ def take_away_from(database, room, name):
 # --- Serving ----------------------------------------------------------------------------------------------------------
 
 
-def offer(app, visitor, look_at):
+def offer(app, visitor, view_for):
     """Let `app` show what is published, and to who may read a room a preview of that. `visitor()` is who asks, and
-    `look_at(room_id, user, view)` what a view gives of a room that they may read; it refuses the others."""
+    `view_for(room_id, user, view)` what a view gives of a room that they may read; it refuses the others."""
     import click
     from flask import Blueprint, Response, redirect, render_template, send_from_directory
     from markupsafe import Markup
@@ -345,7 +317,7 @@ def offer(app, visitor, look_at):
         who = visitor()
         if not who:
             raise Refused("signed_out", "You are signed out. Please sign in again.")
-        found = look_at(room, who[0], lambda room: to_be_published(room, who[0]))
+        found = view_for(room, who[0], lambda room: to_be_published(room, who[0]))
         if found is None:
             return redirect(f"../of/{quote(room)}")
         page, publishes_at, is_left = found
@@ -361,7 +333,7 @@ def offer(app, visitor, look_at):
 
     def how_it_will_look(page, sentence):
         """The owner's templates may have a mistake that never ends; ours do not, and let others go on meanwhile."""
-        given = page, name_of(page), address_of(name_of(page))
+        given = page, pages.name_of(page), pages.address_of(pages.name_of(page))
         if settings.PUBLISHED_TEMPLATES:
             names = ("published", "name", "address", "preview")
             return pages.made_apart(**dict(zip(names, (*given, sentence), strict=True)))
@@ -399,7 +371,7 @@ def file_of(room):
 
 
 def was_taken_away(name):
-    short = NAMED.fullmatch(name)
+    short = pages.NAMED.fullmatch(name)
     query = "SELECT 1 FROM pages WHERE taken_at IS NOT NULL AND substr(room, 1, 8) = ?"
     return bool(short and found_in_store(query, short[1]))
 

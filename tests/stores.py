@@ -9,7 +9,7 @@ from unittest import mock
 from servers import ROOT
 
 from runtime import clock, settings
-from services import publisher
+from services import pages, publisher
 from services.feedback import Feedback
 from services.figures import Figures
 from services.follow import Follower
@@ -98,7 +98,7 @@ def a_talk():
 
 def keep_page(folder, published):
     """As the publisher does, files included; gives the name of the page."""
-    name = publisher.name_of(published)
+    name = pages.name_of(published)
     here = {"INSTANCE": folder, "PUBLISHED": folder / "published"}
     with mock.patch.multiple(settings, **here), writing(folder, publisher.Publisher) as database:
         row = published["room"], name, json.dumps(published), published["closed_at"]

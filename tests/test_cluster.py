@@ -294,9 +294,8 @@ def test_the_counts_are_right_across_processes_within_two_seconds(cluster, join)
         since = time.monotonic()
         for person in (asha, bilal):
             until(
-                lambda person=person: (
-                    [view for view in person.heard("room") if view["id"] == room][-1]["watching"] == watching
-                ),
+                lambda person=person: [view for view in person.heard("room") if view["id"] == room][-1]["watching"]
+                == watching,
                 f"{watching} are watching",
                 2 - (time.monotonic() - since),
             )
@@ -674,7 +673,7 @@ def test_a_folder_is_in_use_as_long_as_a_redis_writes_there(own_cluster, tmp_pat
     cluster = own_cluster(count=1).says_its_address()
     redis, path = cluster.redis(), str(tmp_path / "cluster" / "redis.sock")
     with contextlib.closing(connected(path)) as line, contextlib.closing(connected(path)) as other_line:
-        line.sendall(b'EVAL "for i = 1, 4e9 do end" 0\r\n')
+        line.sendall(b"EVAL \"for i = 1, 4e9 do end\" 0\r\n")
         until(lambda: not answers(other_line), "Redis is too busy to notice that it should end")
         cluster.process.kill()
         cluster.process.wait()
@@ -769,9 +768,8 @@ def test_the_site_that_install_writes_serves_the_party_below_a_path_beside_a_blo
     with running_redis() as redis, contextlib.ExitStack() as stack:
         settings = {"PARTY_JOURNAL": redis.address, "PARTY_PROXIES": "1", "PARTY_ASSETS": "local"}
         processes = [stack.enter_context(running_server(**settings)) for _ in range(3)]
-        published = Path(
-            stack.enter_context(tempfile.TemporaryDirectory())
-        )  # those of pytest are for their owner alone
+        # Those of pytest are for their owner alone.
+        published = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         published.chmod(0o755)
         stack.enter_context(running_nginx(tmp_path, https, [process.port for process in processes], published))
         site = f"https://127.0.0.1:{https}"
@@ -832,14 +830,11 @@ def running_nginx(folder, https, ports, published):
     certificate = f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"
     party = nginx_site.location("/party/").replace("/var/log/nginx/error.log", "stderr")
     party = party.replace(nginx_site.PAGES, str(published))
-    site = (
-        nginx_site.site("blog.example", "/party/", len(ports))
-        + f"""
+    site = nginx_site.site("blog.example", "/party/", len(ports)) + f"""
         server {{ listen 127.0.0.1:{https} ssl http2; {certificate}
         location / {{ return 200 "The blog"; }}
         location ~ \\.js$ {{ return 404; }}
         {party} }}"""
-    )
     for n, port in enumerate(ports):
         site = site.replace(f"127.0.0.1:{nginx_site.FIRST_PORT + n} ", f"127.0.0.1:{port} ")
     temporary = "".join(f"{kind}_temp_path temp;" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))

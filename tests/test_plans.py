@@ -323,7 +323,7 @@ def what_matters(state):
     """Of all rooms that have not opened yet; without when that was said last."""
     rooms = copy.deepcopy({room.id: room for room in model.planned_rooms(state)})
     for room in rooms.values():
-        room.plan.said_at = 0
+        room.logged_at = 0
     return {id: dataclasses.asdict(room) for id, room in rooms.items()}
 
 
@@ -408,17 +408,18 @@ def test_several_processes_say_it_once(asha, bilal, clock, clean_party):
     """Both find it due at the same time; and what one said before it heard that somebody comes is an old saying."""
     room = asha.plan(at=clock.at + 2 * DAY)
     clock.at += SAID_EVERY
-    plan = clean_party.state.rooms[room].plan
-    old = plans.saying_of(clean_party.state.rooms[room], plan)
+    planned = clean_party.state.rooms[room]
+    old = plans.saying_of(planned, planned.plan)
     bilal.coming(room)
     append(clean_party, "plan", old)
-    assert plan.said_at == clock.at - SAID_EVERY and list(plan.coming) == ["bilal"], "the old one counts for nothing"
-    new = plans.saying_of(clean_party.state.rooms[room], plan)
+    assert planned is clean_party.state.rooms[room] and planned.logged_at == clock.at - SAID_EVERY
+    assert list(planned.plan.coming) == ["bilal"], "the old one counts for nothing"
+    new = plans.saying_of(planned, planned.plan)
     for _ in range(2):
         append(clean_party, "plan", new)
         clock.at += 1
-    kept = clean_party.state.rooms[room].plan
-    assert (kept.said_at, list(kept.coming)) == (clock.at - 2, ["bilal"])
+    kept = clean_party.state.rooms[room]
+    assert (kept.logged_at, list(kept.plan.coming)) == (clock.at - 2, ["bilal"])
     clean_party.tick()
     assert len(logged(clean_party, "plan")) == 3, "and nobody says it again"
 

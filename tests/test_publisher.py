@@ -24,7 +24,8 @@ from party.model import MINUTE
 from party.state import State
 from runtime import records, settings
 from services import follow, pages, publisher
-from services.publisher import Publisher, address_of, name_of
+from services.pages import address_of, name_of
+from services.publisher import Publisher
 
 AT = 1_795_285_200_000  # 21 November 2026, 18:20 UTC
 TEA = "3fa2b1c4deadbeef"
@@ -148,7 +149,7 @@ def assert_whole(names):
 )
 def test_a_page_is_named_by_its_day_its_topic_and_its_room(topic, name):
     assert name_of(said(topic=topic)) == name
-    assert publisher.NAMED.fullmatch(name)[1] == TEA[:8], "by this its room is found again"
+    assert pages.NAMED.fullmatch(name)[1] == TEA[:8], "by this its room is found again"
 
 
 @pytest.mark.parametrize(

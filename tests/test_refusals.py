@@ -4,8 +4,8 @@ import copy
 import itertools
 
 import pytest
-from conftest import EVENTS
-from person import FIELDS, assert_ok, assert_refused
+from conftest import EVENTS, browser_of
+from person import FIELDS, assert_ok, assert_refused, seat
 
 from party import model, rules
 from runtime import settings
@@ -271,6 +271,30 @@ def test_who_is_too_fast_is_told_how_long_to_wait(join, clean_party, clock, monk
     assert ack["retry_after"] == 1
     clock.passes(seconds=1)
     assert other_tab.message(room, "Too much", key="again")["message"]["seq"] == 20, "nothing of it was remembered"
+
+
+@pytest.mark.parametrize("address", ["/moments/{}", "/published/preview/{}"])
+def test_a_script_that_asks_without_end_for_what_costs_is_told_to_wait_and_others_notice_nothing(
+    address, join, clean_party, clock, publishes, monkeypatch
+):
+    asha, bilal, chen = join("asha"), join("bilal"), join("chen")
+    room = asha.host(publish=True)
+    seat(asha, bilal, room)
+    assert_ok(bilal.message(room, "Milk goes first"))
+    assert_ok(chen.watch(room))
+    assert_ok(asha.close(room))
+    monkeypatch.setattr(clean_party, "paces", TokenBuckets(pace=0.5, burst=3))
+    looked, address, script = [], address.format(room), browser_of("chen")
+    monkeypatch.setattr(rules, "ensure_may_read", lambda room, user: looked.append(user))
+    answers = [script.get(address) for _ in range(20)]
+    assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 17
+    assert answers[-1].headers["Retry-After"] == "2"
+    assert answers[-1].text == "That is a little too fast. Please wait a moment."
+    assert looked == ["chen"] * 3, "for the others nothing was made"
+    assert browser_of("bilal").get(address).status_code == 200
+    assert_ok(bilal.ask("leave_out", {"room": room, "out": True}))
+    clock.passes(seconds=2)
+    assert script.get(address).status_code == 200, "they are let in again"
 
 
 def test_a_failure_of_ours_is_a_sentence_for_them_and_a_traceback_for_us(join, clean_party, monkeypatch, caplog):

@@ -1,6 +1,7 @@
 """What reads along in the log: everything once, in order, whatever is killed; and the party does not notice."""
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import math
@@ -666,6 +667,25 @@ class Sending(Counting):
         return self.seconds
 
 
+def test_a_worker_is_not_called_for_what_is_nothing_to_it(log):
+    class Deaf(Sending):
+        """Hears of a room that is opened, and of nothing else."""
+
+        heard = 0
+
+        def take(self, database, command, outcome, room):
+            self.heard += 1
+            if command["kind"] == "host":
+                super().take(database, command, outcome, room)
+
+    log.opens_a_room()
+    with following(log, worker := Deaf()):
+        until(lambda: worker.calls and worker.heard == 2)
+        log.says(*range(2, 30))
+        until(lambda: worker.heard == 30)
+    assert worker.calls <= 2, "once at the start, and for the room"
+
+
 @pytest.mark.parametrize("seconds", [3_600, math.inf])
 def test_a_worker_is_called_when_there_is_news_and_after_the_seconds_that_it_gave(log, seconds, caplog):
     log.opens_a_room()
@@ -708,6 +728,31 @@ def test_what_hangs_at_the_end_is_not_waited_for_and_who_takes_over_does_it_agai
     assert first.sent[:2] == words(2, 3) and caplog.records == []
 
 
+def test_a_work_that_hangs_keeps_the_same_service_from_working_beside_it(log, instance, monkeypatch):
+    """As where the store is moved away meanwhile, and begun anew."""
+    monkeypatch.setattr(follow, "LEAVING_SECONDS", 0.05)
+    goes_on = threading.Event()
+    log.opens_a_room()
+    log.says(2)
+    with following(log, worker := Sending(lambda id: goes_on.wait(PATIENCE))):
+        until(lambda: worker.sent)
+        before = worker.calls
+        move_away_store(instance)
+        until(lambda: settings.store_of("counting").exists() and len(taken()) == 3)
+        log.says(3)
+        until(lambda: len(taken()) == 4)
+        assert worker.calls == before
+        goes_on.set()
+        until(lambda: worker.sent == words(2, 2, 3))
+
+
+def move_away_store(instance):
+    """As who puts a backup back."""
+    for part in instance.glob("counting.db*"):
+        if not part.name.endswith("-lock"):
+            part.rename(part.with_name(f"old-{part.name}"))
+
+
 def test_a_worker_works_while_the_store_is_ours_and_then_no_more(log, instance):
     class Staying(Sending):
         is_asked_to_end = False
@@ -730,9 +775,7 @@ def test_a_worker_works_while_the_store_is_ours_and_then_no_more(log, instance):
     assert first.is_asked_to_end and first.calls == 1
     with following(log, first):
         until(lambda: first.calls == 2)
-        for part in instance.glob("counting.db*"):  # as by who puts a backup back
-            if not part.name.endswith("-lock"):
-                part.rename(part.with_name(f"old-{part.name}"))
+        move_away_store(instance)
         until(lambda: first.calls == 3)
 
 
@@ -762,6 +805,22 @@ def test_a_mistake_in_the_work_is_recorded_once_and_it_is_tried_less_and_less_of
     assert work_of(log, Failing(lambda database: 1 / 0, 3, 7), monkeypatch) == [2, 4, 8, 2, 4, 8, 16, 32, 60, 60]
     [record] = caplog.records
     assert record.getMessage().startswith("The service counting could not work; it tries again.") and record.exc_info
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence"),
+    [
+        (follow.Unreadable("The file makes no sense."), "The file makes no sense."),
+        (OSError(errno.EIO, "Input/output error", "/a/page.html"), "/a/page.html cannot be used: Input/output error."),
+    ],
+)
+def test_what_keeps_a_worker_from_its_work_is_told_by_a_sentence(log, monkeypatch, caplog, trouble, sentence):
+    def fail(database):
+        raise trouble
+
+    work_of(log, Failing(fail, 2, 1), monkeypatch)
+    begins = f"The work of counting waits: {sentence}"
+    assert [record.getMessage() for record in caplog.records] == [begins, "The work of counting goes on.", begins]
 
 
 def test_that_the_work_cannot_be_noted_is_told_by_a_sentence_when_it_begins_and_when_it_is_over(
@@ -893,7 +952,14 @@ def test_what_keeps_the_process_from_its_work_is_a_sentence(instance, process):
 
 @pytest.mark.server
 def test_the_process_needs_no_web_and_no_wire():
-    question = "import sys, services.__main__; print({'eventlet', 'flask', 'redis', 'socketio'} & set(sys.modules))"
+    """Nor what makes pages or calls addresses, where there is nothing to publish or to tell."""
+    for_others = {"eventlet", "feedgenerator", "flask", "h11", "jinja2", "redis", "socketio", "standardwebhooks"}
+    question = f"""
+import sys, services.__main__
+for name in "{settings.EVERY_SERVICE}".split(","):
+    services.made(name)
+print({for_others} & set(sys.modules))
+"""
     assert subprocess.check_output([sys.executable, "-c", question], cwd=ROOT, text=True) == "set()\n"
 
 
@@ -1055,6 +1121,22 @@ def test_the_store_is_for_its_owner_alone_and_read_by_others_without_a_write(log
         assert database.execute("SELECT id FROM taken").fetchone()["id"] == "sign_in 0"
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             database.execute("DELETE FROM taken")
+
+
+def test_what_was_deleted_is_gone_from_the_disk_when_nobody_reads(log, instance):
+    log.opens_a_room()
+    log.says(2, text="a secret of ours")
+    read_along(log)
+    on_disk = lambda: b"a secret of ours" in b"".join(path.read_bytes() for path in instance.glob("counting.db*"))  # noqa: E731
+    with contextlib.closing(follow.connection_to(settings.store_of("counting"), "rw", 0)) as database:
+        database.execute("PRAGMA secure_delete = ON")
+        with follow.reading("counting") as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM taken").fetchone()[0] == 3
+            database.execute("DELETE FROM taken")
+            assert not follow.forget_for_good(database) and on_disk()
+            reader.execute("COMMIT")
+        assert follow.forget_for_good(database) and not on_disk()
 
 
 def test_a_store_that_is_only_begun_counts_as_none(instance):

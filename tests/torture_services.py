@@ -33,7 +33,7 @@ from test_services import children
 
 from party import publishing, views
 from runtime.journal import open_journal
-from services import pages, picking, publisher
+from services import pages, picking
 from services.follow import Reader
 
 FAULTS = ("services killed", "services ended", "services frozen", "party killed")
@@ -281,7 +281,7 @@ class TorturedPublisher(Tortured):
     def problems(self, entries, instance):
         yield from set(self.found)
         rooms = [entry.room for entry in entries if entry.command["kind"] == "publish" and entry.outcome]
-        rooms = {publisher.name_of(views.published(room)): room for room in rooms if room.is_published}
+        rooms = {pages.name_of(views.published(room)): room for room in rooms if room.is_published}
         self.counts = Counter(pages=len(rooms))
         should = {*rooms, pages.INDEX, pages.FEED, pages.SITEMAP} if rooms else set()
         if (names := self.names()) != should:
