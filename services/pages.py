@@ -70,9 +70,9 @@ def address_of(name):
 # --- What a page is given ---------------------------------------------------------------------------------------------
 
 
-def summary_of(published, name, voices):
+def summary_of(published, name):
     """What is kept of a page for the index and the feed, for what `views.published` gives: as JSON can have it."""
-    said = [message for message in published["messages"] if "text" in message]
+    said, voices = [message for message in published["messages"] if "text" in message], voices_of(published)
     return {
         "name": name,
         "topic": clean(published["topic"]),
@@ -108,7 +108,7 @@ def page_of(published, name):
     by_seq = {message["seq"]: message for message in messages}
     for message in messages:
         message["reply"] = answered(message["reply"], by_seq)
-    page = told(summary_of(published, name, voices)) | {"turns": turns_of(messages)}
+    page = told(summary_of(published, name)) | {"turns": turns_of(messages)}
     return page | {"data": data_of(page)}
 
 
@@ -127,7 +127,7 @@ def voice_of(user, message, users, host):
 
 
 def message_of(message, voices):
-    """With `voice` None, and no words, where it was taken back or out."""
+    """With `voice` None, and no words, where it was taken back or left out."""
     at = moment(message["at"])
     about = {"seq": message["seq"], "id": f"m{message['seq']}", "at": at, "time": f"{at:%H:%M}"}
     if "text" not in message:
@@ -138,7 +138,7 @@ def message_of(message, voices):
 
 
 def answered(seq, by_seq):
-    """What a quote shows of the message with that seq: short, and nothing of what was taken out."""
+    """What a quote shows of the message with that seq: short, and nothing of what was left out."""
     if seq not in by_seq:
         return None
     message = by_seq[seq]
@@ -244,6 +244,10 @@ def moment(milliseconds):
 
 class Mistake(Exception):
     """A template cannot be used; the text is a sentence for the owner that says which, where and why."""
+
+
+class WithoutEnd(Mistake):
+    """It takes longer than it may."""
 
 
 class Templates:
@@ -362,7 +366,7 @@ def made_apart(seconds, kind, *given):
     # No timeout of ours: eventlet would raise a TimeoutExpired that is not the one which we could catch.
     done = subprocess.run(program, input=asked, capture_output=True, check=False, **how)
     if done.returncode == -signal.SIGALRM:
-        raise Mistake(f"{settings.PUBLISHED_TEMPLATES or OURS}: what they make takes longer than {seconds} seconds.")
+        raise WithoutEnd(f"{settings.PUBLISHED_TEMPLATES or OURS}: what they make takes longer than {seconds} seconds.")
     if done.returncode:
         raise Mistake(done.stderr.decode(errors="replace").strip() or f"That process ended with {done.returncode}.")
     return done.stdout.decode()

@@ -1,4 +1,4 @@
-"""Rooms that become pages: whole or not there, with nothing that was taken out, whatever is killed or misspelt."""
+"""Rooms that become pages: whole or not there, with nothing that was left out, whatever is killed or misspelt."""
 
 import contextlib
 import errno
@@ -93,7 +93,7 @@ def blog(instance):
 
 
 def said(*texts, **more):
-    """A published room in which asha, bilal and others say these by turns; None is what was taken out."""
+    """A published room in which asha, bilal and others say these by turns; None is what was left out."""
     users = ("asha", "bilal", "chen", "~maya")
     messages = []
     for seq, text in enumerate(texts, start=1):
@@ -226,7 +226,7 @@ def test_an_hour_after_the_end_what_was_said_is_a_page_without_what_was_taken_ou
     (name,) = blog.names() - FILES
     shown = words_of(blog.read(name))
     assert "Hosted by asha · 3 voices in 5 minutes, 3 messages" in shown
-    for there in ("Tea or coffee?", "asha host", "Maya guest", "Welcome", "From outside", "A message was taken out."):
+    for there in ("Tea or coffee?", "asha host", "Maya guest", "Welcome", "From outside", "A message was left out."):
         assert there in shown, there
     assert "chen" not in shown
     files = "".join(map(blog.read, blog.names()))
@@ -308,8 +308,8 @@ def test_each_message_has_an_address_and_an_answer_leads_to_what_it_answers():
     assert ids == ["m1", "m2", "m3", "m4", "m5", "m6", "m7"]
     leads_to = {element.attrib["href"] for element in tree.iter("a") if element.attrib["href"].startswith("#")}
     assert leads_to == {"#m1", "#m2", "#m3", "#m5", "#m6", "#m7"}
-    assert "2 messages were taken out." in words_of(page)
-    assert "bilal Two Six" in words_of(page) and "words that were taken out Seven" in words_of(page)
+    assert "2 messages were left out." in words_of(page)
+    assert "bilal Two Six" in words_of(page) and "words that were left out Seven" in words_of(page)
 
 
 def test_addresses_in_a_text_are_links_and_lines_stay_lines():
@@ -344,7 +344,7 @@ def test_a_room_of_ten_thousand_messages_is_a_page_too(blog):
 
 
 def test_the_feed_the_index_and_the_map_name_the_newest_first(blog):
-    names = [blog.publish(said("Hi", room=f"{n:016x}", topic=f"Topic {n}"), at=AT + n * 1000) for n in range(3)]
+    names = [blog.publish(said("Hi", room=f"{n:08x}deadbeef", topic=f"Topic {n}"), at=AT + n * 1000) for n in range(3)]
     blog.work()
     feed = feedparser.parse(blog.read("feed.xml"))
     assert not feed.bozo and feed.version == "atom10"
@@ -395,7 +395,7 @@ def test_a_kill_at_any_step_leaves_each_file_whole_or_not_there(instance, monkey
         monkeypatch.setattr(settings, "INSTANCE", folder)
         monkeypatch.setattr(settings, "PUBLISHED", folder / "published")
         blog = Blog(settings.store_of("publisher"))
-        names = {blog.publish(said("Hi", room=f"{n:016x}")) for n in range(2)}
+        names = {blog.publish(said("Hi", room=f"{n:08x}deadbeef")) for n in range(2)}
         with monkeypatch.context() as dying:
             steps = killed_at(dying, step)
             with contextlib.suppress(Killed):
@@ -520,7 +520,7 @@ OWN = """<!doctype html>
 
 
 def test_the_owners_template_takes_the_place_of_ours_on_all_pages(blog, own):
-    names = [blog.publish(said("<b>Hi</b>", room=f"{n:016x}")) for n in range(2)]
+    names = [blog.publish(said("<b>Hi</b>", room=f"{n:08x}deadbeef")) for n in range(2)]
     blog.work()
     (own / "page.html").write_text(OWN)
     blog.work()
@@ -592,6 +592,24 @@ def test_the_owners_templates_are_tried_apart_and_what_does_not_end_is_ended(own
             with pytest.raises(HTTPError, match="500") as answer:  # of 503 nginx would ask another process
                 preview()
             assert b"page.html" not in answer.value.read() and says in server.said()
+
+
+def test_a_template_that_does_not_end_is_tried_once(blog, own, monkeypatch):
+    for n in range(3):
+        blog.publish(said("Hi", room=f"{n:08x}deadbeef"))
+    (own / "page.html").write_text(OWN)
+    tried = []
+
+    def without_an_end(seconds, *given):
+        tried.append(seconds)
+        raise pages.WithoutEnd("It takes long.")
+
+    with monkeypatch.context() as trying:
+        trying.setattr(pages, "made_apart", without_an_end)
+        assert [blog.work(), blog.work()] == ["It takes long."] * 2
+    assert tried == [pages.PAGE_SECONDS], "each page would take as long"
+    (own / "page.html").write_text(OWN + "Mended")
+    assert blog.work() is None and len(blog.names()) == 6
 
 
 def test_a_folder_of_templates_that_is_not_there_is_told(blog, own):
