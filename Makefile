@@ -68,7 +68,7 @@ lighthouse: $(VENV)/installed-tests ## what Lighthouse says of the sign-in page 
 	$(IN_VENV) -m runtime.assets
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) benchmarks/lighthouse.py
 
-torture: $(VENV)/installed-tests ## kill servers under load and compare what everybody saw (KILLS=200 JOURNAL=file|redis SERVICE=hooks|publisher)
+torture: $(VENV)/installed-tests ## kill servers under load and compare what everybody saw (KILLS=200 JOURNAL=file|redis SERVICE=hooks|publisher|moments)
 	sh deploy/install_packages.sh
 	$(if $(SERVICE),sh benchmarks/install_peer.sh)
 	$(IN_VENV) tests/torture.py --kills $(KILLS) $(if $(SERVICE),--service $(SERVICE),--journal $(JOURNAL)) $(ARGS)
@@ -97,6 +97,7 @@ $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot make a .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing the packages into $(VENV)/, which takes about half a minute."
 	@$(call install,requirements.txt)
 	$(IN_VENV) -m pip check
 	@touch $@
