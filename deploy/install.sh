@@ -354,8 +354,8 @@ run_the_processes() {
   for port in $(ports_there); do
     [ "$port" -lt $((FIRST_PORT + processes)) ] || systemctl disable --quiet --now "party@$port"
   done
-  if has_changed "$SETTINGS" || has_changed "$UNITS/party@.service" || has_changed "$UNITS/party-services.service" ||
-    has_changed "$PARTY"; then
+  if has_changed "$SETTINGS" || has_changed "$ADDRESS" || has_changed "$UNITS/party@.service" ||
+    has_changed "$UNITS/party-services.service" || has_changed "$PARTY"; then
     for port in $(ports); do
       ! systemctl is-active --quiet "party@$port" || systemctl restart "party@$port" || tell_why_not "$port"
     done

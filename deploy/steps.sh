@@ -4,6 +4,9 @@
 
 PARTY=/opt/party
 SETTINGS=/etc/party.env
+# Where it is found from outside. Not among the settings: a version before 1.4.0 does not know it, so its start would
+# refuse it, and nobody could go back.
+ADDRESS=/etc/party.address
 FILE=$PARTY/instance/party.db # where the log is when PARTY_JOURNAL names no place
 ANSWERS=/etc/party.installed # what install.sh was told
 UNITS=/etc/systemd/system
@@ -19,7 +22,7 @@ FIRST_PORT=5001
 READY_SECONDS=20
 MARK="# Written by deploy/install.sh of Discuss Party: what is changed here is lost."
 OUR_FILES="$SITE $LOCATION $UNITS/party@.service $UNITS/party-redis.service $UNITS/party-services.service
-  $UNITS/party-backup.service $UNITS/party-backup.timer $ANSWERS"
+  $UNITS/party-backup.service $UNITS/party-backup.timer $ANSWERS $ADDRESS"
 
 PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx
 changed= # the files that were written
@@ -108,9 +111,14 @@ as_party() (
   exec runuser -u party -- "$@"
 )
 
-# As systemd reads them: NAME=value, where quotes around the value are not part of it.
 settings_of_the_party() {
-  [ -e "$SETTINGS" ] || return 0
+  export_all_of "$ADDRESS"
+  export_all_of "$SETTINGS"
+}
+
+# As systemd reads them: NAME=value, where quotes around the value are not part of it.
+export_all_of() {
+  [ -e "$1" ] || return 0
   while IFS= read -r line || [ -n "$line" ]; do
     case $line in
       '#'* | ';'*) continue ;;
@@ -123,7 +131,7 @@ settings_of_the_party() {
       \'*\') value=${value#\'} value=${value%\'} ;;
     esac
     export "${line%%=*}=$value"
-  done <"$SETTINGS"
+  done <"$1"
 }
 
 is_our_command() {
@@ -308,18 +316,10 @@ nginx refuses the party's site, so its files are as they were before. Mend what 
   place_the_address
 }
 
-# Where its pages are found from outside. What somebody set themselves stays.
+# What somebody sets themselves counts: the units read it later.
 place_the_address() {
-  at=$(sed -n 's/^PARTY_PUBLISHED_AT=//p' "$SETTINGS" | tail -n 1)
-  case $at in
-    '' | "http://${address%/}/published/") ;;
-    *) return 0 ;;
-  esac
-  if [ "$at" != "$(url)published/" ]; then
-    { sed '/^PARTY_PUBLISHED_AT=/d' "$SETTINGS" && echo "PARTY_PUBLISHED_AT=$(url)published/"; } >"$work/settings"
-    cat "$work/settings" >"$SETTINGS"
-    changed="$changed $SETTINGS"
-  fi
+  echo "PARTY_PUBLISHED_AT=$(url)published/" >"$work/address"
+  write_ours "$ADDRESS" "$work/address"
 }
 
 place_site_as_before() {

@@ -84,7 +84,7 @@ def warn_of_settings(secret):
         if not settings.is_redis(settings.JOURNAL):
             log.warning("With this disk the rooms will be lost: set PARTY_JOURNAL to the address of a Redis.")
         if settings.SERVICES:
-            lost = "the figures, the feedback and what is published"
+            lost = "figures, feedback, published pages and hooks"
             log.warning("With this disk %s will be lost: without them, PARTY_SERVICES=none.", lost)
         if (settings.INSTANCE / settings.PEOPLE_FILE).exists():
             log.warning("With this disk the list of people will be lost: write their names into users.py.")

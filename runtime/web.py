@@ -160,6 +160,7 @@ def offline():
 def robots():
     """What friends talk about is for no search engine; what is published is."""
     found = ["Disallow: /published/preview/", "Disallow: /published/of/", "Allow: /published/"]
+    found += ["Allow: /static/icons/share.png"]  # each page names that picture
     lines = ["User-agent: *", *(found if settings.PUBLISHES else []), "Disallow: /"]
     lines += [f"\nSitemap: {settings.published_at()}sitemap.xml"] if settings.PUBLISHES else []
     return Response("\n".join(lines) + "\n", mimetype="text/plain", headers={"Cache-Control": "no-cache"})

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import unicodedata
@@ -25,7 +26,8 @@ NAME = "Discuss Party"
 INDEX, FEED, SITEMAP = "index.html", "feed.xml", "sitemap.xml"
 HUES = 9  # as many as the page has, and as many as can speak in a room
 SHORT = 160  # characters of what is quoted, or told in a line
-APART_SECONDS = 10
+PREVIEW_SECONDS = 3  # nginx asks another process after five
+PAGE_SECONDS = 60  # a room of ten thousand messages takes two
 IN_FEED = 50  # entries: what a reader asks for each hour stays small
 IN_SITEMAP = 50_000  # addresses: https://www.sitemaps.org/protocol.html
 TAKEN_AWAY = "This discussion was taken away."
@@ -39,7 +41,6 @@ NOT_FOR_DOCUMENTS = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0
 LINK = re.compile(
     r"""(https?://(?:\([^\s<>"()]*\)|[^\s<>"()])*(?:\([^\s<>"()]*\)|[^\s<>"'.,:;!?()\]]))""", re.IGNORECASE
 )
-
 A_LINK = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
 
 # --- Names and addresses ----------------------------------------------------------------------------------------------
@@ -69,37 +70,54 @@ def address_of(name):
 # --- What a page is given ---------------------------------------------------------------------------------------------
 
 
-def summary_of(published, name, address):
-    """What the index and the feed tell of a page, for what `views.published` gives."""
+def summary_of(published, name, voices):
+    """What is kept of a page for the index and the feed, for what `views.published` gives: as JSON can have it."""
     said = [message for message in published["messages"] if "text" in message]
-    host, names = published["host"], {message["user"]: message for message in said}
-    users = list(dict.fromkeys([host, *names]))
-    voices = {user: voice_of(user, names.get(user, {"name": user, "is_guest": False}), users, host) for user in users}
-    minutes = max(1, round((published["closed_at"] - published["opened_at"]) / 60_000))
-    page = {
+    return {
         "name": name,
-        "address": address,
         "topic": clean(published["topic"]),
-        "host": voices[host],
-        "opened_at": moment(published["opened_at"]),
-        "closed_at": moment(published["closed_at"]),
-        "minutes": minutes,
-        "voices": {user: voices[user] for user in users if user in names},
+        "host": voices[published["host"]],
+        "voices": [voices[user] for user in dict.fromkeys(message["user"] for message in said)],
         "count": len(said),
+        "opened_at": published["opened_at"],
+        "closed_at": published["closed_at"],
     }
-    return page | {"day": day_of(page["opened_at"]), "facts": facts_of(page)}
 
 
-def page_of(published, name, address, one_by_one=iter):
-    """What the template of a page is given: docs/operating.md names its parts. `one_by_one` gives the messages, with
-    whatever it does in between."""
-    page = summary_of(published, name, address)
-    messages = [message_of(message, page["voices"]) for message in one_by_one(published["messages"])]
+def told(summary):
+    """What the index and the feed tell of that page, and the page itself begins with."""
+    opened_at, closed_at = moment(summary["opened_at"]), moment(summary["closed_at"])
+    minutes = max(1, round((closed_at - opened_at).total_seconds() / 60))
+    voices, messages = some(len(summary["voices"]), "voice"), some(summary["count"], "message")
+    counts = f"{voices} in {some(minutes, 'minute')}, {messages}"
+    return summary | {
+        "address": address_of(summary["name"]),
+        "opened_at": opened_at,
+        "closed_at": closed_at,
+        "minutes": minutes,
+        "day": f"{opened_at.day} {opened_at:%B %Y}",
+        "counts": counts,
+        "facts": f"Hosted by {summary['host']['name']} · {counts}",
+    }
+
+
+def page_of(published, name):
+    """What the template of a page is given: docs/operating.md names its parts."""
+    voices = voices_of(published)
+    messages = [message_of(message, voices) for message in published["messages"]]
     by_seq = {message["seq"]: message for message in messages}
     for message in messages:
         message["reply"] = answered(message["reply"], by_seq)
-    page |= {"voices": list(page["voices"].values()), "turns": turns_of(messages)}
+    page = told(summary_of(published, name, voices)) | {"turns": turns_of(messages)}
     return page | {"data": data_of(page)}
+
+
+def voices_of(published):
+    """By user: the host, and who has words in it."""
+    host = published["host"]
+    people = {host: {"name": host, "is_guest": False}}
+    people |= {message["user"]: message for message in published["messages"] if "text" in message}
+    return {user: voice_of(user, about, list(people), host) for user, about in people.items()}
 
 
 def voice_of(user, message, users, host):
@@ -135,14 +153,6 @@ def turns_of(messages):
             turns.append({"voice": message["voice"], "messages": []})
         turns[-1]["messages"].append(message)
     return turns
-
-
-def facts_of(page):
-    voices, minutes, messages = len(page["voices"]), page["minutes"], page["count"]
-    return (
-        f"Hosted by {page['host']['name']} · {some(voices, 'voice')} in {some(minutes, 'minute')},"
-        f" {some(messages, 'message')}"
-    )
 
 
 def some(count, thing):
@@ -194,10 +204,8 @@ def marked_up(text):
 
 
 def with_links(line):
-    link = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
-    return Markup().join(
-        link.format(part) if place % 2 else escape(part) for place, part in enumerate(LINK.split(line))
-    )
+    parts = enumerate(LINK.split(line))
+    return Markup().join(A_LINK.format(part) if place % 2 else escape(part) for place, part in parts)
 
 
 def shortened(text):
@@ -231,10 +239,6 @@ def moment(milliseconds):
     return datetime.fromtimestamp(milliseconds // 1000, UTC)
 
 
-def day_of(at):
-    return f"{at.day} {at:%B %Y}"
-
-
 # --- Templates --------------------------------------------------------------------------------------------------------
 
 
@@ -260,11 +264,11 @@ class Templates:
             lstrip_blocks=True,
         )
 
-    def parts(self, template, **given):
-        """The document in parts, each as it is made. Raises Mistake."""
+    def document(self, template, **given):
+        """What that template makes of it. Raises Mistake."""
         party = {"name": NAME, "address": settings.party_beside_published(), "feed": FEED}
         try:
-            yield from self._environment.get_template(template).generate(party=party, **given)
+            return self._environment.get_template(template).render(party=party, **given)
         except Exception as error:
             raise Mistake(self._sentence_of(error, template)) from None
 
@@ -313,13 +317,14 @@ def templates():
     folders = (*filter(None, [settings.PUBLISHED_TEMPLATES]), OURS)
     files = [(path, path.stat()) for folder in folders for path in sorted(files_below(folder))]
     seen = tuple((path, about.st_mtime_ns, about.st_size) for path, about in files)
-    return read_templates(folders, seen, f"{settings.published_at()} {settings.party_beside_published()}")
+    made_by = f"{settings.VERSION} {settings.published_at()} {settings.party_beside_published()}"
+    return read_templates(folders, seen, made_by)
 
 
 @functools.lru_cache(maxsize=1)
-def read_templates(folders, seen, addresses):
+def read_templates(folders, seen, made_by):
     digests = (f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path, *_ in seen)
-    return Templates(folders, hashlib.sha256("".join([addresses, *digests]).encode()).hexdigest())
+    return Templates(folders, hashlib.sha256("".join([made_by, *digests]).encode()).hexdigest())
 
 
 def files_below(folder):
@@ -328,52 +333,70 @@ def files_below(folder):
         yield from files_below(path) if path.is_dir() else [path]
 
 
-# --- Apart ------------------------------------------------------------------------------------------------------------
+# --- Documents --------------------------------------------------------------------------------------------------------
 
 
-def made_apart(**given):
-    """The page, made by a process of its own: a template that never ends hangs nobody else. Raises Mistake."""
-    asked = json.dumps(given).encode()
-    program, how = [sys.executable, "-m", "services.pages"], {"cwd": settings.ROOT, "env": settings.environment()}
-    try:
-        done = subprocess.run(program, input=asked, capture_output=True, timeout=APART_SECONDS, check=False, **how)
-    except subprocess.TimeoutExpired:
-        raise Mistake(f"{settings.PUBLISHED_TEMPLATES}: a page takes longer than {APART_SECONDS} seconds.") from None
+def page_document(published, name, preview=None):
+    """The page of that; with a preview's sentence (HTML) on top."""
+    return templates().document("page.html", page=page_of(published, name), preview=preview and Markup(preview))
+
+
+def index_document(summaries):
+    """The list of those pages."""
+    given = {"pages": [told(summary) for summary in summaries], "address": settings.published_at(), "preview": None}
+    return templates().document("index.html", **given)
+
+
+DOCUMENTS = {"page": page_document, "index": index_document}
+
+
+def document(kind, *given):
+    """One of these. Raises Mistake, or whatever a mistake of ours raises. Only the owner's templates may never end."""
+    return made_apart(PAGE_SECONDS, kind, *given) if settings.PUBLISHED_TEMPLATES else DOCUMENTS[kind](*given)
+
+
+def made_apart(seconds, kind, *given):
+    """The same, made by a process of its own, which keeps nobody waiting and has so many seconds. Raises Mistake."""
+    program, asked = [sys.executable, "-m", "services.pages"], json.dumps([seconds, kind, *given]).encode()
+    how = {"cwd": settings.ROOT, "env": settings.environment()}
+    # No timeout of ours: eventlet would raise a TimeoutExpired that is not the one which we could catch.
+    done = subprocess.run(program, input=asked, capture_output=True, check=False, **how)
+    if done.returncode == -signal.SIGALRM:
+        raise Mistake(f"{settings.PUBLISHED_TEMPLATES or OURS}: what they make takes longer than {seconds} seconds.")
     if done.returncode:
-        raise Mistake(
-            done.stderr.decode(errors="replace").strip() if done.returncode == 1 else "That process was killed."
-        )
-    return done.stdout
+        raise Mistake(done.stderr.decode(errors="replace").strip() or f"That process ended with {done.returncode}.")
+    return done.stdout.decode()
 
 
 def main():
-    given = json.load(sys.stdin)
+    seconds, kind, *given = json.load(sys.stdin)
+    signal.alarm(seconds)
     try:
-        page = page_of(given["published"], given["name"], given["address"])
-        document = "".join(templates().parts("page.html", page=page, preview=Markup(given["preview"])))
+        sys.stdout.buffer.write(DOCUMENTS[kind](*given).encode())
     except (Mistake, OSError) as error:
         sys.exit(str(error))
-    sys.stdout.buffer.write(document.encode())
+    except Exception as error:  # what it says may have somebody's words in it
+        sys.exit(f"It cannot be made: {type(error).__name__}.")
 
 
 # --- What names the pages ---------------------------------------------------------------------------------------------
 
 
 def feed_of(entries):
-    """An Atom feed (RFC 4287). `entries` are the newest first: summaries, and {"room", "published_at", "taken_at"} of
-    what was taken away, each with its `room` and times."""
+    """An Atom feed (RFC 4287). Each entry has its `room`, `published_at`, `taken_at`, and the `summary` of its page
+    where it was not taken away."""
     from feedgenerator import Atom1Feed
 
     at = settings.published_at()
     feed = Atom1Feed(NAME, at, None, feed_url=at + FEED, author_name=NAME, language="en")
     for entry in sorted(entries, key=changed_at, reverse=True)[:IN_FEED]:
-        is_there = entry["taken_at"] is None
+        page = entry["summary"] and told(entry["summary"])
         feed.add_item(
-            title=entry["topic"] if is_there else TAKEN_AWAY,
-            link=entry["address"] if is_there else at,
-            description=escape(entry["facts"]) if is_there else TAKEN_AWAY,  # as HTML
+            title=page["topic"] if page else TAKEN_AWAY,
+            link=page["address"] if page else at,
+            description=escape(page["facts"]) if page else TAKEN_AWAY,  # as HTML
             unique_id=id_of(entry["room"]),
-            author_name=entry["host"]["name"] if is_there else None,
+            author_name=page["host"]["name"] if page else None,
             pubdate=moment(entry["published_at"]),
             updateddate=moment(changed_at(entry)),
         )
@@ -392,12 +415,11 @@ def id_of(room):
 
 
 def sitemap_of(entries):
-    """https://www.sitemaps.org/protocol.html: for search engines."""
-    there = [entry for entry in entries if entry["taken_at"] is None][:IN_SITEMAP]
+    """For search engines, of the same entries: https://www.sitemaps.org/protocol.html"""
     lines = [
-        f"  <url><loc>{escape(entry['address'])}</loc>"
+        f"  <url><loc>{escape(address_of(entry['name']))}</loc>"
         f"<lastmod>{moment(entry['published_at']).date().isoformat()}</lastmod></url>"
-        for entry in there
+        for entry in [entry for entry in entries if entry["name"]][:IN_SITEMAP]
     ]
     schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
     return "\n".join(['<?xml version="1.0" encoding="utf-8"?>', f'<urlset xmlns="{schema}">', *lines, "</urlset>", ""])

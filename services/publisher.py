@@ -12,28 +12,26 @@ import math
 import os
 import re
 import sqlite3
-import stat
 import threading
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from party import publishing, views
 from party.model import MINUTE, Refused, unread_before
-from runtime import lease, settings
+from runtime import lease, records, settings
 from runtime.clock import now
 from runtime.drafts import draft_of
-from runtime.obstacles import ensure_own, obstacle
+from runtime.obstacles import ensure_own
 from services import follow, pages
 
 log = logging.getLogger("party.publisher")
 
 LOOK_EVERY_SECONDS = 2  # after files that changed, templates, and pages that were taken away
-SLOW_SECONDS = 60  # a room of ten thousand messages takes two
 FOR_EVERYBODY = 0o644  # a web server that is not ours is to read it
 DRAFT = re.compile(r".+\.(?:html|xml)\.\w+\.draft", re.DOTALL)  # as runtime/drafts.py names one
 CACHED_SECONDS = 60  # then it is asked for again: what was taken away is gone
-TYPES = {".html": "text/html", ".xml": "application/xml", pages.FEED: "application/atom+xml"}
+TYPES = {".html": "text/html", ".xml": "application/xml"}
 # No script, nothing from elsewhere; what lies beside it may dress it.
 POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; base-uri 'none';"
@@ -47,7 +45,7 @@ NOT_KEPT = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
 
 class Publisher:
     """A `follow.Worker`. What is published stands in its store; the files in settings.PUBLISHED are made of that, and
-    made again whenever one is missing, is another, or would look different now."""
+    made again whenever one is missing, or would look different now."""
 
     name = "publisher"
     # Of a page that was taken away nothing stays but that it was.
@@ -55,13 +53,11 @@ class Publisher:
         CREATE TABLE IF NOT EXISTS pages (
             room TEXT PRIMARY KEY, name TEXT, body TEXT, published_at INTEGER, taken_at INTEGER
         );
-        CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, made_of TEXT, digest TEXT)
+        CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, made_of TEXT, summary TEXT)
     """
 
     def __init__(self):
-        self._seen = {}  # name of a file → (what the system says of it, its digest): not each is read each time
         self._failed = {}  # name of a file → (what it should have been made of, why that cannot be)
-        self._told = set()  # troubles that the owner has been told
 
     def take(self, database, command, outcome, room):
         """What is published is certain from here on: the words that were taken out never come here."""
@@ -71,162 +67,129 @@ class Publisher:
             database.execute("INSERT OR IGNORE INTO pages VALUES (?, ?, ?, ?, NULL)", row)
 
     def gap(self, database, since, until):
-        """A room that is to be published keeps its log from being cut: nothing of that is missing."""
+        """Until it is published, a room keeps its log from being cut; hours later nothing does."""
+        times = pages.moment(since).isoformat(), pages.moment(until).isoformat()
+        log.error(
+            "Rooms that were published between %s and %s have no page: the log was cut before it was read.", *times
+        )
 
     def rest(self, database, at):
         """What is published stays."""
 
     def work(self, database, ended):
-        troubles = set()
-        try:
-            self._make_files(database, ended)
-        except OSError as error:
-            troubles = {f"Pages wait: {obstacle(Path(error.filename or settings.PUBLISHED), error)}"}
-        except sqlite3.Error as error:
-            troubles = {f"Pages wait: {follow.sentence_of(error, settings.store_of(self.name))}"}
-        troubles |= {f"Pages wait until a template is mended: {why}" for _, why in self._failed.values()}
-        if settings.PROXIES and not (settings.PUBLISHED_AT or settings.ORIGINS) and settings.PUBLISHED.exists():
-            troubles |= {f"Pages say they are at {settings.published_at()}: set PARTY_PUBLISHED_AT to where they are."}
-        for trouble in sorted(troubles - self._told):
-            log.error("%s", trouble)
-        if self._told and not troubles:
-            log.warning("The pages of the blog are written again.")
-        self._told = troubles
-        return LOOK_EVERY_SECONDS
-
-    def _make_files(self, database, ended):
         """Pages first, then what names those that are there."""
-        rows = database.execute("SELECT room, name, published_at, taken_at FROM pages ORDER BY published_at DESC, room")
-        entries = [dict(zip(("room", "name", "published_at", "taken_at"), row, strict=True)) for row in rows]
+        entries = entries_in(database)
         if not entries:
-            return
-        make_folder(settings.PUBLISHED)
-        sweep(entries)
-        made = {name: more for name, *more in database.execute("SELECT name, made_of, digest FROM files")}
-        templates, there = pages.templates(), []
+            return LOOK_EVERY_SECONDS
+        self._there = files_beside(entries)
+        for draft in filter(DRAFT.fullmatch, self._there):
+            (settings.PUBLISHED / draft).unlink(missing_ok=True)
+        self._made = dict(database.execute("SELECT name, made_of FROM files"))
+        looks, told = pages.templates().fingerprint, []
         for entry in entries:
             if ended.is_set():
-                return
-            file = File(entry["name"], templates.fingerprint, *made.get(entry["name"], NEVER))
-            if entry["taken_at"] is not None or self._make(database, file, templates, entry["room"]):
-                there.append(entry)
-        of = hashlib.sha256(json.dumps([templates.fingerprint, there]).encode()).hexdigest()
-        for name in NAMING:
-            self._make(database, File(name, of, *made.get(name, NEVER)), templates, None, there)
+                return 0
+            if entry["taken_at"] or self._make(database, entry["name"], looks, partial(page_in, database, entry)):
+                told.append(entry)
+        made_of = json.dumps([looks, told, [self._made.get(entry["name"]) for entry in told]])
+        made_of = hashlib.sha256(made_of.encode()).hexdigest()
+        for name, naming in NAMING.items():
+            self._make(database, name, made_of, partial(naming, database, told))
         names = {*NAMING, *(entry["name"] for entry in entries)}
         self._failed = {name: why for name, why in self._failed.items() if name in names}
+        if self._failed:
+            raise follow.Unreadable(" ".join(sorted({why for _, why in self._failed.values()})))
+        return LOOK_EVERY_SECONDS
 
-    def _make(self, database, file, templates, room, entries=()):
-        """Let this file be there as it should be; gives whether it is there, be it as it was before a mistake."""
-        is_whole = file.digest is not None and self._digest_of(file.name) == file.digest
-        if is_whole and file.made_of == file.to_be_made_of:
-            self._failed.pop(file.name, None)
+    def _make(self, database, name, made_of, document):
+        """Let this file be there, made of that; gives whether it is there, be it as it was before a mistake.
+        `document()` gives what is to stand in it, and of a page its room and its summary."""
+        is_there = name in self._there and name in self._made
+        if is_there and self._made[name] == made_of:
+            self._failed.pop(name, None)
             return True
-        if self._failed.get(file.name, (None,))[0] == file.to_be_made_of:
-            return is_whole
-        self._failed.pop(file.name, None)
+        if self._failed.get(name, (None,))[0] == made_of:
+            return is_there
+        self._failed.pop(name, None)
         try:
-            with telling_of_what_does_not_end(file.name):
-                data = document(database, templates, file.name, room, entries).encode()
-        except pages.Mistake as mistake:
-            self._failed[file.name] = file.to_be_made_of, str(mistake)
-            return is_whole
+            text, room, summary = document()
+        except (OSError, sqlite3.Error):
+            raise
+        except Exception as error:
+            why = str(error) if isinstance(error, pages.Mistake) else f"{name} cannot be made: {type(error).__name__}."
+            if not isinstance(error, pages.Mistake):
+                records.recurring_mistake(log, f"{name} cannot be made.")
+            self._failed[name] = made_of, why
+            return is_there
         # Nobody takes it away meanwhile: who does waits for the end of this.
         with follow.transaction(database):
             if room and not is_published(database, room):
                 return False
-            with draft_of(settings.PUBLISHED / file.name) as draft:
-                draft.write(data)
+            with draft_of(settings.PUBLISHED / name) as draft:
+                draft.write(text.encode())
                 os.fchmod(draft.fileno(), FOR_EVERYBODY)
-            row = file.name, file.to_be_made_of, hashlib.sha256(data).hexdigest()
-            database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", row)
+            database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (name, made_of, json.dumps(summary)))
+        self._made[name] = made_of
         return True
 
-    def _digest_of(self, name):
-        """None where there is no such file."""
-        path = settings.PUBLISHED / name
-        try:
-            if stat.S_IMODE(path.stat().st_mode) != FOR_EVERYBODY:
-                path.chmod(FOR_EVERYBODY)
-            about = path.stat()
-            about = about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino
-            if self._seen.get(name, (None,))[0] != about:
-                self._seen[name] = about, hashlib.sha256(path.read_bytes()).hexdigest()
-        except FileNotFoundError:
-            return None
-        return self._seen[name][1]
+
+def entries_in(database):
+    """All that was published, the newest first."""
+    rows = database.execute("SELECT room, name, published_at, taken_at FROM pages ORDER BY published_at DESC, room")
+    return [dict(zip(("room", "name", "published_at", "taken_at"), row, strict=True)) for row in rows]
 
 
-class File(NamedTuple):
-    """One that is to be there, and what the store knows of it."""
-
-    name: str
-    to_be_made_of: str  # another one when it would look different
-    made_of: str | None
-    digest: str | None  # sha256 of what was written last
-
-
-NEVER = (None, None)
-NAMING = (pages.INDEX, pages.FEED, pages.SITEMAP)
+def page_in(database, entry):
+    (body,) = database.execute("SELECT body FROM pages WHERE room = ?", (entry["room"],)).fetchone()
+    if body is None:  # it was taken away just now
+        return "", entry["room"], None
+    page = json.loads(body)
+    summary = pages.summary_of(page, entry["name"], pages.voices_of(page))
+    return pages.document("page", page, entry["name"]), entry["room"], summary
 
 
-@contextlib.contextmanager
-def telling_of_what_does_not_end(name):
-    """Nobody can end a template; the owner is told which page it keeps from coming."""
-    sentence = f"Pages wait: {name} takes longer than {SLOW_SECONDS} seconds. Is there a template without an end?"
-    timer = threading.Timer(SLOW_SECONDS, log.error, [sentence])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+def index_in(database, entries):
+    told = with_summaries(database, entries)
+    return pages.document("index", [entry["summary"] for entry in told if entry["summary"]]), None, None
 
 
-def document(database, templates, name, room, entries):
-    """What is to stand in that file. Raises pages.Mistake."""
-    if room:
-        page = page_in(database, room)
-        return "".join(templates.parts("page.html", page=pages.page_of(*page), preview=None)) if page else ""
-    told = [entry if entry["taken_at"] is not None else summary_in(database, entry) for entry in entries]
-    if name == pages.FEED:
-        return pages.feed_of(told)
-    if name == pages.SITEMAP:
-        return pages.sitemap_of(told)
-    there = [entry for entry in told if entry["taken_at"] is None]
-    return "".join(templates.parts("index.html", pages=there, address=settings.published_at(), preview=None))
+def feed_in(database, entries):
+    behind = "" if settings.PUBLISHED_AT or settings.ORIGINS or not settings.PROXIES else settings.published_at()
+    if behind:
+        log.warning("Pages say they are at %s: set PARTY_PUBLISHED_AT to where they are.", behind)
+    return pages.feed_of(with_summaries(database, entries)), None, None
 
 
-def page_in(database, room):
-    """(what is published of that room, the name of its page, its address); None where it was taken away."""
-    found = database.execute("SELECT body, name FROM pages WHERE room = ? AND body IS NOT NULL", (room,)).fetchone()
-    return found and (json.loads(found[0]), found[1], pages.address_of(found[1]))
+def sitemap_in(database, entries):
+    return pages.sitemap_of(entries), None, None
 
 
-def summary_in(database, entry):
-    page = page_in(database, entry["room"])
-    return entry | (pages.summary_of(*page) if page else {"taken_at": entry["published_at"]})
+NAMING = {pages.INDEX: index_in, pages.FEED: feed_in, pages.SITEMAP: sitemap_in}
+
+
+def with_summaries(database, entries):
+    """Each entry with the `summary` of its page, None where that was taken away."""
+    summaries = dict(database.execute("SELECT name, summary FROM files"))
+    return [entry | {"summary": json.loads(summaries.get(entry["name"], "null"))} for entry in entries]
 
 
 def is_published(database, room):
     return database.execute("SELECT 1 FROM pages WHERE room = ? AND body IS NOT NULL", (room,)).fetchone() is not None
 
 
-def make_folder(folder):
-    """One that a web server can read, wherever a link leads."""
-    if not folder.exists():
-        folder.mkdir(mode=0o755)
-        folder.chmod(0o755)  # whatever the umask says
-
-
-def sweep(entries):
-    """What a kill left of a draft goes, and the pages of what was taken away, whatever they were called."""
-    there = {entry["name"] for entry in entries}
+def files_beside(entries):
+    """The names of the files that are there, in a folder that a web server can read, wherever a link leads. The pages
+    of what was taken away go, whatever they were called."""
+    if not settings.PUBLISHED.exists():
+        settings.PUBLISHED.mkdir(mode=0o755)
+        settings.PUBLISHED.chmod(0o755)  # whatever the umask says
+    stay = {entry["name"] for entry in entries}
     taken = {entry["room"][:8] for entry in entries if entry["taken_at"] is not None}
-    for path in settings.PUBLISHED.iterdir():
-        short = pages.NAMED.fullmatch(path.name)
-        if DRAFT.fullmatch(path.name) or (short and short[1] in taken and path.name not in there):
-            path.unlink(missing_ok=True)
+    names = {path.name for path in settings.PUBLISHED.iterdir()}
+    gone = {name for name in names - stay if (short := pages.NAMED.fullmatch(name)) and short[1] in taken}
+    for name in gone:
+        (settings.PUBLISHED / name).unlink(missing_ok=True)
+    return names - gone
 
 
 # --- Taking a page away -----------------------------------------------------------------------------------------------
@@ -234,33 +197,38 @@ def sweep(entries):
 
 def take_away(given):
     """Let the page of that room, name or address be gone, its words with it; gives sentences, as they become true.
-    Raises ValueError with one."""
+    Whatever is in the way, it can be done again. Raises ValueError with a sentence."""
     ensure_own(settings.INSTANCE)
     store = settings.store_of(Publisher.name)
     if not store.exists():
         raise ValueError("Nothing was published here.")
     asked = unquote(given.partition("#")[0].rstrip("/").rpartition("/")[2])
+    short = pages.NAMED.fullmatch(asked)
     try:
         with contextlib.closing(follow.connection_to(store, "rw", follow.BUSY_SECONDS)) as database:
             database.execute("PRAGMA secure_delete = ON")
-            found = database.execute("SELECT room, name FROM pages WHERE ? IN (room, name)", (asked,)).fetchone()
+            # By its name it is found once that is gone, too.
+            which = "? IN (room, name) OR (name IS NULL AND substr(room, 1, 8) = ?) ORDER BY name IS NULL"
+            query = f"SELECT room, name FROM pages WHERE {which}"
+            found = database.execute(query, (asked, short and short[1])).fetchone()
             if not found:
                 raise ValueError(f"Nothing that was published is called {asked}.")
             yield from take_away_from(database, *found)
-    except (OSError, sqlite3.Error) as error:
+    except (follow.Unreadable, OSError, sqlite3.Error) as error:
         raise ValueError(follow.sentence_of(error, store)) from None
 
 
 def take_away_from(database, room, name):
-    if name is None:
-        raise ValueError("That was taken away before.")
     with follow.transaction(database):
-        gone = "UPDATE pages SET name = NULL, body = NULL, taken_at = max(?, published_at) WHERE room = ?"
-        database.execute(gone, (now(), room))
+        gone = "name = NULL, body = NULL, taken_at = coalesce(taken_at, max(?, published_at))"
+        database.execute(f"UPDATE pages SET {gone} WHERE room = ?", (now(), room))
         database.execute("DELETE FROM files WHERE name = ?", (name,))
-    (settings.PUBLISHED / name).unlink(missing_ok=True)
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the words stand there, too
-    yield f"{name} was taken away, and its words are gone from the store."
+    files_beside(entries_in(database))
+    yield f"{name or f'The page of {room}'} is taken away."
+    if follow.forget_for_good(database):
+        yield "Its words are gone from the store."
+    else:
+        yield "Somebody reads the store, so its words are still on the disk: say this again in a moment."
     with lease.on(settings.store_of(Publisher.name)) as nobody_else_does:
         if nobody_else_does:
             Publisher().work(database, threading.Event())
@@ -277,10 +245,7 @@ def offer(app, visitor, view_for):
     `view_for(room_id, user, view)` what a view gives of a room that they may read; it refuses the others."""
     import click
     from flask import Blueprint, Response, redirect, render_template, send_from_directory
-    from markupsafe import Markup
-    from werkzeug.exceptions import Gone, NotFound
-
-    from runtime import web
+    from werkzeug.exceptions import Gone, InternalServerError, NotFound
 
     published = Blueprint("publisher", __name__, url_prefix="/published")
 
@@ -291,7 +256,7 @@ def offer(app, visitor, view_for):
     @published.get("/<name>")
     def file(name):
         """A page, the index, the feed or the map: for everybody."""
-        type = TYPES.get(Path(name).suffix if name != pages.FEED else name)
+        type = "application/atom+xml" if name == pages.FEED else TYPES.get(Path(name).suffix)
         if not type:
             raise NotFound
         try:
@@ -322,23 +287,14 @@ def offer(app, visitor, view_for):
             return redirect(f"../of/{quote(room)}")
         page, publishes_at, is_left = found
         left = max(1, math.ceil((publishes_at - now()) / MINUTE)) if is_left else None
-        sentence = Markup(render_template("preview.html", left=left))
+        sentence = render_template("preview.html", left=left)
         try:
-            shown = how_it_will_look(page, sentence)
-        except (pages.Mistake, OSError) as error:
-            log.error("A preview cannot be shown: %s", error)
-            raise Refused("unavailable", "Something went wrong here. Please try again.") from None
+            shown = pages.made_apart(pages.PREVIEW_SECONDS, "page", page, pages.name_of(page), sentence)
+        except pages.Mistake as mistake:
+            log.error("A preview cannot be shown: %s", mistake)
+            raise InternalServerError from None  # of 503 nginx would ask another process
         # Not compressed: of a long one that would keep everybody waiting.
-        return Response([shown], mimetype="text/html", headers=HEADERS | NOT_KEPT, direct_passthrough=True)
-
-    def how_it_will_look(page, sentence):
-        """The owner's templates may have a mistake that never ends; ours do not, and let others go on meanwhile."""
-        given = page, pages.name_of(page), pages.address_of(pages.name_of(page))
-        if settings.PUBLISHED_TEMPLATES:
-            names = ("published", "name", "address", "preview")
-            return pages.made_apart(**dict(zip(names, (*given, sentence), strict=True)))
-        shown = {"page": pages.page_of(*given, web.with_pauses), "preview": sentence}
-        return "".join(web.with_pauses(pages.templates().parts("page.html", **shown))).encode()
+        return Response(shown, mimetype="text/html", headers=HEADERS | NOT_KEPT, direct_passthrough=True)
 
     @click.command()
     @click.argument("room")

@@ -116,6 +116,15 @@ def test_the_services_may_do_no_more_than_the_party():
     assert {"User=party", "LimitCORE=0", "EnvironmentFile=/etc/party.env"} <= set(party) & set(services)
 
 
+def test_what_the_owner_sets_counts_and_no_setting_that_an_older_version_refuses_is_put_among_it():
+    """Else nobody could go back from an update: that version would not start."""
+    for unit in ("party@.service", "party-services.service"):
+        files = [line for line in lines_of(unit) if line.startswith("EnvironmentFile=")]
+        assert files == ["EnvironmentFile=-/etc/party.address", "EnvironmentFile=/etc/party.env"], "the last one wins"
+    steps = re.search(r"place_the_address\(\) \{(.+?)\n\}", (DEPLOY / "steps.sh").read_text(), re.S)[1]
+    assert "PARTY_PUBLISHED_AT=" in steps and "SETTINGS" not in steps
+
+
 def test_the_services_have_a_process_of_their_own_that_the_party_wants():
     party = "\n".join(lines_of("party@.service"))
     assert re.search(r"^Wants=.*\bparty-services\.service$", party, re.M)

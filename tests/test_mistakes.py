@@ -275,7 +275,7 @@ RUNNING = [
     ("A page through such a proxy", lambda party: party.asked("https://x.example", **THROUGH_A_PROXY)),
     ("A short `PARTY_SECRET_KEY`", lambda party: party.told("short")),
     ("A disk that is thrown away, and the log on it", lambda party: party.told("rooms will be lost")),
-    ("Such a disk, and what services keep on it", lambda party: party.told("figures, the feedback")),
+    ("Such a disk, and what services keep on it", lambda party: party.told("figures, feedback")),
 ]
 
 

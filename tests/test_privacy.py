@@ -122,7 +122,7 @@ STORES = {
         ("pages", "body"): ("what was said by whom", "qué dijo quién"),
         ("pages", "published_at"): ("when it was published", "cuándo se publicó"),
         ("pages", "taken_at"): ("when that was", "cuándo fue"),
-        **dict.fromkeys((("files", column) for column in ("name", "made_of", "digest")), MADE_OF),
+        **dict.fromkeys((("files", column) for column in ("name", "made_of", "summary")), MADE_OF),
     },
     "hooks": {
         **dict.fromkeys((("outbox", c) for c in ("number", "hook", "id", "room", "at", "body", "page")), TO_BE_TOLD),

@@ -551,7 +551,7 @@ def reads_along(machine):
     machine.run("runuser -u party -- install -m 644 /etc/hostname /opt/party/instance/published/tea.html")
     machine.run("runuser -u www-data -- cat /var/lib/party-published/tea.html")  # nginx can serve it
     machine.run("rm /var/lib/party-published/tea.html")
-    assert re.search(r"^PARTY_PUBLISHED_AT=https?://.+/published/$", machine.run("cat /etc/party.env"), re.M)
+    assert re.search(r"^PARTY_PUBLISHED_AT=https?://.+/published/$", machine.run("cat /etc/party.address"), re.M)
 
 
 class Emergencies:
