@@ -70,9 +70,9 @@ def address_of(name):
 # --- What a page is given ---------------------------------------------------------------------------------------------
 
 
-def summary_of(published, name, voices):
+def summary_of(published, name):
     """What is kept of a page for the index and the feed, for what `views.published` gives: as JSON can have it."""
-    said = [message for message in published["messages"] if "text" in message]
+    said, voices = [message for message in published["messages"] if "text" in message], voices_of(published)
     return {
         "name": name,
         "topic": clean(published["topic"]),
@@ -108,7 +108,7 @@ def page_of(published, name):
     by_seq = {message["seq"]: message for message in messages}
     for message in messages:
         message["reply"] = answered(message["reply"], by_seq)
-    page = told(summary_of(published, name, voices)) | {"turns": turns_of(messages)}
+    page = told(summary_of(published, name)) | {"turns": turns_of(messages)}
     return page | {"data": data_of(page)}
 
 
@@ -246,6 +246,10 @@ class Mistake(Exception):
     """A template cannot be used; the text is a sentence for the owner that says which, where and why."""
 
 
+class WithoutEnd(Mistake):
+    """It takes longer than it may."""
+
+
 class Templates:
     """The owner's templates, and ours in place of those that are not there. All that they show is escaped."""
 
@@ -362,7 +366,7 @@ def made_apart(seconds, kind, *given):
     # No timeout of ours: eventlet would raise a TimeoutExpired that is not the one which we could catch.
     done = subprocess.run(program, input=asked, capture_output=True, check=False, **how)
     if done.returncode == -signal.SIGALRM:
-        raise Mistake(f"{settings.PUBLISHED_TEMPLATES or OURS}: what they make takes longer than {seconds} seconds.")
+        raise WithoutEnd(f"{settings.PUBLISHED_TEMPLATES or OURS}: what they make takes longer than {seconds} seconds.")
     if done.returncode:
         raise Mistake(done.stderr.decode(errors="replace").strip() or f"That process ended with {done.returncode}.")
     return done.stdout.decode()

@@ -58,6 +58,7 @@ class Publisher:
 
     def __init__(self):
         self._failed = {}  # name of a file → (what it should have been made of, why that cannot be)
+        self._without_end = None, None  # (fingerprint of templates that did not end, what is said of that)
 
     def take(self, database, command, outcome, room):
         """What is published is certain from here on: the words that were taken out never come here."""
@@ -85,50 +86,56 @@ class Publisher:
         for draft in filter(DRAFT.fullmatch, self._there):
             (settings.PUBLISHED / draft).unlink(missing_ok=True)
         self._made = dict(database.execute("SELECT name, made_of FROM files"))
-        looks, told = pages.templates().fingerprint, []
+        self._failed_before, self._failed = self._failed, {}
+        self._looks, told = pages.templates().fingerprint, []
+        if self._without_end[0] == self._looks:
+            raise follow.Unreadable(self._without_end[1])
         for entry in entries:
             if ended.is_set():
                 return 0
-            if entry["taken_at"] or self._make(database, entry["name"], looks, partial(page_in, database, entry)):
+            page = partial(page_in, database, entry)
+            if entry["taken_at"] or self._make(database, entry["name"], self._looks, page, entry["room"]):
                 told.append(entry)
-        made_of = json.dumps([looks, told, [self._made.get(entry["name"]) for entry in told]])
+        made_of = json.dumps([self._looks, told, [self._made.get(entry["name"]) for entry in told]])
         made_of = hashlib.sha256(made_of.encode()).hexdigest()
         for name, naming in NAMING.items():
             self._make(database, name, made_of, partial(naming, database, told))
-        names = {*NAMING, *(entry["name"] for entry in entries)}
-        self._failed = {name: why for name, why in self._failed.items() if name in names}
         if self._failed:
             raise follow.Unreadable(" ".join(sorted({why for _, why in self._failed.values()})))
         return LOOK_EVERY_SECONDS
 
-    def _make(self, database, name, made_of, document):
-        """Let this file be there, made of that; gives whether it is there, be it as it was before a mistake.
-        `document()` gives what is to stand in it, and of a page its room and its summary."""
+    def _make(self, database, name, made_of, document, room=None):
+        """Let this file be there, made of that; gives whether it is there, be it as it was before a mistake."""
         is_there = name in self._there and name in self._made
         if is_there and self._made[name] == made_of:
-            self._failed.pop(name, None)
             return True
-        if self._failed.get(name, (None,))[0] == made_of:
+        if self._failed_before.get(name, (None,))[0] == made_of:
+            self._failed[name] = self._failed_before[name]
             return is_there
-        self._failed.pop(name, None)
         try:
-            text, room, summary = document()
+            text = document()
         except (OSError, sqlite3.Error):
             raise
+        except pages.WithoutEnd as mistake:  # it would be so with each page
+            self._without_end = self._looks, str(mistake)
+            raise follow.Unreadable(str(mistake)) from None
+        except pages.Mistake as mistake:
+            self._failed[name] = made_of, str(mistake)
+            return is_there
         except Exception as error:
-            why = str(error) if isinstance(error, pages.Mistake) else f"{name} cannot be made: {type(error).__name__}."
-            if not isinstance(error, pages.Mistake):
-                records.recurring_mistake(log, f"{name} cannot be made.")
-            self._failed[name] = made_of, why
+            records.recurring_mistake(log, f"{name} cannot be made.")
+            self._failed[name] = made_of, f"{name} cannot be made: {type(error).__name__}."
             return is_there
         # Nobody takes it away meanwhile: who does waits for the end of this.
         with follow.transaction(database):
-            if room and not is_published(database, room):
+            page = room and published_in(database, room)
+            if room and not page:
                 return False
             with draft_of(settings.PUBLISHED / name) as draft:
                 draft.write(text.encode())
                 os.fchmod(draft.fileno(), FOR_EVERYBODY)
-            database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (name, made_of, json.dumps(summary)))
+            summary = json.dumps(page and pages.summary_of(page, name))
+            database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (name, made_of, summary))
         self._made[name] = made_of
         return True
 
@@ -139,29 +146,31 @@ def entries_in(database):
     return [dict(zip(("room", "name", "published_at", "taken_at"), row, strict=True)) for row in rows]
 
 
+def published_in(database, room):
+    """What is published of that room; None where it was taken away."""
+    (body,) = database.execute("SELECT body FROM pages WHERE room = ?", (room,)).fetchone()
+    return body and json.loads(body)
+
+
 def page_in(database, entry):
-    (body,) = database.execute("SELECT body FROM pages WHERE room = ?", (entry["room"],)).fetchone()
-    if body is None:  # it was taken away just now
-        return "", entry["room"], None
-    page = json.loads(body)
-    summary = pages.summary_of(page, entry["name"], pages.voices_of(page))
-    return pages.document("page", page, entry["name"]), entry["room"], summary
+    page = published_in(database, entry["room"])
+    return page and pages.document("page", page, entry["name"])
 
 
 def index_in(database, entries):
-    told = with_summaries(database, entries)
-    return pages.document("index", [entry["summary"] for entry in told if entry["summary"]]), None, None
+    summaries = [entry["summary"] for entry in with_summaries(database, entries)]
+    return pages.document("index", list(filter(None, summaries)))
 
 
 def feed_in(database, entries):
-    behind = "" if settings.PUBLISHED_AT or settings.ORIGINS or not settings.PROXIES else settings.published_at()
-    if behind:
-        log.warning("Pages say they are at %s: set PARTY_PUBLISHED_AT to where they are.", behind)
-    return pages.feed_of(with_summaries(database, entries)), None, None
+    if settings.PROXIES and not (settings.PUBLISHED_AT or settings.ORIGINS):
+        at = settings.published_at()
+        log.warning("Pages say they are at %s: set PARTY_PUBLISHED_AT to where they are.", at)
+    return pages.feed_of(with_summaries(database, entries))
 
 
 def sitemap_in(database, entries):
-    return pages.sitemap_of(entries), None, None
+    return pages.sitemap_of(entries)
 
 
 NAMING = {pages.INDEX: index_in, pages.FEED: feed_in, pages.SITEMAP: sitemap_in}
@@ -171,10 +180,6 @@ def with_summaries(database, entries):
     """Each entry with the `summary` of its page, None where that was taken away."""
     summaries = dict(database.execute("SELECT name, summary FROM files"))
     return [entry | {"summary": json.loads(summaries.get(entry["name"], "null"))} for entry in entries]
-
-
-def is_published(database, room):
-    return database.execute("SELECT 1 FROM pages WHERE room = ? AND body IS NOT NULL", (room,)).fetchone() is not None
 
 
 def files_beside(entries):

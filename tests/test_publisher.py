@@ -344,7 +344,7 @@ def test_a_room_of_ten_thousand_messages_is_a_page_too(blog):
 
 
 def test_the_feed_the_index_and_the_map_name_the_newest_first(blog):
-    names = [blog.publish(said("Hi", room=f"{n:016x}", topic=f"Topic {n}"), at=AT + n * 1000) for n in range(3)]
+    names = [blog.publish(said("Hi", room=f"{n:08x}deadbeef", topic=f"Topic {n}"), at=AT + n * 1000) for n in range(3)]
     blog.work()
     feed = feedparser.parse(blog.read("feed.xml"))
     assert not feed.bozo and feed.version == "atom10"
@@ -395,7 +395,7 @@ def test_a_kill_at_any_step_leaves_each_file_whole_or_not_there(instance, monkey
         monkeypatch.setattr(settings, "INSTANCE", folder)
         monkeypatch.setattr(settings, "PUBLISHED", folder / "published")
         blog = Blog(settings.store_of("publisher"))
-        names = {blog.publish(said("Hi", room=f"{n:016x}")) for n in range(2)}
+        names = {blog.publish(said("Hi", room=f"{n:08x}deadbeef")) for n in range(2)}
         with monkeypatch.context() as dying:
             steps = killed_at(dying, step)
             with contextlib.suppress(Killed):
@@ -520,7 +520,7 @@ OWN = """<!doctype html>
 
 
 def test_the_owners_template_takes_the_place_of_ours_on_all_pages(blog, own):
-    names = [blog.publish(said("<b>Hi</b>", room=f"{n:016x}")) for n in range(2)]
+    names = [blog.publish(said("<b>Hi</b>", room=f"{n:08x}deadbeef")) for n in range(2)]
     blog.work()
     (own / "page.html").write_text(OWN)
     blog.work()
@@ -592,6 +592,24 @@ def test_the_owners_templates_are_tried_apart_and_what_does_not_end_is_ended(own
             with pytest.raises(HTTPError, match="500") as answer:  # of 503 nginx would ask another process
                 preview()
             assert b"page.html" not in answer.value.read() and says in server.said()
+
+
+def test_a_template_that_does_not_end_is_tried_once(blog, own, monkeypatch):
+    for n in range(3):
+        blog.publish(said("Hi", room=f"{n:08x}deadbeef"))
+    (own / "page.html").write_text(OWN)
+    tried = []
+
+    def without_an_end(seconds, *given):
+        tried.append(seconds)
+        raise pages.WithoutEnd("It takes long.")
+
+    with monkeypatch.context() as trying:
+        trying.setattr(pages, "made_apart", without_an_end)
+        assert [blog.work(), blog.work()] == ["It takes long."] * 2
+    assert tried == [pages.PAGE_SECONDS], "each page would take as long"
+    (own / "page.html").write_text(OWN + "Mended")
+    assert blog.work() is None and len(blog.names()) == 6
 
 
 def test_a_folder_of_templates_that_is_not_there_is_told(blog, own):
