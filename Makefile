@@ -97,6 +97,7 @@ $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot make a .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing the packages into $(VENV)/, which takes about half a minute."
 	@$(call install,requirements.txt)
 	$(IN_VENV) -m pip check
 	@touch $@

@@ -12,7 +12,7 @@ runtime/. From top to bottom: state, set-up, the way in, announcements, time, pa
     move       room, at                     host, before        opens at another time
     call_off   room                         host, before        will not open
     withhold   room                         host                it will not be published after all
-    leave_out  room, out                    who spoke, after    takes their words out of what is published
+    leave_out  room, out                    who spoke, after    leaves their words out of what is published
     coming     room, coming                 not host, before    says whether they come
     watch      room, after?, unnamed?       anyone signed in    goes in, silently; gives the feed
     history    room, before                 inside              gives earlier messages

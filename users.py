@@ -268,8 +268,13 @@ def add(own, *names):
     for name in names:
         before = [own["removed"].pop(known) + 1 for known in list(own["removed"]) if _plain(known) == _plain(name)]
         own["people"][name] = max(before, default=PEOPLE.get(name, 1))
-    begun = f" The list is {list_path()} from now on, whatever stands in users.py; {names[0]} is the owner."
-    return f"Added: {', '.join(names)}.{begun if is_first else ''}"
+    said = f"Added: {', '.join(names)}."
+    if is_first:
+        said += f" The list is {list_path()} from now on, whatever stands in users.py; {names[0]} is the owner."
+    if is_first and (gone := [name for name in NUMBERS if name not in (*EXTRAS, *names)]):
+        said += f" Of those in users.py {', '.join(gone)} can no longer sign in;"
+        said += " their words are left out of what is still to be published."
+    return said
 
 
 def renew(own, *names):

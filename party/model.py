@@ -110,7 +110,7 @@ class Room:
     publish: bool = False  # whether it is to become a page that everybody can read
     publishes_at: int | None = None  # when it is published at the earliest, once it has closed
     is_published: bool = False
-    left_out: set[str] = field(default_factory=set)  # who takes their words out of that
+    left_out: set[str] = field(default_factory=set)  # who leaves their words out of that
     plan: Plan | None = None  # until it opens: till then it is neither live nor closed
     awaits_host: bool = False  # it was planned, and its host has not been inside yet
     door: Door = Door()

@@ -1,4 +1,4 @@
-"""Rooms that are to become a page: who says no, who takes their words out, and what of it is left then.
+"""Rooms that are to become a page: who says no, who leaves their words out, and what of it is left then.
 
 That a room will be published is said before anybody speaks there, so it can be switched off, and never on.
 """
@@ -21,7 +21,7 @@ LEAVE_OUT_WITHIN = 60 * MINUTE  # of the end: long enough to read what one said,
 
 
 def is_yet_to_come(room: Room) -> bool:
-    """Whether it has closed, and those who spoke there can still take their words out."""
+    """Whether it has closed, and those who spoke there can still leave their words out."""
     return room.publishes_at is not None and not room.is_published
 
 
@@ -30,7 +30,7 @@ def is_due(room: Room, at: int) -> bool:
 
 
 def left_out(room: Room) -> Set[str]:
-    """Whose words are not published. A guest who has gone can no more take theirs out, so these are not either."""
+    """Whose words are not published. A guest who has gone can no more leave theirs out, so these are not either."""
     if room.is_published:  # whoever goes after that
         return room.left_out
     return room.left_out | {guest for guest in room.guests if not is_guest_of(room, guest)}
@@ -64,13 +64,13 @@ def who_said_something(room: Room, command: Command) -> None:
     if command["user"] not in room.last_said:
         raise Refused("forbidden", "You said nothing in that room.")
     if room.publishes_at is None:
-        raise Refused("conflict", "That room is still open. You can take your words out once it has closed.")
+        raise Refused("conflict", "That room is still open. You can leave your words out once it has closed.")
 
 
 def when_everybody_had_their_time(room: Room, command: Command) -> None:
     ensure_will_be_published(room)
     if not is_due(room, command["at"]):
-        raise Refused("conflict", "Those who spoke there can still take their words out.")
+        raise Refused("conflict", "Those who spoke there can still leave their words out.")
 
 
 # --- What happens -----------------------------------------------------------------------------------------------------

@@ -313,7 +313,7 @@ def comes(room: Room, command: Command, outcome: Outcome) -> View:
 
 
 def leaves_out(room: Room, command: Command, outcome: Outcome) -> View:
-    """For who takes their words out of what will be published, or puts them back."""
+    """For who leaves their words out of what will be published, or puts them back."""
     return {"room": room.id, "out": command["out"]}
 
 

@@ -127,7 +127,7 @@ def voice_of(user, message, users, host):
 
 
 def message_of(message, voices):
-    """With `voice` None, and no words, where it was taken back or out."""
+    """With `voice` None, and no words, where it was taken back or left out."""
     at = moment(message["at"])
     about = {"seq": message["seq"], "id": f"m{message['seq']}", "at": at, "time": f"{at:%H:%M}"}
     if "text" not in message:
@@ -138,7 +138,7 @@ def message_of(message, voices):
 
 
 def answered(seq, by_seq):
-    """What a quote shows of the message with that seq: short, and nothing of what was taken out."""
+    """What a quote shows of the message with that seq: short, and nothing of what was left out."""
     if seq not in by_seq:
         return None
     message = by_seq[seq]

@@ -61,7 +61,7 @@ class Publisher:
         self._without_end = None, None  # (fingerprint of templates that did not end, what is said of that)
 
     def take(self, database, command, outcome, room):
-        """What is published is certain from here on: the words that were taken out never come here."""
+        """What is published is certain from here on: the words that were left out never come here."""
         if command["kind"] == "publish" and outcome.get("published"):
             page = views.published(room)
             row = page["room"], pages.name_of(page), json.dumps(page), command["at"]

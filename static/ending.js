@@ -1,6 +1,6 @@
 /**
  * What stands there when the room is over, for those who were inside: why it ended, how to carry on, what one was writing,
- * and the discussion to take away, as long as the party has it and as long as this page is open. What people wrote stays
+ * and a copy of the discussion to save, as long as the party has it and as long as this page is open. What people wrote stays
  * text there too: it can make no heading, link or list, and no line that looks like another person's.
  */
 
@@ -22,7 +22,7 @@ const MAX_NAME = 60;
 // By kind of a part of a text; there are no mentions without names.
 const AS_MARKDOWN = { text: escapedInline, link: (address) => `<${address}>`, code: (code) => code };
 
-// The discussion to take away
+// The copy of the discussion
 
 /** What is said of the discussion as a whole: `{ title, date, people, part }`. `room` is a room view. */
 function factsOf(room, messages, unread) {
@@ -160,7 +160,7 @@ export const RoomEnding = {
         <p v-if="isGone" class="muted" role="status">{{ words.ending.gone }}</p>
         <p v-else-if="view?.gone_at" class="muted">{{ readableUntil }}</p>
         <button class="button" @click="print">{{ words.ending.print }}</button>
-        <button class="button" @click="download">{{ words.ending.takeAway }}</button>
+        <button class="button" @click="download">{{ words.ending.saveCopy }}</button>
       </div>
       <printed-discussion v-if="isPrinting && view" :view="view" :messages="messages" :unread="discussion.unread"></printed-discussion>
     </section>`,

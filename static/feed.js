@@ -320,7 +320,8 @@ export const RoomFeed = {
     },
     /** What stands where nothing is before: for a guest that is not always the beginning of the room. */
     beginning() {
-      if (this.discussion.unread) return this.hasEarlier ? '' : words.guest.fromNow;
+      const { unread, view } = this.discussion;
+      if (unread) return this.hasEarlier ? '' : words.guest[view?.publish ? 'fromNowPublished' : 'fromNow'];
       return this.discussion.isCurrent && !this.rows.length && !this.isAlone ? words.feed.empty : '';
     },
     /** Whom a mention can mean. The same list as before if it says the same, else every message would render again. */

@@ -1,6 +1,6 @@
 /**
  * A room that becomes a page for everybody: how its host says no after all; and once it has closed, when it is published,
- * who takes their words out, and how it will look. Few rooms are, so it comes when it is asked for, with its words.
+ * who leaves their words out, and how it will look. Few rooms are, so it comes when it is asked for, with its words.
  */
 
 import { command } from './connection.js';
@@ -59,7 +59,7 @@ export const RoomPublishing = {
     isHost() {
       return this.view.host === this.discussion.user;
     },
-    /** Whether there are words of one's own to take out. */
+    /** Whether there are words of one's own to leave out. */
     hasSpoken() {
       const { messages, user } = this.discussion;
       return messages.some((message) => message.user === user && !message.taken_back);

@@ -104,7 +104,7 @@ const RoomMenu = {
       </sure-button>
       <withhold-button v-if="isHost && view.publish" class="menu__item" :room="view.id" is-hinted @done="$refs.sheet.close()"
         @tell="$emit('tell', $event)"></withhold-button>
-      <sure-button v-if="isHost" class="menu__item menu__item--danger" :question="words.menu.confirmClose" :no="words.menu.keepOpen"
+      <sure-button v-if="isHost" class="menu__item menu__item--danger" :question="confirmClose" :no="words.menu.keepOpen"
         :yes="words.menu.yesClose" @sure="choose('close')">
         {{ words.menu.close }} <small>{{ words.menu.closeHint }}</small>
       </sure-button>
@@ -116,6 +116,9 @@ const RoomMenu = {
   computed: {
     canExtend() {
       return canGetMore(this.view);
+    },
+    confirmClose() {
+      return words.menu[this.view.publish ? 'confirmClosePublished' : 'confirmClose'];
     },
     wish() {
       const { more_time: count } = this.view;

@@ -736,4 +736,5 @@ def test_the_program_in_the_document_says_when_half_of_the_time_is_over(tmp_path
             bot.wait()
     view = asha.heard("room")[-1]
     assert message["text"] == "Half of the time is over."
+    assert "bilal" not in view["away"]
     assert message["at"] >= (view["opened_at"] + view["closes_at"]) / 2

@@ -165,6 +165,7 @@ def without_a_network(folder):
     pip = {"INDEX_URL": "http://127.0.0.1:9/", "IGNORE_INSTALLED": "1", "NO_CACHE_DIR": "1", "CONFIG_FILE": os.devnull}
     command = ["make", "-C", str(folder), "run", "PYTHON=true"]  # which makes no .venv: that is there
     ended = run(command, {f"PIP_{name}": value for name, value in pip.items()})
+    assert "Installing the packages into .venv/" in ended.stdout
     assert ended.returncode == 2 and not (folder / ".venv" / "installed").exists(), ended
     return re.split(r"\nmake(?:\[\d+\])?: ", ended.stderr)[0]  # with a number where `make test` runs this
 

@@ -66,6 +66,13 @@ def test_until_there_is_a_list_the_six_may_sign_in_and_then_only_who_is_on_it(ru
     assert (users.number_of("zoe"), users.number_of("asha"), users.name_of("asha")) == (1, None, "asha")
 
 
+def test_who_begins_a_list_is_told_whom_of_the_six_it_shuts_out(run):
+    assert "Of those in users.py bilal, chen, dana, emeka, farida can no longer sign in" in run("add", "zoe", "asha")
+    assert "no longer" not in run("add", "max")
+    run("remove", "zoe", "asha", "max")
+    assert "no longer" not in run("add", "zoe"), "none of the six could before"
+
+
 def test_the_owner_is_the_first_of_the_people_and_never_an_extra(run, monkeypatch):
     monkeypatch.setattr(users, "EXTRAS", {"extra1": 1})
     assert users.owner() == next(iter(users.PEOPLE))

@@ -1,4 +1,4 @@
-"""Rooms that become pages: whole or not there, with nothing that was taken out, whatever is killed or misspelt."""
+"""Rooms that become pages: whole or not there, with nothing that was left out, whatever is killed or misspelt."""
 
 import contextlib
 import errno
@@ -93,7 +93,7 @@ def blog(instance):
 
 
 def said(*texts, **more):
-    """A published room in which asha, bilal and others say these by turns; None is what was taken out."""
+    """A published room in which asha, bilal and others say these by turns; None is what was left out."""
     users = ("asha", "bilal", "chen", "~maya")
     messages = []
     for seq, text in enumerate(texts, start=1):
@@ -226,7 +226,7 @@ def test_an_hour_after_the_end_what_was_said_is_a_page_without_what_was_taken_ou
     (name,) = blog.names() - FILES
     shown = words_of(blog.read(name))
     assert "Hosted by asha · 3 voices in 5 minutes, 3 messages" in shown
-    for there in ("Tea or coffee?", "asha host", "Maya guest", "Welcome", "From outside", "A message was taken out."):
+    for there in ("Tea or coffee?", "asha host", "Maya guest", "Welcome", "From outside", "A message was left out."):
         assert there in shown, there
     assert "chen" not in shown
     files = "".join(map(blog.read, blog.names()))
@@ -308,8 +308,8 @@ def test_each_message_has_an_address_and_an_answer_leads_to_what_it_answers():
     assert ids == ["m1", "m2", "m3", "m4", "m5", "m6", "m7"]
     leads_to = {element.attrib["href"] for element in tree.iter("a") if element.attrib["href"].startswith("#")}
     assert leads_to == {"#m1", "#m2", "#m3", "#m5", "#m6", "#m7"}
-    assert "2 messages were taken out." in words_of(page)
-    assert "bilal Two Six" in words_of(page) and "words that were taken out Seven" in words_of(page)
+    assert "2 messages were left out." in words_of(page)
+    assert "bilal Two Six" in words_of(page) and "words that were left out Seven" in words_of(page)
 
 
 def test_addresses_in_a_text_are_links_and_lines_stay_lines():

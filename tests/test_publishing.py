@@ -218,7 +218,7 @@ def check_that_everybody_has_an_hour(scene):
     view = asha.sees(room)
     assert (view["closed_at"], view["publishes_at"]) == (scene.clock.at - 3 * HOUR, scene.clock.at + HOUR)
     passes(scene.party, scene.clock, HOUR - 1)
-    with pytest.raises(model.Refused, match="can still take their words out"):
+    with pytest.raises(model.Refused, match="can still leave their words out"):
         scene.party.submit("publish", room=room)
     assert_ok(bilal.leave_out(room))
     passes(scene.party, scene.clock, 1)

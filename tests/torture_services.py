@@ -291,7 +291,7 @@ class TorturedPublisher(Tortured):
             text = (self.folder / name).read_text()
             said = {user for user in (room.host, *room.speakers) if f"{user} is here" in text}
             if "This is taken back" in text or said & publishing.left_out(room):
-                yield f"{name} has words that were taken out"
+                yield f"{name} has words that were left out"
             if said != room.last_said.keys() - publishing.left_out(room):
                 yield f"{name} has words of {said} alone"
             if f'href="{quote(name)}"' not in (self.folder / pages.INDEX).read_text():

@@ -53,7 +53,7 @@ def test_the_whole_story_works_by_keyboard(asha, bilal):
     tab_to(bilal, "Yes, close it")
     expect(asha.room.get_by_text("bilal closed the room.")).to_be_visible()
     with asha.page.expect_download():
-        tab_to(asha, "Take away")
+        tab_to(asha, "Save a copy")
     asha.page.keyboard.press("Escape")
     expect(asha.room).to_have_count(0)
     tab_to(asha, "By keyboard", role="link")

@@ -1,4 +1,4 @@
-"""The end of a discussion: what the page says of it, and what can be taken away."""
+"""The end of a discussion: what the page says of it, and the copy that can be saved."""
 
 import re
 from itertools import product
@@ -17,7 +17,7 @@ TAKES_LATE = "Math.random = () => 1"
 
 def downloaded(visitor):
     with visitor.page.expect_download() as download:
-        visitor.room.get_by_role("button", name="Take away").click()
+        visitor.room.get_by_role("button", name="Save a copy").click()
     return download.value
 
 
@@ -257,7 +257,7 @@ def test_what_is_not_whole_is_not_taken_away(discussion):
     expect(asha.room.locator(".ending")).to_contain_text("450 messages")
     expect(asha.room.locator(".worth")).to_be_visible()  # all of the page has come
     cable.cut()
-    for button in ("Take away", "Print"):
+    for button in ("Save a copy", "Print"):
         asha.room.get_by_role("button", name=button).click()
     expect(asha.page.get_by_text("The party is not answering.").first).to_be_visible(timeout=10_000)
     assert taken.json_value() == []

@@ -541,7 +541,7 @@ def test_times_are_written_as_where_the_reader_lives_in_the_feed_and_in_what_is_
         )
         expect(visitor.message("What time is it?").get_by_role("time")).to_have_text(time)
         with visitor.page.expect_download() as download:
-            visitor.room.get_by_role("button", name="Take away").click()
+            visitor.room.get_by_role("button", name="Save a copy").click()
         assert f"**chen** {time}\n" in download.value.path().read_text()
         shown.add(time)
     assert len(shown) == 2

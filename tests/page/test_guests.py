@@ -433,7 +433,7 @@ def test_a_guest_reads_the_end_and_takes_the_discussion_away(discussion):
         expect(ending.get_by_role("button", name=name)).to_have_count(0)
     expect(ending).not_to_contain_text("worth your time")
     with tom.page.expect_download() as download:
-        ending.get_by_role("button", name="Take away").click()
+        ending.get_by_role("button", name="Save a copy").click()
     text = download.value.path().read_text()
     assert "**Tom (guest)**" in text
     assert "Tom (guest) spoke." in text
@@ -504,7 +504,7 @@ def test_a_guest_is_named_in_what_a_screen_reader_and_the_end_say(discussion):
     expect(emeka.room.get_by_role("log", name="New messages")).to_contain_text("Maya (guest): A word")
     assert_ok(discussion.bilal.close(discussion.room))
     with emeka.page.expect_download() as download:
-        emeka.room.get_by_role("button", name="Take away").click()
+        emeka.room.get_by_role("button", name="Save a copy").click()
     assert "**Maya (guest)**" in download.value.path().read_text()
 
 

@@ -11,11 +11,11 @@ from states import tomorrow_at_noon
 from visitor import PHONE
 
 TOPIC = "Whose bench is it?"
-TOLD = "What is said here will be published. Once the room has closed, you have an hour to take your words out."
+TOLD = "What is said here will be published. Once the room has closed, you have an hour to leave your words out."
 
 
 def publishing_party(hour=3_600_000):
-    """A party in which those who spoke have that `hour`, in milliseconds, to take their words out."""
+    """A party in which those who spoke have that `hour`, in milliseconds, to leave their words out."""
     return running_server(
         program=("-c", f"from party import publishing; publishing.LEAVE_OUT_WITHIN = {hour}; {PUBLISHING}")
     )
@@ -42,7 +42,7 @@ def will_be_published(visitor):
 
 
 @pytest.mark.timeout(120)
-def test_who_speaks_knows_it_before_and_takes_their_words_out_after(visit):
+def test_who_speaks_knows_it_before_and_leaves_their_words_out_after(visit):
     with publishing_party() as server:
         asha, bilal = (visit(name, server.address).sign_in() for name in ("asha", "bilal"))
         asha.page.get_by_role("button", name="Host a room").click()
@@ -75,12 +75,16 @@ def test_who_speaks_knows_it_before_and_takes_their_words_out_after(visit):
         name.fill("Gita")
         gita.page.get_by_role("button", name="Come in and listen").tap()
         expect(gita.room.get_by_text("will be published")).to_be_visible()
+        expect(gita.feed).to_contain_text("What was said before can be read on its page once it is published.")
         gita.room.get_by_role("button", name="Ask to speak").tap()
         expect(gita.room.get_by_text(TOLD)).to_be_visible()
         gita.ask()
         asha.approve("Gita (guest)")
         gita.write("I sit there every morning")
         expect(asha.sent("I sit there")).to_be_visible()
+        asha.open_menu().get_by_role("button", name="Close the room").click()
+        expect(asha.sheet.get_by_role("group", name=re.compile("It is published an hour later"))).to_be_visible()
+        asha.page.keyboard.press("Escape")
         asha.close_room()
 
         # Each has an hour, in the time of their own clock.
