@@ -166,7 +166,7 @@ if not MOMENTS_KEY.isascii() or not MOMENTS_KEY.isprintable():
 if MOMENTS_AT and not MOMENTS_MODEL:
     raise SystemExit("PARTY_MOMENTS_AT needs PARTY_MOMENTS_MODEL: the name of a model that there is at that address.")
 AI = MOMENTS_MODEL if MOMENTS_AT and "moments" in SERVICES else None  # who reads a room that has closed
-HOOKS = folder("PARTY_HOOKS", INSTANCE / HOOKS_FILE)  # a file
+HOOKS = INSTANCE / HOOKS_FILE
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 
