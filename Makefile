@@ -68,9 +68,9 @@ lighthouse: $(VENV)/installed-tests ## what Lighthouse says of the sign-in page 
 	$(IN_VENV) -m runtime.assets
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && $(IN_VENV) benchmarks/lighthouse.py
 
-torture: $(VENV)/installed-tests ## kill servers under load and compare what everybody saw (KILLS=200 JOURNAL=file|redis SERVICE=hooks|publisher)
+torture: $(VENV)/installed-tests ## kill servers under load and compare what everybody saw (KILLS=200 JOURNAL=file|redis SERVICE=hooks|publisher|moments)
 	sh deploy/install_packages.sh
-	$(if $(SERVICE),sh benchmarks/install_peer.sh)
+	$(if $(filter hooks,$(SERVICE)),sh benchmarks/install_peer.sh)
 	$(IN_VENV) tests/torture.py --kills $(KILLS) $(if $(SERVICE),--service $(SERVICE),--journal $(JOURNAL)) $(ARGS)
 
 cluster: $(VENV)/installed ## serve with N processes, one Redis and nginx in front, on http://127.0.0.1:5000/

@@ -76,12 +76,12 @@ def origins(name):
     return [origin(one) for one in given]
 
 
-def address(name):
+def address(name, such_as):
     """Where something is found from outside, with a slash at its end; None where nothing is given."""
     given = text(name, "").strip()
     parts = re.fullmatch(r"(https?://[^/?#]+)((?:/[^\s?#]*)?)", given, re.IGNORECASE)
     if given and not (parts and origin(parts[1])):
-        raise SystemExit(f"{name} must be an address like https://blog.example/talks/, not {given!r}.")
+        raise SystemExit(f"{name} must be an address like {such_as}, not {given!r}.")
     return f"{origin(parts[1])}{quote(parts[2], safe='/%~!$&()*+,;=:@')}".rstrip("/") + "/" if given else None
 
 
@@ -155,9 +155,10 @@ if JOURNAL == "memory:":
     SERVICES = []  # no other process can read that
 PUBLISHES = "publisher" in SERVICES  # whether a room can become a page
 PUBLISHED = INSTANCE / "published"
-PUBLISHED_AT = address("PARTY_PUBLISHED_AT")  # None: see `published_at`
+PUBLISHED_AT = address("PARTY_PUBLISHED_AT", "https://blog.example/talks/")  # None: see `published_at`
 PUBLISHED_TEMPLATES = folder_or_none("PARTY_PUBLISHED_TEMPLATES")  # None: ours alone
-MOMENTS_AT = address("PARTY_MOMENTS_AT")  # of an AI, without the end chat/completions; None: there is none
+# Of an AI, without the end chat/completions; None: there is none.
+MOMENTS_AT = address("PARTY_MOMENTS_AT", "http://127.0.0.1:11434/v1")
 MOMENTS_MODEL = text("PARTY_MOMENTS_MODEL", "").strip()
 MOMENTS_KEY = text("PARTY_MOMENTS_KEY", "").strip()
 if not MOMENTS_KEY.isascii() or not MOMENTS_KEY.isprintable():
@@ -165,7 +166,7 @@ if not MOMENTS_KEY.isascii() or not MOMENTS_KEY.isprintable():
 if MOMENTS_AT and not MOMENTS_MODEL:
     raise SystemExit("PARTY_MOMENTS_AT needs PARTY_MOMENTS_MODEL: the name of a model that there is at that address.")
 AI = MOMENTS_MODEL if MOMENTS_AT and "moments" in SERVICES else None  # who reads a room that has closed
-HOOKS = folder("PARTY_HOOKS", INSTANCE / HOOKS_FILE)  # a file
+HOOKS = INSTANCE / HOOKS_FILE
 SERVICES_BESIDE = choice("PARTY_SERVICES_BESIDE", "yes", "no") == "yes"  # whether the party starts and ends them
 refuse_unknown()
 

@@ -5,12 +5,9 @@ event goes to each address at least once, always with the same id, and in the or
 the owner's file, which is read again when it changes. docs/services.md says what is told.
 """
 
-import base64
-import binascii
 import contextlib
 import logging
 import random
-import re
 import sqlite3
 import threading
 import time
@@ -23,15 +20,12 @@ from party import views
 from party.model import MINUTE
 from party.story import time_of
 from runtime import clock, records, settings
-from runtime.obstacles import ensure_own, obstacle
+from runtime.obstacles import ensure_own
 from services import follow, pages
+from services.hooks_file import HooksFile, told_in
 
 log = logging.getLogger("party.services")
 
-TYPES = ("room.planned", "room.opened", "speaker.joined", "room.closed", "room.published", "log.gap")
-HOOKS = 16  # each has a thread while it is called
-SECRETS = 4  # two while they rotate, and some for who is late
-SECRET_BYTES = 24, 64  # as the specification has it
 WORDS_AT_MOST = 256_000  # characters of what is said in a page: many receivers take no more
 HOUR, DAY = 60 * MINUTE, 24 * 60 * MINUTE
 SECONDS = 15  # for one call, all of it
@@ -67,35 +61,23 @@ class Hooks:
     def __init__(self):
         self._file = HooksFile(settings.HOOKS)
         self._calls, self._answered = {}, threading.Event()  # hook → who is called, until that is noted
-        self._failing, self._trouble = set(), None  # hooks, and what hinders all: of which the owner was told
+        self._troubles = {}  # hook → what the owner was told of it
+        self._is_to_forget = True  # what went, for good
 
     def take(self, database, command, outcome, room):
-        if outcome["ok"] and room and command["kind"] in EVENTS:
-            type, data, words, page = EVENTS[command["kind"]](command, room)
-            self._note(database, Event(f"msg_{command['id']}", type, command["at"], data, words, page))
+        is_told = outcome["ok"] and room and command["kind"] in EVENTS
+        if is_told and (command["kind"] != "publish" or outcome["published"]):  # nothing was left of it
+            self._note(database, EVENTS[command["kind"]](command, room))
 
     def gap(self, database, since, until):
         self._note(database, Event(f"gap_{since}_{until}", "log.gap", clock.now(), {"since": since, "until": until}))
 
     def rest(self, database, at):
         query = "DELETE FROM outbox WHERE given_up_at < ? OR at < ?"
-        database.execute(query, (at - KEPT, at - KEPT - WAITS_FOR_PAGE))
+        gone = database.execute(query, (at - KEPT, at - KEPT - WAITS_FOR_PAGE)).rowcount
+        self._is_to_forget = self._is_to_forget or gone > 0
 
     def work(self, database, ended):
-        trouble = None
-        try:
-            return self._deliver(database, ended)
-        except sqlite3.Error as error:
-            trouble = follow.sentence_of(error, settings.store_of(self.name))
-            return LOOK_SECONDS
-        finally:
-            if trouble and trouble != self._trouble:
-                log.error("Hooks wait: %s", trouble)
-            elif self._trouble and not trouble:
-                log.warning("Hooks go on.")
-            self._trouble = trouble
-
-    def _deliver(self, database, ended):
         """Until nobody is being called; what cannot be noted just now is noted later, and not told again meanwhile."""
         database.row_factory = sqlite3.Row
         database.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes of it goes out again
@@ -112,6 +94,7 @@ class Hooks:
                 with contextlib.suppress(follow.Unreadable):  # of which the reading tells
                     self._call_all(database)
             if not self._calls:
+                self._is_to_forget = self._is_to_forget and not follow.forget_for_good(database)
                 return seconds_until_due(database)
             self._answered.wait(NEWS_SECONDS if deadline is None else deadline - time.monotonic())
             self._answered.clear()
@@ -131,8 +114,8 @@ class Hooks:
         """What is due next of each hook that is not being called."""
         file, off = self._file.now(), switched_off(database)
         for hook in file.hooks.values():
-            if hook.name not in off and hook.name not in self._calls and (row := next_for(database, hook.name)):
-                self._calls[hook.name] = Call(hook, row, file.allowed, self._answered)
+            if hook.name not in off and hook.name not in self._calls and (found := next_for(database, hook)):
+                self._calls[hook.name] = Call(hook, *found, file.allowed, self._answered)
 
     def _note_call(self, database, call):
         name, row, why = call.hook.name, call.row, call.why
@@ -143,16 +126,13 @@ class Hooks:
                 note_failure(database, row, why)
             if call.status == GONE:
                 switch_off(database, name, "it answered 410")
-        if why is None and name in self._failing:
-            log.warning("The hook %s takes what it is told again.", name)
-            self._failing.remove(name)
-        elif call.status == GONE:
+        self._is_to_forget = self._is_to_forget or why is None
+        if call.status == GONE:
             log.warning("The hook %s answered 410 and is off. `hooks enable %s` switches it on.", name, name)
         elif why is not None and row["tries"] + 1 > len(AGAIN_AFTER):
             log.error("The hook %s was not told %s in ten tries: %s", name, row["id"], why)
-        elif why is not None and name not in self._failing:
-            log.warning("The hook %s was not told %s, and will be: %s", name, row["id"], why)
-            self._failing.add(name)
+        else:
+            self._troubles.setdefault(name, follow.Trouble(f"The hook {name}")).note(why)
 
 
 # --- Events -----------------------------------------------------------------------------------------------------------
@@ -160,19 +140,28 @@ class Hooks:
 
 class Event(NamedTuple):
     id: str
-    type: str  # one of TYPES
+    type: str  # one of hooks_file.TYPES
     at: int
     data: dict  # with the id of the room, and whether it is listed, where it is about one
     words: dict = {}  # what is said in it, for those who are to have it
+    of_unlisted: dict = {}  # what may be about another room, for those who are to know of all
     page: str | None = None  # file that must be there first
 
-    def body(self, with_words):
-        data = self.data | (self.words if with_words else {})
-        return orjson.dumps({"type": self.type, "timestamp": as_text(self.at), "data": data}).decode()
+    def body(self, hook):
+        data = self.data | (self.words if hook.words else {}) | (self.of_unlisted if hook.unlisted else {})
+        return text_of({"type": self.type, "timestamp": as_text(self.at), "data": data})
+
+
+def text_of(body):
+    return orjson.dumps(body).decode()
 
 
 def as_text(at):
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event(command, type, data, **more):
+    return Event(f"msg_{command['id']}", type, command["at"], data, **more)
 
 
 def about(room, users=(), **more):
@@ -183,8 +172,8 @@ def about(room, users=(), **more):
 
 
 def opened(command, room):
-    times = {"opened_at": room.opened_at, "closes_at": room.closes_at}
-    return "room.opened", about(room, continues=command.get("continues"), **times), {}, None
+    data = about(room, continues=None, opened_at=room.opened_at, closes_at=room.closes_at)
+    return event(command, "room.opened", data, of_unlisted={"continues": command.get("continues")})
 
 
 def opened_or_planned(command, room):
@@ -193,11 +182,11 @@ def opened_or_planned(command, room):
 
 def planned(command, room):
     """Also when it is moved to another time."""
-    return "room.planned", about(room, opens_at=command["opens_at"]), {}, None
+    return event(command, "room.planned", about(room, opens_at=command["opens_at"]))
 
 
 def joined(command, room):
-    return "speaker.joined", about(room, [command["who"]], user=command["who"]), {}, None
+    return event(command, "speaker.joined", about(room, [command["who"]], user=command["who"]))
 
 
 def closed(command, room):
@@ -206,17 +195,16 @@ def closed(command, room):
     times = {"opened_at": room.opened_at or None, "closed_at": room.closed_at, "publishes_at": room.publishes_at}
     counts = {"visitors": len(room.visitors), "messages": sum("taken_back" not in said for said in room.messages)}
     data = about(room, closed=room.closed, **times, **counts)
-    return "room.closed", data, {"last": last and last | {"guests": views.guests(room, [last["user"]])}}, None
+    words = {"last": last and last | {"guests": views.guests(room, [last["user"]])}}
+    return event(command, "room.closed", data, words=words)
 
 
 def published(command, room):
-    """It waits for its page. A room of which nothing was left is not published."""
-    if not room.is_published:
-        return "room.published", {}, {}, None
+    """It waits for its page. The words come from there when it goes out: what the owner took away is nowhere else."""
     page = views.published(room)
     name = pages.name_of(page)
     data = about(room, address=pages.address_of(name), messages=sum("text" in said for said in page["messages"]))
-    return "room.published", data, as_long_as_it_may_be(page["messages"]), name
+    return event(command, "room.published", data, page=name)
 
 
 def as_long_as_it_may_be(messages):
@@ -252,7 +240,7 @@ def note(database, hook, event):
         "id": event.id,
         "room": event.data.get("room", ""),
         "at": event.at,
-        "body": event.body(hook.words),
+        "body": event.body(hook),
         "page": event.page,
         "due_at": now,
         "holds_until": now + HOLDS if event.page else None,  # None: from its first failure
@@ -262,7 +250,8 @@ def note(database, hook, event):
 
 
 def next_for(database, hook):
-    """What is due for that hook, and has nothing before it in its room that is to go first; None where nothing is."""
+    """What is due for that hook, and has nothing before it in its room that is to go first, as (its row, what is sent);
+    None where nothing is."""
     query = """
         SELECT * FROM outbox AS one
         WHERE hook = :hook AND given_up_at IS NULL AND due_at <= :now AND NOT EXISTS (
@@ -272,11 +261,33 @@ def next_for(database, hook):
         ) ORDER BY tries, number LIMIT 1
     """
     now = clock.now()
-    while row := database.execute(query, {"hook": hook, "now": now}).fetchone():
-        if not row["page"] or (settings.PUBLISHED / row["page"]).exists():
-            return row
+    while row := database.execute(query, {"hook": hook.name, "now": now}).fetchone():
+        if body := body_for(hook, row):
+            return row, body
         wait_for_page(database, row, now)
     return None
+
+
+def body_for(hook, row):
+    """What it is sent; None while its page is not there."""
+    if row["page"] is None:
+        return row["body"]
+    if not (settings.PUBLISHED / row["page"]).exists():
+        return None
+    if not hook.words:
+        return row["body"]
+    event = orjson.loads(row["body"])
+    return (words := words_in(row["page"])) and text_of(event | {"data": event["data"] | words})
+
+
+def words_in(page):
+    """What is said in the page of that name; None where the publisher does not have it, or not any more."""
+    try:
+        with follow.reading("publisher") as database:
+            row = database and database.execute("SELECT body FROM pages WHERE name = ?", (page,)).fetchone()
+    except sqlite3.Error:  # of a store that cannot be used the publisher tells
+        row = None
+    return row and as_long_as_it_may_be(orjson.loads(row["body"])["messages"])
 
 
 def wait_for_page(database, row, now):
@@ -322,16 +333,16 @@ def switch_off(database, hook, why):
 class Call(threading.Thread):
     """One that is under way, in a thread of its own: however long it takes, the others do not wait."""
 
-    def __init__(self, hook, row, allowed, answered):
+    def __init__(self, hook, row, body, allowed, answered):
         super().__init__(daemon=True)
         self.hook, self.row, self.is_over = hook, row, False
         self.status = self.why = None  # why it failed; None where it did not
-        self._allowed, self._answered = allowed, answered
+        self._body, self._allowed, self._answered = body, allowed, answered
         self.start()
 
     def run(self):
         try:
-            self.status, self.why = call(self.hook, self.row["id"], self.row["body"], self._allowed)
+            self.status, self.why = call(self.hook, self.row["id"], self._body, self._allowed)
         except Exception:
             records.recurring_mistake(log, f"The hook {self.hook.name} could not be called.")
             self.why = "A mistake of ours; the records have it."
@@ -357,152 +368,6 @@ def call(hook, id, body, allowed):
     except posting.Unanswered as error:
         return None, str(error)
     return status, None if 200 <= status < 300 else f"It answered {status}."
-
-
-# --- The owner's file -------------------------------------------------------------------------------------------------
-
-
-class Hook(NamedTuple):
-    name: str
-    address: str
-    secrets: list
-    events: list = TYPES
-    words: bool = False
-    unlisted: bool = False
-
-    def wants(self, event):
-        return event.data and event.type in self.events and (self.unlisted or event.data.get("listed", True))
-
-
-class Told(NamedTuple):
-    """What the file says."""
-
-    hooks: dict = {}  # name → Hook
-    allowed: list = ()  # like localhost:8080
-
-
-class HooksFile:
-    """Of whoever has it: the latest that made sense, also for several threads."""
-
-    def __init__(self, path):
-        self._path, self._lock = path, threading.Lock()
-        self._seen, self._good, self._wrong = (), None, None
-
-    def now(self):
-        """Raises `follow.Unreadable` where it has not made sense since the start."""
-        with self._lock:
-            seen = self._look()
-            if seen != self._seen:
-                self._read(seen)
-                self._seen = seen
-            if self._good is None:
-                raise follow.Unreadable(self._wrong)
-            return self._good
-
-    def _look(self):
-        try:
-            there = self._path.stat()
-            return there.st_ino, there.st_mtime_ns, there.st_ctime_ns, there.st_mode
-        except OSError:
-            return None
-
-    def _read(self, seen):
-        try:
-            self._good, self._wrong = told_in(self._path), None
-        except ValueError as error:
-            self._wrong = str(error)
-            log.error("%s%s", error, " What it said before counts." if self._good else "")
-        if seen and seen[3] & 0o077:
-            log.warning("%s has secrets in it, and others can read it: `chmod 600 %s`.", self._path, self._path)
-
-
-def told_in(path):
-    """What the file says; nothing where there is none. Raises ValueError with a sentence."""
-    import tomllib
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        return told(text, tomllib.loads(text))
-    except FileNotFoundError:
-        return Told()
-    except OSError as error:
-        raise ValueError(obstacle(path, error)) from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not written in UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        what, _, where = str(error).rpartition(" (at ")
-        raise ValueError(f"{path}, {where.rstrip(')')}: {what}.") from None
-    except Mistake as error:
-        raise ValueError(f"{path}, line {error.line}: {error}") from None
-
-
-class Mistake(Exception):
-    def __init__(self, sentence, line):
-        super().__init__(sentence)
-        self.line = line
-
-
-def told(text, content):
-    """The same, of what was read. Raises Mistake."""
-    for key in content.keys() - {"allowed", "hook"}:
-        raise Mistake(f"There is no `{key}`: only `allowed`, and tables like [hook.blog].", line_of(text, key))
-    allowed, hooks = content.get("allowed", []), content.get("hook", {})
-    if not are_texts(allowed, r"[^\s/]+:\d+"):
-        raise Mistake('`allowed` is a list like ["localhost:8080"].', line_of(text, "allowed"))
-    if not isinstance(hooks, dict) or not all(isinstance(given, dict) for given in hooks.values()):
-        raise Mistake("A hook is a table like [hook.blog].", line_of(text, "hook"))
-    if len(hooks) > HOOKS:
-        raise Mistake(f"{HOOKS} hooks are the most.", line_of(text, [*hooks][HOOKS]))
-    return Told({name: hook_in(text, name, given, allowed) for name, given in hooks.items()}, allowed)
-
-
-def hook_in(text, name, given, allowed):
-    from services import posting
-
-    def ensure(is_right, key, sentence):
-        if not is_right:
-            raise Mistake(f"[hook.{name}] {sentence}", line_of(text, name, key))
-
-    ensure(are_texts([name], r"[\w-]{1,40}"), None, "may be named with letters, digits, - and _ alone.")
-    for key in given.keys() - set(Hook._fields) - {"name"} | given.keys() & {"name"}:
-        ensure(False, key, f"has no `{key}`: {', '.join(Hook._fields[1:])} are what there is.")
-    for key in ("address", "secrets"):
-        ensure(key in given, None, f"needs `{key}`.")
-    ensure(isinstance(given["address"], str), "address", "has an `address` that is no text.")
-    try:
-        posting.address_of(given["address"], allowed)
-    except posting.Unanswered as error:
-        ensure(False, "address", f"cannot be called: {error}")
-    secrets, events = given["secrets"], given.get("events", [])
-    are_right = isinstance(secrets, list) and 1 <= len(secrets) <= SECRETS and all(map(is_secret, secrets))
-    ensure(
-        are_right, "secrets", f"needs `secrets`: a list of one to {SECRETS} like whsec_ and 24 to 64 bytes as base64."
-    )
-    ensure(isinstance(events, list) and all(one in TYPES for one in events), "events", f"can have {', '.join(TYPES)}.")
-    for key in ("words", "unlisted"):
-        ensure(isinstance(given.get(key, False), bool), key, f"can have `{key} = true` or `false`.")
-    return Hook(name, **given)
-
-
-def are_texts(given, form):
-    return isinstance(given, list) and all(isinstance(one, str) and re.fullmatch(form, one) for one in given)
-
-
-def is_secret(given):
-    if not isinstance(given, str) or not given.startswith("whsec_"):
-        return False
-    with contextlib.suppress(binascii.Error):
-        return SECRET_BYTES[0] <= len(base64.b64decode(given.removeprefix("whsec_"), validate=True)) <= SECRET_BYTES[1]
-    return False
-
-
-def line_of(text, name, key=None):
-    """The number of the line where that stands, behind the beginning of the hook where it is about one."""
-    lines = [line.strip() for line in text.splitlines()]
-    begins = [at for at, line in enumerate(lines) if re.match(rf"\[?(hook\.)?[\"']?{re.escape(name)}\b", line)]
-    begin = next(iter(begins), 0)
-    keys = [at for at, line in enumerate(lines) if at >= begin and key and re.match(rf"[\"']?{key}\b", line)]
-    return next(iter(keys), begin) + 1
 
 
 # --- What the owner asks for in a terminal ----------------------------------------------------------------------------
@@ -616,10 +481,8 @@ def enabled(name):
 
 
 def tested(name):
-    hook, now = hook_named(name), clock.now()
-    status, why = call(
-        hook, f"test_{now}", Event("", "hook.test", now, {}).body(False), told_in(settings.HOOKS).allowed
-    )
+    hook, event = hook_named(name), Event(f"test_{clock.now()}", "hook.test", clock.now(), {})
+    status, why = call(hook, event.id, event.body(hook), told_in(settings.HOOKS).allowed)
     if why:
         raise ValueError(f"{name} did not take it: {why}")
     yield f"{name} took it: {status}."

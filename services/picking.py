@@ -13,6 +13,7 @@ MOST = 7  # as many as one reads at a glance
 SHARE = 3  # of what was said at most every third: a short talk is read whole
 LOOKED_INTO = 300  # characters, from the beginning and from the end: by then it has said what it is about
 TERMS = 24  # of a message: who says more with more words has no more weight by that
+SAME = 0.85  # of the words of the longer one: in a sentence of seven words, all but one
 ROUNDS, DAMPING = 2, 0.85  # so near to where it begins is where it ends; the latter is PageRank's
 
 # Of scripts without spaces between words; there, pairs of characters stand for words.
@@ -26,7 +27,7 @@ ASKING = re.compile(r"""[?⁇⁈⁉]["'»”’)\]*_]*(?!\S)|[？؟⸮՞፧]|[\u
 
 def summarise(room):
     """At most seven messages of the `views.transcript` of a room, in its order: [{"seq", "kind"}]. They are the first
-    of each kind, then the second of each, until it is enough."""
+    of each kind, then the second of each, until it is enough; none says nearly the same as another."""
     messages, rank = room["messages"], ranks(room["messages"])
     said = {one["seq"]: one["text"] for one in messages if "text" in one and ENOUGH.search(one["text"][:LOOKED_INTO])}
     likes = {one["seq"]: one["likes"] for one in messages if "text" in one}
@@ -39,13 +40,25 @@ def summarise(room):
         "central": first((seq for seq in said if seq in rank), rank),
         "last": list(said)[-1:],
     }
-    enough, found, words = min(MOST, math.ceil(len(said) / SHARE)), {}, set()
+    wanted = {}  # {seq: kind}, who comes first is the first
     for row in itertools.zip_longest(*kinds.values()):
         for kind, seq in zip(kinds, row, strict=True):
-            if seq and len(found) < enough and (saying := " ".join(said[seq].casefold().split())) not in words:
-                words.add(saying)
-                found[seq] = kind
-    return [{"seq": seq, "kind": found[seq]} for seq in sorted(found)]
+            wanted.setdefault(seq, kind)
+    wanted.pop(None, None)
+    enough, found = min(MOST, math.ceil(len(said) / SHARE)), {}
+    for seq in wanted:
+        if len(found) == enough:
+            break
+        words = set(terms(said[seq]))
+        if not any(is_nearly(words, others) for others in found.values()):
+            found[seq] = words
+    return [{"seq": seq, "kind": wanted[seq]} for seq in sorted(found)]
+
+
+def is_nearly(words, others):
+    """Whether two messages have nearly the same words. Each has the same weight: by their rarity, as in a rank, the one
+    word that differs would be the whole message, or where nobody else has it, nothing of it."""
+    return len(words & others) >= SAME * max(len(words), len(others))
 
 
 def first(seqs, *weights):

@@ -57,8 +57,8 @@ class Publisher:
     """
 
     def __init__(self):
-        self._failed = {}  # name of a file → (what it should have been made of, why that cannot be)
-        self._without_end = None, None  # (fingerprint of templates that did not end, what is said of that)
+        self._looks = None  # the fingerprint of the templates; of these alone it is known what failed:
+        self._failed = {}  # (name of a file, or None for each, what it was to be made of) → why it cannot be
 
     def take(self, database, command, outcome, room):
         """What is published is certain from here on: the words that were left out never come here."""
@@ -86,22 +86,21 @@ class Publisher:
         for draft in filter(DRAFT.fullmatch, self._there):
             (settings.PUBLISHED / draft).unlink(missing_ok=True)
         self._made = dict(database.execute("SELECT name, made_of FROM files"))
-        self._failed_before, self._failed = self._failed, {}
-        self._looks, told = pages.templates().fingerprint, []
-        if self._without_end[0] == self._looks:
-            raise follow.Unreadable(self._without_end[1])
+        looks, told, self._troubles = pages.templates().fingerprint, [], set()
+        if looks != self._looks:
+            self._looks, self._failed = looks, {}
         for entry in entries:
             if ended.is_set():
                 return 0
             page = partial(page_in, database, entry)
-            if entry["taken_at"] or self._make(database, entry["name"], self._looks, page, entry["room"]):
+            if entry["taken_at"] or self._make(database, entry["name"], looks, page, entry["room"]):
                 told.append(entry)
-        made_of = json.dumps([self._looks, told, [self._made.get(entry["name"]) for entry in told]])
+        made_of = json.dumps([looks, told, [self._made.get(entry["name"]) for entry in told]])
         made_of = hashlib.sha256(made_of.encode()).hexdigest()
         for name, naming in NAMING.items():
             self._make(database, name, made_of, partial(naming, database, told))
-        if self._failed:
-            raise follow.Unreadable(" ".join(sorted({why for _, why in self._failed.values()})))
+        if self._troubles:
+            raise follow.Unreadable(" ".join(sorted(self._troubles)))
         return LOOK_EVERY_SECONDS
 
     def _make(self, database, name, made_of, document, room=None):
@@ -109,24 +108,23 @@ class Publisher:
         is_there = name in self._there and name in self._made
         if is_there and self._made[name] == made_of:
             return True
-        if self._failed_before.get(name, (None,))[0] == made_of:
-            self._failed[name] = self._failed_before[name]
-            return is_there
-        try:
-            text = document()
-        except (OSError, sqlite3.Error):
-            raise
-        except pages.WithoutEnd as mistake:  # it would be so with each page
-            self._without_end = self._looks, str(mistake)
-            raise follow.Unreadable(str(mistake)) from None
-        except pages.Mistake as mistake:
-            self._failed[name] = made_of, str(mistake)
-            return is_there
-        except Exception as error:
-            records.recurring_mistake(log, f"{name} cannot be made.")
-            self._failed[name] = made_of, f"{name} cannot be made: {type(error).__name__}."
-            return is_there
-        # Nobody takes it away meanwhile: who does waits for the end of this.
+        if not (why := self._failed.get((name, made_of)) or self._failed.get((None, made_of))):
+            try:
+                return self._write(database, name, made_of, document(), room)
+            except (OSError, sqlite3.Error):
+                raise
+            except pages.WithoutEnd as mistake:  # each page would take as long
+                why = self._failed[None, made_of] = str(mistake)
+            except pages.Mistake as mistake:
+                why = self._failed[name, made_of] = str(mistake)
+            except Exception as error:
+                records.recurring_mistake(log, f"{name} cannot be made.")
+                why = self._failed[name, made_of] = f"{name} cannot be made: {type(error).__name__}."
+        self._troubles.add(why)
+        return is_there
+
+    def _write(self, database, name, made_of, text, room):
+        """Nobody takes it away meanwhile: who does waits for the end of this. False where somebody did before."""
         with follow.transaction(database):
             page = room and published_in(database, room)
             if room and not page:
@@ -190,7 +188,7 @@ def files_beside(entries):
         settings.PUBLISHED.chmod(0o755)  # whatever the umask says
     stay = {entry["name"] for entry in entries}
     taken = {entry["room"][:8] for entry in entries if entry["taken_at"] is not None}
-    names = {path.name for path in settings.PUBLISHED.iterdir()}
+    names = set(os.listdir(settings.PUBLISHED))
     gone = {name for name in names - stay if (short := pages.NAMED.fullmatch(name)) and short[1] in taken}
     for name in gone:
         (settings.PUBLISHED / name).unlink(missing_ok=True)

@@ -161,15 +161,19 @@ export const isJustOpened = ({ opened_at: openedAt }, now) => now - openedAt < J
 /** The time of a live room, as a card or a header says it. */
 export const RoomTime = {
   name: 'RoomTime',
-  template: /* html */ `<span class="time" :class="{ 'time--last': isClosingRound }">{{ said }}</span>`,
+  template: /* html */ `
+    <span class="time" :class="{ 'time--last': isClosingRound }"><span class="time__what">{{ what[0] }}</span>{{ left }}{{ what[1] }}</span>`,
   props: { room: Object, now: Number },
   computed: {
     isClosingRound() {
       return isClosingRound(this.room, this.now);
     },
-    said() {
-      const left = timeLeft(this.room.closes_at - this.now);
-      return this.isClosingRound ? fill(words.clock.lastWords, { left }) : left;
+    left() {
+      return timeLeft(this.room.closes_at - this.now);
+    },
+    /** What is said before it and behind it. */
+    what() {
+      return this.isClosingRound ? words.clock.lastWords.split('{left}') : [];
     },
   },
 };

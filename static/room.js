@@ -27,6 +27,8 @@ import { fill, limits, listOf, reasonOf, timeOfDay, words } from './words.js';
 
 // There the people stand beside the feed, and all requests below each other. As in room.css.
 const WIDE = matchMedia('(min-width: 64rem)');
+// What becomes of one's words takes the place of faces there.
+const NARROW = matchMedia('(max-width: 28rem)');
 // Whoever comes after more messages than these can see what stood out in them.
 const MUCH = 50;
 
@@ -149,7 +151,7 @@ export const RoomPage = {
         <div class="room__about">
           <h1 ref="heading" id="room-topic" class="topic" tabindex="-1" dir="auto" :title="topic">{{ topic }}</h1>
           <p v-if="view" class="facts room__facts">
-            <face-pile :names="people" :most="4"></face-pile>
+            <face-pile :names="people" :most="isNarrow && isLive && view.publish ? 1 : 4"></face-pile>
             <span v-if="isOver">{{ ended }}</span>
             <room-time v-else :room="view" :now="now"></room-time>
             <span v-if="isLive && listening">{{ listening }}</span>
@@ -261,6 +263,7 @@ export const RoomPage = {
       }),
       pitch: kept(pitchName(this.user, this.id), ''), // what one asked to add, kept until it is said
       isWide: WIDE.matches,
+      isNarrow: NARROW.matches,
       denials: 0, // since the page came
       seen: kept(seenName(this.user, this.id), 0), // the seq up to which one has seen the feed
       missed: null, // the seq behind which one has missed much
@@ -405,7 +408,7 @@ export const RoomPage = {
   },
 
   mounted() {
-    WIDE.addEventListener('change', this.onWidth);
+    for (const width of [WIDE, NARROW]) width.addEventListener('change', this.onWidth);
     addEventListener('storage', this.onChosenElsewhere);
     document.addEventListener('keydown', this.onKey);
     this.$refs.heading.focus();
@@ -415,7 +418,7 @@ export const RoomPage = {
   beforeUnmount() {
     this.discussion.end();
     this.stops.forEach((stop) => stop());
-    WIDE.removeEventListener('change', this.onWidth);
+    for (const width of [WIDE, NARROW]) width.removeEventListener('change', this.onWidth);
     removeEventListener('storage', this.onChosenElsewhere);
     document.removeEventListener('keydown', this.onKey);
   },
@@ -437,7 +440,7 @@ export const RoomPage = {
     },
 
     onWidth() {
-      this.isWide = WIDE.matches;
+      [this.isWide, this.isNarrow] = [WIDE.matches, NARROW.matches];
     },
 
     /** Escape leaves the room, unless it meant something nearer. */

@@ -87,7 +87,7 @@ def test_the_defaults_in_operating_are_those_of_the_code():
     in_code = settings_in_code()
     # In words, or below PARTY_INSTANCE.
     of_their_own = {"PARTY_SECRET_KEY", "PARTY_JOURNAL", "PARTY_ORIGINS", "PARTY_METRICS_TOKEN"}
-    of_their_own |= {"PARTY_PUBLISHED_AT", "PARTY_PUBLISHED_TEMPLATES", "PARTY_HOOKS"}
+    of_their_own |= {"PARTY_PUBLISHED_AT", "PARTY_PUBLISHED_TEMPLATES"}
     of_their_own |= {"PARTY_MOMENTS_AT", "PARTY_MOMENTS_MODEL", "PARTY_MOMENTS_KEY"}
     assert {name: rows[name] for name in in_code.keys() - of_their_own} == {
         name: in_code[name] for name in in_code.keys() - of_their_own

@@ -79,9 +79,9 @@ def named(*names):
 # As the commands `hooks …` do, and the service in its records.
 READ_HOOKS = """
 from runtime import settings
-from services import hooks
+from services import hooks_file
 try:
-    hooks.told_in(settings.HOOKS)
+    hooks_file.told_in(settings.HOOKS)
 except ValueError as error:
     raise SystemExit(str(error))
 """
@@ -258,7 +258,7 @@ STOPS = {
         ("`users.py --from 'my blog'`", command("--from", "my blog")),
     ],
     HOOKS: [
-        ("`PARTY_HOOKS=/`, a folder", stopped("-c", READ_HOOKS, PARTY_HOOKS="/")),
+        ("A folder in its place", stopped("-c", READ_HOOKS, prepare=lambda at: (at / "hooks.toml").mkdir())),
         ("A line that is none of TOML", hooks_file("[hook.blog]\naddress = https://blog.example/hook\n")),
         ("A word that there is not", hooks_file('[hooks.blog]\naddress = "https://blog.example/hook"\n')),
         ("A hook without an address", hooks_file("[hook.blog]\nwords = true\n")),

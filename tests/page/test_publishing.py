@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 from person import assert_ok, seat
 from playwright.sync_api import expect
-from servers import PUBLISHING, running_server
-from states import tomorrow_at_noon
-from visitor import PHONE
+from servers import PUBLISHING, password_of, running_server
+from states import a_party, clock_of_its_own, tomorrow_at_noon
+from test_words import WORDS_IN
+from visitor import PHONE, STICKS_OUT
 
 TOPIC = "Whose bench is it?"
 TOLD = "What is said here will be published. Once the room has closed, you have an hour to leave your words out."
@@ -185,3 +186,76 @@ def test_once_the_hour_is_over_the_ended_room_leads_to_its_page(visit):
         link = publishing(page).get_by_role("link", name="Read the page")
         expect(link).to_have_attribute("href", f"published/of/{room}")
         expect(publishing(page).get_by_role("button")).to_have_count(0)
+
+
+# Whether the words stand in the header's line, whole, and beside nothing that sticks out of it.
+IS_WHOLE = """(words) => {
+  const [line, inner] = [words.closest('.room__facts'), words].map((element) => element.getBoundingClientRect());
+  return words.checkVisibility() && getComputedStyle(words).position !== 'absolute' && inner.height < 24 &&
+    inner.left >= line.left && inner.right <= line.right && line.height < 32;
+}"""
+SHARE_OF_THE_FEED = "(feed) => feed.getBoundingClientRect().height / innerHeight"
+ALL_ARE_HIT = """() => Array.from(document.querySelectorAll('.ending :is(a, button)'))
+  .every((target) => target.getBoundingClientRect().height >= 44)"""
+
+
+@pytest.mark.parametrize("language", WORDS_IN)
+def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, language):
+    said = WORDS_IN[language]
+    with a_party() as server:
+        host = server.person("asha")
+        room = host.host("Should our book club read novels that are still in copyright?", publish=True)
+        for number in range(1, 9):
+            speaker = server.person(f"extra{number}")
+            seat(host, speaker, room)
+            speaker.message(room, "A word")
+        host.message(room, "A word")
+        page = visit("bilal", server.address, **PHONE | {"viewport": {"width": 390, "height": 844}}, locale=language)
+        go_ahead = clock_of_its_own(page.page)
+        sign_in_as(page, said)
+        names = page.page.locator(".card__names")
+        expect(names).to_have_css("-webkit-line-clamp", "2")
+        assert names.evaluate("names => names.scrollHeight > names.clientHeight"), "not all have a place"
+        page.page.goto(f"./#room={room}")
+        words = head(page).get_by_text(said["card"]["publish"])
+
+        def is_read(*widths):
+            for width in widths:
+                page.page.set_viewport_size({"width": width, "height": 844})
+                assert words.evaluate(IS_WHOLE), width
+            for size in ("200%", ""):
+                page.page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
+                assert page.page.evaluate(STICKS_OUT) == []
+
+        expect(words).to_be_visible()
+        is_read(320, 360, 390)
+        host.door(room)
+        page.room.get_by_role("button", name=said["asking"]["ask"]).tap()
+        page.room.get_by_role("textbox").fill("A pitch")
+        page.room.get_by_role("button", name=said["asking"]["ask"]).tap()
+        expect(page.room.get_by_text(said["asking"]["next"])).to_be_visible()
+        is_read(360, 390)
+        go_ahead(27 * 60_000 + 10_000)
+        expect(head(page).locator(".time--last")).to_contain_text(said["clock"]["lastWords"].partition(" ")[0])
+        is_read(320, 360, 390)
+
+        assert_ok(host.close(room))
+        for sizes, share in ((PHONE | {"viewport": {"width": 390, "height": 844}}, 0.45), (DESK, 0.6)):
+            asha = visit("asha", server.address, **sizes, locale=language)
+            sign_in_as(asha, said, f"#room={room}")
+            expect(asha.room.get_by_role("button", name=said["publishing"]["withhold"])).to_be_visible()
+            expect(asha.room.locator(".worth")).to_be_visible()
+            assert asha.room.locator(".feed").evaluate(SHARE_OF_THE_FEED) >= share
+            assert asha.page.evaluate(ALL_ARE_HIT) or sizes is DESK
+            assert asha.page.evaluate(STICKS_OUT) == []
+
+
+DESK = {"viewport": {"width": 1280, "height": 800}}
+
+
+def sign_in_as(visitor, said, path=""):
+    """In whatever language."""
+    visitor.page.goto(f"./{path}")
+    visitor.page.locator("[name=name]").fill(visitor.name)
+    visitor.page.locator("[name=password]").fill(password_of(visitor.name))
+    visitor.page.get_by_role("button", name=said["signIn"]["submit"]).click()
