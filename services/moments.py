@@ -16,7 +16,7 @@ log = logging.getLogger("party.services")
 AI_SECONDS = 60  # for all that an AI says of a room: the slowest small machine needs about that
 LANGUAGE = "the language that most of the discussion is in"
 IDLE_SECONDS, AGAIN_SECONDS = 3_600, 60  # the latter while somebody reads, and words cannot go from the disk
-LOOKED_AT = 100  # messages of a room, the newest: the party itself picks from these, within some milliseconds
+LOOKED_AT = 200  # messages of a room, the newest: the party itself picks from these, within some milliseconds
 
 
 class Moments:

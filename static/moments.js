@@ -91,7 +91,7 @@ export const RoomMoments = {
       </button>
     </div>
     <sheet-dialog ref="sheet" :title="title" @close="onClosed">
-      <moment-list :moments="moments" :by="picked.by" :of="picked.of" @go="go"></moment-list>
+      <moment-list v-if="picked" :moments="moments" :by="picked.by" :of="picked.of" @go="go"></moment-list>
     </sheet-dialog>`,
   components: { MomentList, SheetDialog },
   props: {

@@ -126,6 +126,13 @@ def test_who_comes_late_or_comes_back_can_see_what_they_missed(discussion):
             break
     expect(offer(asha)).to_have_count(0)
 
+    # It ends while somebody looks: what they looked at was of a live room.
+    tom.page.goto(f"./#room={discussion.room}")
+    offer(tom).click()
+    expect(quotes(tom.sheet).first).to_be_visible()
+    discussion.bilal.close(discussion.room)
+    expect(tom.sheet).to_have_count(0)
+
 
 def by_an_ai(messages):
     """What a party gives whose owner has one: a sentence for each of `messages`."""
