@@ -710,9 +710,10 @@ def test_before_the_service_has_begun_a_sentence_says_so(receivers):
 def test_whatever_is_killed_each_event_is_taken_by_a_program_of_another_language():
     """And proved by its signature, with one id, in the order of its room; be it that now and then it fails there."""
     torture = Torture(TorturedHooks(), ("services killed", "services frozen", "party killed"), seed=1)
+    torture.tortured.FAILING = 0.4
     torture.run()
     assert torture.found == []
-    assert torture.tortured.counts["taken"] > 20 and torture.tortured.counts["failed"], "there was something to tell"
+    assert torture.tortured.counts["taken"] > 10 and torture.tortured.counts["failed"], "there was something to tell"
 
 
 @pytest.mark.server
