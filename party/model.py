@@ -111,6 +111,7 @@ class Room:
     publishes_at: int | None = None  # when it is published at the earliest, once it has closed
     is_published: bool = False
     left_out: set[str] = field(default_factory=set)  # who leaves their words out of that
+    removed: set[str] = field(default_factory=set)  # who said something, and then was removed from the people
     plan: Plan | None = None  # until it opens: till then it is neither live nor closed
     awaits_host: bool = False  # it was planned, and its host has not been inside yet
     door: Door = Door()

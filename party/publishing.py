@@ -18,6 +18,9 @@ from party.model import (
 )
 
 LEAVE_OUT_WITHIN = 60 * MINUTE  # of the end: long enough to read what one said, once more and in peace
+# The party looks four times a second. Where it publishes as late as this, it or its log was away, for longer than a
+# restart or an update takes: whoever wanted to leave their words out may have found nobody to tell.
+LATE = 5 * MINUTE
 
 
 def is_yet_to_come(room: Room) -> bool:
@@ -33,13 +36,18 @@ def left_out(room: Room) -> Set[str]:
     """Whose words are not published. A guest who has gone can no more leave theirs out, so these are not either."""
     if room.is_published:  # whoever goes after that
         return room.left_out
-    return room.left_out | {guest for guest in room.guests if not is_guest_of(room, guest)}
+    return room.left_out | room.removed | {guest for guest in room.guests if not is_guest_of(room, guest)}
 
 
 def has_words_left(room: Room) -> bool:
     """Whether there is anything to publish."""
     out = left_out(room)
     return any(message["user"] not in out and "taken_back" not in message for message in room.messages)
+
+
+def is_worth_keeping(room: Room) -> bool:
+    """Whether it is yet to be published, and there is anything to."""
+    return is_yet_to_come(room) and has_words_left(room)
 
 
 # --- Who may ----------------------------------------------------------------------------------------------------------
@@ -65,6 +73,8 @@ def who_said_something(room: Room, command: Command) -> None:
         raise Refused("forbidden", "You said nothing in that room.")
     if room.publishes_at is None:
         raise Refused("conflict", "That room is still open. You can leave your words out once it has closed.")
+    if command["user"] in room.removed:  # who has that name now cannot speak for who had it
+        raise Refused("forbidden", "What was said under a name that was removed from the people stays out.")
 
 
 def when_everybody_had_their_time(room: Room, command: Command) -> None:
@@ -74,6 +84,14 @@ def when_everybody_had_their_time(room: Room, command: Command) -> None:
 
 
 # --- What happens -----------------------------------------------------------------------------------------------------
+
+
+def begin_the_hour(room: Room, command: Command) -> None:
+    """In which those who spoke there can leave their words out. Where nobody has any, there is nothing to publish."""
+    if has_words_left(room):
+        room.publishes_at = command["at"] + LEAVE_OUT_WITHIN
+    else:
+        withhold(room, command)
 
 
 def withhold(room: Room, command: Command) -> None:
@@ -91,8 +109,11 @@ def leave_out(room: Room, command: Command) -> None:
 
 
 def publish(room: Room, command: Command) -> Outcome:
-    """From here on what is published is certain. Where no words are left, nothing is."""
-    if has_words_left(room):
+    """From here on what is published is certain. Where no words are left, nothing is; where it comes too late, not yet:
+    those who spoke there have another hour."""
+    if command["at"] >= (room.publishes_at or 0) + LATE:
+        begin_the_hour(room, command)
+    elif has_words_left(room):
         room.left_out, room.is_published = {*left_out(room)}, True
     else:
         withhold(room, command)
@@ -100,7 +121,7 @@ def publish(room: Room, command: Command) -> Outcome:
 
 
 def leave_out_of_all(state: Party, user: str) -> None:
-    """They are none of the people any more, so they cannot say it themselves."""
+    """They are none of the people any more, so they cannot say it themselves; nor can who gets their name later."""
     for room in state.rooms.values():
-        if room.publish and not room.is_published:
-            room.left_out.add(user)
+        if room.publish and not room.is_published and user in room.last_said:
+            room.removed.add(user)

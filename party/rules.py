@@ -350,7 +350,7 @@ def close(room: Room, command: Command) -> None:
     # One whose time ran out while nobody was there to see it has been closed since then.
     room.closed, room.closed_at = command["reason"], min(command["at"], room.closes_at)
     if room.publish:
-        room.publishes_at = command["at"] + publishing.LEAVE_OUT_WITHIN
+        publishing.begin_the_hour(room, command)
     room.door = Door()
     room.waiting.clear()
     room.pulse.clear()
@@ -390,11 +390,11 @@ def forget(state: Party, command: Command) -> None:
 
 
 def forget_surplus(state: Party) -> None:
-    """Of more closed rooms than are kept, the one that closed first is forgotten; one that is yet to be published, only
-    where there is no other."""
+    """Of more closed rooms than are kept, the one that closed first is forgotten; one with words that are yet to be
+    published, only where there is no other."""
     closed = [room for room in state.rooms.values() if room.closed_at is not None]
     if len(closed) > CLOSED_ROOMS:
-        forget_room(state, min(closed, key=lambda room: (publishing.is_yet_to_come(room), room.closed_at)).id)
+        forget_room(state, min(closed, key=lambda room: (publishing.is_worth_keeping(room), room.closed_at)).id)
 
 
 def note_sign_in(state: Party, command: Command) -> None:
@@ -520,8 +520,8 @@ def due(
         return
     if room.gone_at is not None:
         if publishing.is_due(room, at):
-            yield "publish", {"room": room.id}
-        if at >= room.gone_at:
+            yield "publish", {"room": room.id}  # or another hour begins, so nothing is forgotten at once
+        elif at >= room.gone_at:
             yield "forget", {"room": room.id}
         return
     for name in here - room.visitors:  # who went in while the log was away

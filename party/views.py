@@ -259,7 +259,7 @@ def on_entering(room: Room, user: str, after: int | None) -> View:
         seqs = [seq for seq in room.likes if seq > hidden]
         entry |= {"likes": likes(room, seqs), "liked": sorted(room.liked.get(user, ()))}
     if room.publishes_at is not None:
-        entry["left_out"] = user in room.left_out
+        entry["left_out"] = user in publishing.left_out(room)
     return entry | ({"waiting": queue(room)} if user == room.host else {})
 
 

@@ -20,7 +20,7 @@ from test_services import Log, UntilItRests, until
 from torture_services import Torture, TorturedHooks
 
 import app
-from party import views
+from party import publishing, views
 from party.model import MINUTE
 from party.state import State
 from runtime import clock, settings
@@ -349,9 +349,13 @@ def test_what_was_called_off_has_closed(service, receivers, time):
     assert (closed["closed"], closed["opened_at"]) == ("called_off", None)
 
 
-def test_a_room_of_which_nothing_is_left_is_not_published(service, receivers, time):
+def test_a_room_that_is_not_published_yet_or_of_which_nothing_is_left_is_not_told_as_such(service, receivers, time):
     room = service.opens(publish=True)
+    service.happens("message", "asha", room=room, text="Not for everybody")
     service.closes(room)
+    time.at += HOUR + publishing.LATE
+    service.happens("publish", room=room)
+    service.happens("leave_out", "asha", room=room, out=True)  # in the other hour that begins
     time.at += HOUR
     service.happens("publish", room=room)
     service.works()
@@ -706,9 +710,10 @@ def test_before_the_service_has_begun_a_sentence_says_so(receivers):
 def test_whatever_is_killed_each_event_is_taken_by_a_program_of_another_language():
     """And proved by its signature, with one id, in the order of its room; be it that now and then it fails there."""
     torture = Torture(TorturedHooks(), ("services killed", "services frozen", "party killed"), seed=1)
+    torture.tortured.FAILING = 0.4
     torture.run()
     assert torture.found == []
-    assert torture.tortured.counts["taken"] > 20 and torture.tortured.counts["failed"], "there was something to tell"
+    assert torture.tortured.counts["taken"] > 10 and torture.tortured.counts["failed"], "there was something to tell"
 
 
 @pytest.mark.server

@@ -9,7 +9,7 @@ from person import assert_ok, assert_refused, form_token, seat
 from test_settings import read
 
 from party import doors, model, plans, publishing, rules, views
-from party.publishing import LEAVE_OUT_WITHIN
+from party.publishing import LATE, LEAVE_OUT_WITHIN
 from party.state import State
 from runtime import settings
 
@@ -212,37 +212,64 @@ def test_a_room_that_carries_on_one_that_was_published_is_not_itself_unless_that
 
 def check_that_everybody_has_an_hour(scene):
     asha, bilal = scene.join("asha"), scene.join("bilal")
-    room = talk_of(asha, bilal, minutes=30)
-    # The server is down across the end: the hour begins when who spoke can see that it has closed.
-    passes(scene.party, scene.clock, 30 * MINUTE + 3 * HOUR)
-    view = asha.sees(room)
-    assert (view["closed_at"], view["publishes_at"]) == (scene.clock.at - 3 * HOUR, scene.clock.at + HOUR)
-    passes(scene.party, scene.clock, HOUR - 1)
-    with pytest.raises(model.Refused, match="can still leave their words out"):
-        scene.party.submit("publish", room=room)
-    assert_ok(bilal.leave_out(room))
-    passes(scene.party, scene.clock, 1)
-    assert kinds(scene.party)[-2:] == ["publish", "forget"], "it is past its time for being read"
+    for away in (HOUR // 2, 3 * HOUR):
+        room = talk_of(asha, bilal, minutes=30)
+        # The server is down across the end: the hour begins when who spoke can see that it has closed.
+        passes(scene.party, scene.clock, 30 * MINUTE + away)
+        view = asha.sees(room)
+        assert (view["closed_at"], view["publishes_at"]) == (scene.clock.at - away, scene.clock.at + HOUR)
+        passes(scene.party, scene.clock, HOUR - 1)
+        with pytest.raises(model.Refused, match="can still leave their words out"):
+            scene.party.submit("publish", room=room)
+        assert_ok(bilal.leave_out(room))
+        passes(scene.party, scene.clock, 1)
+        assert published(scene.party, room) == ["Welcome", None]
+        passes(scene.party, scene.clock, HOUR)
+        assert kinds(scene.party)[-2:] == ["publish", "forget"], "it is past its time for being read"
 
 
 def test_the_hour_begins_when_the_room_has_really_closed(scene):
     check_that_everybody_has_an_hour(scene)
 
 
-def test_a_server_that_was_down_when_the_hour_was_over_publishes_at_the_start_before_it_forgets(
-    room, asha, bilal, clock, clean_party
-):
+def check_that_they_have_another_hour(scene, away=5 * HOUR):
+    asha, bilal = scene.join("asha"), scene.join("bilal")
+    room = talk_of(asha, bilal)
+    asha.close(room)
+    scene.clock.at += away
+    scene.party.rebuild(list(scene.party.journal.replay()))
+    for _ in range(2):
+        passes(scene.party, scene.clock, 0)
+        scene.party.trim()
+        scene.party.rebuild(list(scene.party.journal.replay()))
+        assert room in scene.party.state.rooms and published(scene.party, room) is None
+    asha, bilal = scene.join("asha"), scene.join("bilal")
+    asha.watch(room)
+    assert scene.party.state.rooms[room].publishes_at == scene.clock.at + HOUR
+    passes(scene.party, scene.clock, HOUR - 1)
+    view = asha.sees(room)
+    assert (view["publish"], view["publishes_at"], view["published"]) == (True, scene.clock.at + 1, False)
+    assert view["gone_at"] >= view["publishes_at"]
+    assert_ok(bilal.leave_out(room))
+    passes(scene.party, scene.clock, 1)
+    assert published(scene.party, room) == ["Welcome", None]
+    passes(scene.party, scene.clock, HOUR)
+    assert kinds(scene.party).count("publish") == 2 and room not in scene.party.state.rooms
+
+
+@pytest.mark.parametrize("away", [HOUR + LATE, 5 * HOUR, 30 * HOUR], ids=["an hour", "hours", "a day"])
+def test_where_the_party_was_away_when_the_hour_was_over_there_is_another(away, scene):
+    """Whether the room would be forgotten by then, or the log be cut behind it, or not."""
+    check_that_they_have_another_hour(scene, away)
+
+
+def test_a_party_that_was_away_for_a_moment_publishes_at_its_start(room, asha, bilal, clock, clean_party):
     asha.close(room)
     bilal.leave_out(room)
-    clock.at += 5 * HOUR
+    clock.at += HOUR + LATE - 1
     clean_party.rebuild(list(clean_party.journal.replay()))
-    outcomes, seen = [], State()
     clean_party.tick()
-    for _, command in clean_party.journal.replay():
-        outcomes.append((command["kind"], seen.apply(command).get("published")))
-        if command["kind"] == "publish":
-            assert [one.get("text") for one in views.published(seen.rooms[room])["messages"]] == ["Welcome", None]
-    assert outcomes[-2:] == [("publish", True), ("forget", None)]
+    assert published(clean_party, room) == ["Welcome", None]
 
 
 def test_the_words_can_be_put_back_and_each_tab_hears_it(room, asha, bilal, join, clock, clean_party):
@@ -290,6 +317,8 @@ def test_the_log_decides_what_came_first(room, asha, bilal, clock, clean_party):
     assert told(leaves_out, publish, again) == ([None, True, "closed"], ["Welcome", None])
     assert told(withholds, publish) == ([None, "conflict"], False)
     assert told(publish, withholds) == ([True, "closed"], ["Welcome", "Milk goes first"])
+    late = [one | {"at": clock.at + LATE} for one in (publish, again, leaves_out)]
+    assert told(*late) == ([False, "conflict", None], False), "two that were away give one more hour"
 
 
 # --- What goes out ----------------------------------------------------------------------------------------------------
@@ -321,12 +350,12 @@ def test_where_no_words_are_left_nothing_is_published(room, asha, bilal, clock, 
     asha.message(silent, "Not this")
     asha.take_back(silent, 1)
     asha.close(silent)
+    views_of_silence = [asha.sees(silent)]
     passes(clean_party, clock, LEAVE_OUT_WITHIN)
-    for nothing in (room, silent):
-        view = asha.sees(nothing)
+    for view in (*views_of_silence, asha.sees(silent), asha.sees(room)):
         assert (view["publish"], view["publishes_at"], view["published"]) == (False, None, False)
     passes(clean_party, clock, MINUTE)
-    assert kinds(clean_party).count("publish") == 2, "and it is not tried again"
+    assert kinds(clean_party).count("publish") == 1, "and it is not tried again, nor at all where nothing was said"
 
 
 def check_that_a_guests_words_are_theirs(scene):
@@ -366,6 +395,7 @@ def test_a_guest_leaves_out_what_they_said_in_their_own_room_alone(room, asha, c
     gita.request(room)
     asha.approve(room, gita.name)
     gita.message(room, "Hello")
+    asha.message(other, "Nobody yet")
     for where in (room, other):
         asha.close(where)
     assert_refused(hugo.leave_out(room), "not_found")
@@ -391,6 +421,24 @@ def check_that_a_friend_who_was_removed_is_left_out(scene):
 
 def test_who_is_none_of_the_people_any_more_is_left_out(scene):
     check_that_a_friend_who_was_removed_is_left_out(scene)
+
+
+def test_who_gets_the_name_of_somebody_who_was_removed_cannot_put_their_words_back(
+    room, asha, join, clock, clean_party
+):
+    quiet = asha.host("Coffee", publish=True)
+    for number in (None, 1):
+        clean_party.submit("renumber", "bilal", number=number)
+    bilal = join("bilal")
+    seat(asha, bilal, quiet)
+    assert_ok(bilal.message(quiet, "I am new here"))
+    for closed in (room, quiet):
+        asha.close(closed)
+    assert bilal.watch(room)["left_out"] is True and bilal.watch(quiet)["left_out"] is False
+    assert_refused(bilal.leave_out(room, out=False), "forbidden")
+    passes(clean_party, clock, LEAVE_OUT_WITHIN)
+    assert published(clean_party, room) == ["Welcome", None]
+    assert published(clean_party, quiet) == ["I am new here"], "who had that name before said nothing there"
 
 
 def test_who_has_another_password_is_not_left_out(room, asha, clock, clean_party):
@@ -423,6 +471,27 @@ def test_of_rooms_that_are_all_to_be_published_the_one_that_closed_first_goes(as
         rooms.append(talk_of(asha, bilal))
         asha.close(rooms[-1])
     assert list(clean_party.state.rooms) == rooms[1:]
+
+
+def check_that_rooms_without_words_push_no_talk_out(scene):
+    asha, bilal = scene.join("asha"), scene.join("bilal")
+    talk = talk_of(asha, bilal)
+    asha.close(talk)
+    for n in range(rules.CLOSED_ROOMS + 1):
+        scene.clock.passes(seconds=1)
+        empty = bilal.host(f"Nothing {n}", publish=True)
+        if n % 2:
+            bilal.message(empty, "And not even this")
+        bilal.close(empty)
+        if n % 2:
+            assert_ok(bilal.leave_out(empty))
+    assert talk in scene.party.state.rooms, "it closed before all of them"
+    assert len(scene.party.state.rooms) == rules.CLOSED_ROOMS
+    assert scene.published(talk) == ["Welcome", "Milk goes first"]
+
+
+def test_rooms_without_words_push_no_talk_out(scene):
+    check_that_rooms_without_words_push_no_talk_out(scene)
 
 
 def test_a_log_that_is_cut_meanwhile_has_all_that_is_to_be_published(asha, bilal, clock, clean_party):
@@ -517,6 +586,25 @@ def it_is_forgotten_before_it_is_published(monkeypatch):
     )
 
 
+def what_is_late_is_published_at_once(monkeypatch):
+    monkeypatch.setattr(publishing, "LATE", 48 * HOUR)
+
+
+def it_is_forgotten_in_the_same_breath(monkeypatch):
+    right = rules.due
+
+    def due(room, at, *more):
+        found = list(right(room, at, *more))
+        is_gone = room.gone_at is not None and at >= room.gone_at
+        return [*found, ("forget", {"room": room.id})] if is_gone and found else found
+
+    monkeypatch.setattr(rules, "due", due)
+
+
+def a_room_without_words_counts_as_a_talk(monkeypatch):
+    monkeypatch.setattr(publishing, "has_words_left", lambda room: True)
+
+
 def a_guest_who_has_gone_is_published(monkeypatch):
     monkeypatch.setattr(publishing, "left_out", lambda room: room.left_out)
 
@@ -547,6 +635,9 @@ CHECKS = {
     the_hour_begins_at_the_end_of_the_time: check_that_everybody_has_an_hour,
     a_process_with_another_clock_publishes_early: check_that_everybody_has_an_hour,
     it_is_forgotten_before_it_is_published: check_that_everybody_has_an_hour,
+    what_is_late_is_published_at_once: check_that_they_have_another_hour,
+    it_is_forgotten_in_the_same_breath: check_that_they_have_another_hour,
+    a_room_without_words_counts_as_a_talk: check_that_rooms_without_words_push_no_talk_out,
     a_guest_who_has_gone_is_published: check_that_a_guests_words_are_theirs,
     a_guest_cannot_leave_anything_out: check_that_a_guests_words_are_theirs,
     what_is_published_changes_when_a_guest_goes: check_that_a_guests_words_are_theirs,

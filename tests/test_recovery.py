@@ -396,7 +396,7 @@ class Evening:
 
     PEOPLE = ("asha", "bilal", "chen", "dana")
     DEEDS = [event for event in EVENTS if event not in ("host", "history", "writing")]
-    DEEDS += ["watch", "approve", "message", "message", "guest_in", "guest_in", "call_off", "call_off"]
+    DEEDS += ["watch", "approve", "message", "message", "guest_in", "guest_in"] + 4 * ["call_off"]
 
     def __init__(self, party, clock, seed):
         self.party, self.clock, self.dice = party, clock, random.Random(seed)

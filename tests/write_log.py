@@ -30,7 +30,7 @@ LOGS = ROOT / "tests" / "logs"
 FIRST = """
 from party import model, plans, publishing, rules
 rules.HOST_GRACE, rules.EMPTY_GRACE, model.CLOSED_LIFE, plans.SAID_EVERY = 400, 800, 2_500, 400
-publishing.LEAVE_OUT_WITHIN = 1_000
+publishing.LEAVE_OUT_WITHIN, publishing.LATE = 1_000, 2 * 3_600_000
 import app
 submit = app.submit
 
