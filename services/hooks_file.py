@@ -1,7 +1,6 @@
 """The owner's file of who is told what happens: instance/hooks.toml. docs/operating.md says what stands in it."""
 
 import base64
-import binascii
 import contextlib
 import logging
 import re
@@ -81,7 +80,7 @@ def told_in(path):
     import tomllib
 
     try:
-        return told(tomllib.loads(path.read_text(encoding="utf-8")))
+        return told(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         return Told()
     except OSError as error:
@@ -91,6 +90,8 @@ def told_in(path):
     except tomllib.TOMLDecodeError as error:
         what, _, where = str(error).rpartition(" (at ")
         raise ValueError(f"{path}, {where.rstrip(')')}: {what}.") from None
+    except RecursionError:
+        raise ValueError(f"{path} has lists within lists without end.") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -142,6 +143,6 @@ def are_texts(given, form):
 def is_secret(given):
     if not isinstance(given, str) or not given.startswith("whsec_"):
         return False
-    with contextlib.suppress(binascii.Error):
+    with contextlib.suppress(ValueError):
         return SECRET_BYTES[0] <= len(base64.b64decode(given.removeprefix("whsec_"), validate=True)) <= SECRET_BYTES[1]
     return False

@@ -214,9 +214,13 @@ def take_away(given):
             which = "? IN (room, name) OR (name IS NULL AND substr(room, 1, 8) = ?) ORDER BY name IS NULL"
             query = f"SELECT room, name FROM pages WHERE {which}"
             found = database.execute(query, (asked, short and short[1])).fetchone()
-            if not found:
+            if found:
+                yield from take_away_from(database, *found)
+            elif short and (stray := settings.PUBLISHED / asked).exists():  # an older store was put back
+                stray.unlink()
+                yield f"{asked} is taken away. The store did not know it."
+            else:
                 raise ValueError(f"Nothing that was published is called {asked}.")
-            yield from take_away_from(database, *found)
     except (follow.Unreadable, OSError, sqlite3.Error) as error:
         raise ValueError(follow.sentence_of(error, store)) from None
 

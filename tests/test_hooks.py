@@ -571,6 +571,9 @@ def test_the_file_is_read_again_when_it_changes(service, receivers, file):
         (table(address="http://x:80/"), ": [hook.blog] cannot be called: x:80 is to be called without https,"),
         (table(secrets=()), ": [hook.blog] needs `secrets`: a list of one to 4"),
         (table(secrets=(NEW, "whsec_!" + OLD)), ": [hook.blog] needs `secrets`: a list of one to 4"),
+        (table(secrets=("whsec_ü" + "b2xk" * 8,)), ": [hook.blog] needs `secrets`: a list of one to 4"),
+        (table(more='"(" = 1'), ": [hook.blog] has no `(`: address, secrets, events, words, unlisted are what"),
+        (f"a = {'[' * 5_000}", " has lists within lists without end."),
         (table(secrets=("whsec_c2hvcnQ=",)), ": [hook.blog] needs `secrets`: a list of one to 4"),
         (table(more='events = ["room.shut"]'), ": [hook.blog] can have room.planned, room.opened,"),
         (table() + table("chat", more="words = 1"), ": [hook.chat] can have `words = true` or `false`."),
@@ -583,6 +586,11 @@ def test_a_mistake_in_the_file_is_a_sentence(file, text, sentence):
         hooks_file.told_in(settings.HOOKS)
     assert str(refused.value).startswith(f"{settings.HOOKS}{sentence}"), refused.value
     assert "bmV3" not in str(refused.value), "no secret is said"
+
+
+def test_an_editor_may_begin_the_file_with_a_mark_that_nobody_sees(file):
+    file("\ufeff" + table())
+    assert list(hooks_file.told_in(settings.HOOKS).hooks) == ["blog"]
 
 
 def test_of_a_file_with_a_mistake_what_it_said_before_counts(service, receivers, file, caplog):

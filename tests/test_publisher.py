@@ -714,6 +714,16 @@ def test_what_was_never_published_cannot_be_taken_away(asked, blog):
     assert len(blog.names()) == 4
 
 
+def test_a_page_that_the_store_does_not_know_is_taken_away_by_its_name(blog):
+    """As where an older store was put back."""
+    blog.publish(said("Hi"))
+    blog.work()
+    stray = settings.PUBLISHED / "2026-11-21-tea-00000000.html"
+    stray.write_text(SECRET_WORDS)
+    assert "is taken away. The store did not know it." in taken_away(f"https://blog.example/{stray.name}#m1").output
+    assert not stray.exists() and len(blog.names()) == 4
+
+
 def test_a_party_that_published_nothing_says_so():
     answer = taken_away(TEA)
     assert (answer.exit_code, answer.output) == (1, "Error: Nothing was published here.\n")
