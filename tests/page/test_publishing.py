@@ -196,7 +196,7 @@ IS_WHOLE = """(words) => {
 }"""
 SHARE_OF_THE_FEED = "(feed) => feed.getBoundingClientRect().height / innerHeight"
 ALL_ARE_HIT = """() => Array.from(document.querySelectorAll('.ending :is(a, button)'))
-  .every((target) => target.getBoundingClientRect().height >= 44)"""
+  .map((target) => target.getBoundingClientRect()).every(({ width, height }) => width >= 44 && height >= 44)"""
 
 
 @pytest.mark.parametrize("language", WORDS_IN)
