@@ -127,11 +127,14 @@ def test_who_comes_late_or_comes_back_can_see_what_they_missed(discussion):
     expect(offer(asha)).to_have_count(0)
 
     # It ends while somebody looks: what they looked at was of a live room.
-    tom.page.goto(f"./#room={discussion.room}")
-    offer(tom).click()
-    expect(quotes(tom.sheet).first).to_be_visible()
-    discussion.bilal.close(discussion.room)
-    expect(tom.sheet).to_have_count(0)
+    asha.leave()
+    talk(discussion)
+    discussion.fill(54)
+    asha.page.goto(f"./#room={discussion.room}")
+    offer(asha).click()
+    expect(quotes(asha.sheet).first).to_be_visible()
+    assert_ok(discussion.bilal.close(discussion.room))
+    expect(asha.sheet).to_have_count(0)
 
 
 def by_an_ai(messages):
