@@ -158,6 +158,16 @@ def clean_party(monkeypatch):
 
 
 @pytest.fixture
+def party(clean_party, tmp_path, monkeypatch):
+    """The party of this process with a log and stores in files of its own."""
+    monkeypatch.setattr(settings, "INSTANCE", tmp_path)
+    monkeypatch.setattr(clean_party, "journal", open_journal(str(tmp_path / "party.db")))
+    clean_party.begin()
+    yield clean_party
+    clean_party.journal.close()
+
+
+@pytest.fixture
 def stores(clean_party, monkeypatch, tmp_path):
     """Where the services' stores are, of a party whose services run: tests/stores.py fills them."""
     monkeypatch.setattr(settings, "INSTANCE", tmp_path)

@@ -28,16 +28,6 @@ class UntilAllIsRead:
 
 
 @pytest.fixture
-def party(clean_party, tmp_path, monkeypatch):
-    """The party of this process with a log and stores in files of its own."""
-    monkeypatch.setattr(settings, "INSTANCE", tmp_path)
-    monkeypatch.setattr(clean_party, "journal", open_journal(str(tmp_path / "party.db")))
-    clean_party.begin()
-    yield clean_party
-    clean_party.journal.close()
-
-
-@pytest.fixture
 def read_along(party, tmp_path):
     """Lets the service read what is new, as a process of its own would, which is started for that."""
 

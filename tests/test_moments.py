@@ -225,16 +225,6 @@ def test_of_a_long_room_the_newest_messages_alone_are_looked_at(talk, monkeypatc
 # --- What the service keeps -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def party(clean_party, tmp_path, monkeypatch):
-    """The party of this process with a log and stores in files of its own."""
-    monkeypatch.setattr(settings, "INSTANCE", tmp_path)
-    monkeypatch.setattr(clean_party, "journal", open_journal(str(tmp_path / "party.db")))
-    clean_party.begin()
-    yield clean_party
-    clean_party.journal.close()
-
-
 def stored(table="moments"):
     with follow.reading("moments") as store:
         return [dict(row) for row in store.execute(f"SELECT * FROM {table}")]
