@@ -33,6 +33,15 @@ def open_door_sheet(visitor):
     expect(visitor.sheet.get_by_role("radio", name="Friends")).to_be_visible()
 
 
+def hand_over(asha, bilal):
+    """He asks to speak, she lets him in and makes him the host."""
+    bilal.ask()
+    asha.approve("bilal")
+    asha.room.get_by_role("button", name="More about bilal").click()
+    asha.room.get_by_role("button", name="Make bilal the host").click()
+    expect(bilal.page.get_by_text("You are the host now.")).to_be_visible()
+
+
 def test_a_door_can_be_opened_with_the_room(asha, bilal):
     asha.page.get_by_role("button", name="Host a room").click()
     asha.sheet.get_by_role("textbox", name="Topic").fill("An open house")
@@ -148,11 +157,7 @@ def test_a_room_that_no_lobby_shows_is_handed_over_with_its_link(asha, bilal):
     held = "Object.keys(document.getElementById('party')._vnode.component.proxy.doors).length"
     assert asha.page.evaluate(held) == 1
     bilal.page.goto(asha.page.url)
-    bilal.ask()
-    asha.approve("bilal")
-    asha.room.get_by_role("button", name="More about bilal").click()
-    asha.room.get_by_role("button", name="Make bilal the host").click()
-    expect(bilal.page.get_by_text("You are the host now.")).to_be_visible()
+    hand_over(asha, bilal)
     open_door_sheet(bilal)
     expect(link(bilal)).to_have_value(LINK)
     asha.page.wait_for_function(f"{held} === 0")
@@ -177,11 +182,7 @@ def test_whoever_becomes_the_host_has_the_link_from_then_on(asha, bilal):
     token = link(asha).input_value()
     asha.page.keyboard.press("Escape")
     bilal.watch("Handed over")
-    bilal.ask()
-    asha.approve("bilal")
-    asha.room.get_by_role("button", name="More about bilal").click()
-    asha.room.get_by_role("button", name="Make bilal the host").click()
-    expect(bilal.page.get_by_text("You are the host now.")).to_be_visible()
+    hand_over(asha, bilal)
     open_door_sheet(bilal)
     expect(link(bilal)).to_have_value(token)
     asha.open_menu().get_by_role("button", name="Invite").click()
