@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from party import publishing, views
-from party.model import MINUTE, Refused, unread_before
+from party.model import MINUTE, unread_before
 from runtime import lease, records, settings
 from runtime.clock import now
 from runtime.drafts import draft_of
@@ -288,7 +288,7 @@ def offer(app, visitor, view_for):
         """How it will look, and what happens when. Who may read a part of it sees that part."""
         who = visitor()
         if not who:
-            raise Refused("signed_out", "You are signed out. Please sign in again.")
+            return redirect(f"../../sign-in#room={quote(room)}")  # there is the way to this page
         found = view_for(room, who[0], lambda room: to_be_published(room, who[0]))
         if found is None:
             return redirect(f"../of/{quote(room)}")

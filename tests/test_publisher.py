@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
+from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 from xml.etree import ElementTree
 
@@ -803,8 +804,14 @@ def test_a_preview_shows_what_will_be_published_and_when(talk, clock, client):
         assert '<meta name="robots" content="noindex">' in answer.text and "canonical" not in answer.text
     spanish = browser_of("asha").get(address, headers={"Accept-Language": "es"})
     assert "Vista previa: dentro de 40 minutos" in spanish.text
-    assert client.get(address).status_code == 401
     assert browser_of("asha").get("/published/preview/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize("below", ["http://party.example/", "https://blog.example/party/"])
+def test_who_is_not_signed_in_comes_from_a_preview_to_the_sign_in_and_then_into_its_room(below, talk, client):
+    answer = client.get(f"/published/preview/{talk.room}", base_url=below)
+    leads_to = urljoin(f"{below}published/preview/{talk.room}", answer.headers["Location"])
+    assert (answer.status_code, leads_to) == (302, f"{below}sign-in#room={talk.room}")
 
 
 def test_a_guest_who_came_late_sees_of_a_preview_what_they_may_read(clean_party, join, clock):
