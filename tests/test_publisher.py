@@ -322,6 +322,11 @@ def test_addresses_in_a_text_are_links_and_lines_stay_lines():
     assert page.count("<br>") == 1 and page.count('<p dir="auto">') == 2
 
 
+def test_what_stands_between_backticks_is_code_and_nothing_else():
+    page = page_with("Say `<b> https://b.example` or ``this``, and `\n`")
+    assert '<p dir="auto">Say <code>&lt;b&gt; https://b.example</code> or ``this``, and `<br>\n`</p>' in page
+
+
 def test_people_have_the_colours_that_the_rooms_page_gives_them():
     """As static/parts.js reckons: asha, bilal and chen have three, and of nine who speak no two have the same."""
     people = [f"friend {n}" for n in range(9)]
