@@ -281,7 +281,7 @@ class Templates:
 
     def document(self, template, **given):
         """What that template makes of it. Raises Mistake."""
-        party = {"name": NAME, "address": settings.party_beside_published(), "feed": FEED}
+        party = {"name": NAME, "address": settings.party_at(), "feed": FEED}
         try:
             return self._environment.get_template(template).render(party=party, **given)
         except Exception as error:
@@ -332,7 +332,7 @@ def templates():
     folders = (*filter(None, [settings.PUBLISHED_TEMPLATES]), OURS)
     files = [(path, path.stat()) for folder in folders for path in sorted(files_below(folder))]
     seen = tuple((path, about.st_mtime_ns, about.st_size) for path, about in files)
-    made_by = f"{settings.VERSION} {settings.published_at()} {settings.party_beside_published()}"
+    made_by = f"{settings.VERSION} {settings.published_at()} {settings.party_at()}"
     return read_templates(folders, seen, made_by)
 
 
