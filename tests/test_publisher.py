@@ -730,6 +730,30 @@ def test_a_page_that_the_store_does_not_know_is_taken_away_by_its_name(blog):
     assert not stray.exists() and len(blog.names()) == 4
 
 
+def test_a_room_whose_hour_is_not_over_becomes_no_page_where_the_owner_says_so(talk, blog, clock, monkeypatch):
+    monkeypatch.setattr(publisher, "open_journal", lambda _: app.journal)  # no other can read that of this process
+    preview = f"/published/preview/{talk.room}"
+    assert f"{talk.room} will not become a page." in taken_away(f"https://blog.example{preview}").output
+    assert browser_of("asha").get(preview).headers["Location"] == f"../of/{talk.room}"
+    assert browser_of("asha").get(f"/published/of/{talk.room}").status_code == 410
+    clock.passes(minutes=61)
+    app.tick()
+    assert app.state.rooms[talk.room].is_published, "the log says it all the same"
+    what_the_log_says(blog)
+    blog.publish(said("Hi"))
+    blog.work()
+    assert len(blog.names()) == 4 and pages.TAKEN_AWAY not in blog.read("feed.xml"), "it never was anywhere"
+    assert SECRET_WORDS.encode() not in everything() and b"Coffee" not in everything()
+    assert taken_away(talk.room).exit_code == 0, "it can be said again"
+
+
+def test_a_room_that_just_became_a_page_when_it_was_to_be_stopped_is_taken_away(blog, monkeypatch):
+    monkeypatch.setattr(publisher, "is_to_be_published", lambda room: blog.publish(said(SECRET_WORDS)))
+    assert "The page of 3fa2b1c4deadbeef is taken away." in taken_away(TEA).output
+    blog.work()
+    assert blog.names() == FILES
+
+
 def test_a_party_that_published_nothing_says_so():
     answer = taken_away(TEA)
     assert (answer.exit_code, answer.output) == (1, "Error: Nothing was published here.\n")
