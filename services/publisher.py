@@ -203,13 +203,14 @@ def files_beside(entries):
 
 
 def take_away(given):
-    """Let the page of that room, name or address be gone, its words with it; gives sentences, as they become true.
-    Whatever is in the way, it can be done again. Raises ValueError with a sentence."""
+    """Let the page of that room, name or address be gone, its words with it, or never come; gives sentences, as they
+    become true. Whatever is in the way, it can be done again. Raises ValueError with a sentence."""
     ensure_own(settings.INSTANCE)
     store = settings.store_of(Publisher.name)
     if not store.exists():
         raise ValueError("Nothing was published here.")
-    asked = unquote(given.partition("#")[0].rstrip("/").rpartition("/")[2])
+    room = re.search(r"#room=(\w+)", given)
+    asked = room[1] if room else unquote(given.partition("#")[0].rstrip("/").rpartition("/")[2])
     short = pages.NAMED.fullmatch(asked)
     try:
         with contextlib.closing(follow.connection_to(store, "rw", follow.BUSY_SECONDS)) as database:
@@ -329,7 +330,7 @@ def offer(app, visitor, view_for):
     @click.command()
     @click.argument("room")
     def unpublish(room):
-        """Take the page of ROOM away, or let none come: its id, or the name or the address of the page."""
+        """Take the page of ROOM away, or let none come: its id or address, or the name or address of the page."""
         try:
             for sentence in take_away(room):
                 click.echo(sentence)

@@ -733,7 +733,7 @@ def test_a_page_that_the_store_does_not_know_is_taken_away_by_its_name(blog):
 def test_a_room_whose_hour_is_not_over_becomes_no_page_where_the_owner_says_so(talk, blog, clock, monkeypatch):
     monkeypatch.setattr(publisher, "open_journal", lambda _: app.journal)  # no other can read that of this process
     preview = f"/published/preview/{talk.room}"
-    assert f"{talk.room} will not become a page." in taken_away(f"https://blog.example{preview}").output
+    assert f"{talk.room} will not become a page." in taken_away(f"https://blog.example/#room={talk.room}&ask").output
     assert browser_of("asha").get(preview).headers["Location"] == f"../of/{talk.room}"
     assert browser_of("asha").get(f"/published/of/{talk.room}").status_code == 410
     clock.passes(minutes=61)
