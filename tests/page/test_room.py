@@ -321,7 +321,7 @@ def test_a_room_that_closes_after_one_has_left_it_is_listed_too(asha, bilal):
     bilal.leave()
     asha.close_room()
     bilal.page.get_by_role("region", name="Closed lately").get_by_role("link", name="Left early").click()
-    expect(bilal.room.get_by_text("The host closed the room.")).to_be_visible()
+    expect(bilal.room.get_by_text("asha closed the room.")).to_be_visible()
 
 
 def test_a_room_that_had_no_card_is_not_listed_when_it_has_closed(asha, bilal):
