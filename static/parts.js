@@ -240,6 +240,26 @@ export const SureButton = {
 
 // Sheets
 
+/**
+ * Resolves when what a press asked for is there: to whether it is still wanted. Until then Escape gives it up, and means
+ * nothing else.
+ */
+export async function isStillWanted(coming) {
+  const wish = new AbortController();
+  const giveUp = (event) => {
+    if (event.key !== 'Escape') return;
+    event.preventDefault();
+    wish.abort();
+  };
+  addEventListener('keydown', giveUp, { capture: true, signal: wish.signal });
+  try {
+    await coming;
+    return !wish.signal.aborted;
+  } finally {
+    wish.abort();
+  }
+}
+
 /** A dialog: a sheet from below on a phone, in the middle of a wide screen. Escape, and a tap beside it, close it. */
 export const SheetDialog = {
   name: 'SheetDialog',

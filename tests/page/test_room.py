@@ -349,9 +349,11 @@ def test_two_taps_on_leave_do_not_leave_the_page(asha, bilal):
     assert bilal.page.evaluate("globalThis.isTheSamePage && !location.hash")
 
 
-def test_escape_drops_a_reply_first_and_then_leaves_and_a_host_is_reminded_once(asha, bilal):
+def test_escape_drops_a_sheet_that_is_to_come_or_a_reply_first_and_then_leaves_and_a_host_is_reminded_once(asha, bilal):
     asha.host("Escape")
     seat(asha, bilal, "Escape")
+    want_a_sheet_that_takes_its_time(asha)
+    expect(asha.sheet).to_have_count(0)
     bilal.say("What do you think?")
     message = asha.message("What do you think?")
     message.hover()
@@ -367,6 +369,17 @@ def test_escape_drops_a_reply_first_and_then_leaves_and_a_host_is_reminded_once(
         expect(asha.page.get_by_text("You are still the host.")).to_have_count(1)
         asha.card("Escape").get_by_role("link", name="Escape").press("Enter")
     asha.close_room()
+
+
+def want_a_sheet_that_takes_its_time(visitor):
+    """And give it up before it is there."""
+    held = []
+    visitor.page.route("**/telling.js", lambda route: held.append(route))
+    with visitor.page.expect_request("**/telling.js"):
+        visitor.open_menu().get_by_role("button", name="Tell us").click()
+    visitor.page.keyboard.press("Escape")
+    held[0].continue_()
+    visitor.page.evaluate("address => import(address)", held[0].request.url)
 
 
 def test_who_went_in_and_out_too_fast_is_not_inside(asha, bilal):
