@@ -11,6 +11,7 @@ import {
   isClosingRound,
   isDoorOpen,
   isJustOpened,
+  neighboursIn,
   seated,
   sign,
 } from './parts.js';
@@ -98,17 +99,17 @@ export const LobbyCard = {
   },
   emits: ['ask', 'open'],
   provide() {
-    return { neighbours: () => this.people };
+    return { neighbours: () => neighboursIn(this.card) };
   },
   computed: {
     people() {
       return seated(this.card);
     },
     hue() {
-      return hueOf(this.card.host);
+      return hueOf(this.card.host, neighboursIn(this.card));
     },
     authorHue() {
-      return hueOf(this.card.last.user, this.people);
+      return hueOf(this.card.last.user, neighboursIn(this.card));
     },
     /** Each with what stands behind the name. */
     speakers() {

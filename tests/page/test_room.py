@@ -125,6 +125,13 @@ def test_nine_who_speak_have_nine_colours_and_the_same_on_every_screen(discussio
             pile = visitor.card("Who is who").locator(".face:not(.face--more)")
             assert pile.evaluate_all(COLOURS) == seen[-1][:5], "on the card as well"
         assert len(set(seen[0])) == 9 and seen[0] == seen[1]
+
+        visitor.page.goto(f"./#room={room}")
+        faces = visitor.room.get_by_role("region", name="Speaking").locator(".face")
+        expect(faces).to_have_count(9)
+        asha.remove(room, "emeka")
+        expect(faces).to_have_count(8)
+        assert faces.evaluate_all(COLOURS) == seen[0][:2] + seen[0][3:], "extra9 does not take the one of emeka, who went"
         asha.close(room)
 
 
