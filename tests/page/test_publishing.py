@@ -240,7 +240,7 @@ def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, 
         is_read(320, 360, 390)
 
         assert_ok(host.close(room))
-        for sizes, share in ((PHONE | {"viewport": {"width": 390, "height": 844}}, 0.45), (DESK, 0.6)):
+        for sizes, share in ((PHONE, 0.45), (ON_ITS_SIDE, 0.75), (DESK, 0.6)):
             asha = visit("asha", server.address, **sizes, locale=language)
             sign_in_as(asha, said, f"#room={room}")
             expect(asha.room.get_by_role("button", name=said["publishing"]["withhold"])).to_be_visible()
@@ -250,6 +250,7 @@ def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, 
             assert asha.page.evaluate(STICKS_OUT) == []
 
 
+ON_ITS_SIDE = PHONE | {"viewport": {"width": 844, "height": 390}}
 DESK = {"viewport": {"width": 1280, "height": 800}}
 
 
