@@ -210,7 +210,7 @@ def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, 
             seat(host, speaker, room)
             speaker.message(room, "A word")
         host.message(room, "A word")
-        page = visit("bilal", server.address, **PHONE | {"viewport": {"width": 390, "height": 844}}, locale=language)
+        page = visit("bilal", server.address, **PHONE, locale=language)
         go_ahead = clock_of_its_own(page.page)
         sign_in_as(page, said)
         names = page.page.locator(".card__names")
@@ -223,9 +223,9 @@ def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, 
             for width in widths:
                 page.page.set_viewport_size({"width": width, "height": 844})
                 assert words.evaluate(IS_WHOLE), width
-            for size in ("200%", ""):
-                page.page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
-                assert page.page.evaluate(STICKS_OUT) == []
+                for size in ("200%", ""):
+                    page.page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
+                    assert page.page.evaluate(STICKS_OUT) == [], (width, size)
 
         expect(words).to_be_visible()
         is_read(320, 360, 390)
