@@ -59,7 +59,7 @@ export function initialOf(name) {
 
 /**
  * A class for the colour of a name: the same on every screen. Of `neighbours`, those who have a seat in the same room, nine
- * have nine colours: who comes later takes the next one that is free, and who has none yet is seen in it already.
+ * have nine colours: who comes later takes the next one that is free, and who has no seat yet is seen in it already.
  */
 export function hueOf(name, neighbours = []) {
   const taken = new Set();
@@ -67,7 +67,9 @@ export function hueOf(name, neighbours = []) {
     const wished = hashOf(other) % HUES;
     return Array.from({ length: HUES }, (_, step) => (wished + step) % HUES).find((hue) => !taken.has(hue)) ?? wished;
   };
-  for (const other of neighbours) {
+  // Where few are free, all who listen would be seen in the same.
+  const before = neighbours.includes(name) || neighbours.length < HUES / 2 ? neighbours : [];
+  for (const other of before) {
     if (other === name) break;
     taken.add(hueBeside(other));
   }

@@ -131,7 +131,7 @@ def test_nine_who_speak_have_nine_colours_and_the_same_on_every_screen(discussio
         expect(faces).to_have_count(9)
         asha.remove(room, "emeka")
         expect(faces).to_have_count(8)
-        assert faces.evaluate_all(COLOURS) == seen[0][:2] + seen[0][3:], "extra9 does not take the one of emeka, who went"
+        assert faces.evaluate_all(COLOURS) == seen[0][:2] + seen[0][3:], "extra9 does not take that of emeka, who went"
         asha.close(room)
 
 
