@@ -145,7 +145,8 @@ const ClosedRooms = {
         <li v-for="room in readable" :key="room.id">
           <a :id="'open-' + room.id" class="closed__topic topic" :href="'#room=' + room.id" dir="auto"
             @click.exact.prevent="$emit('read', room.id)">{{ room.topic }}</a>
-          <span class="closed__until">{{ until(room) }}</span>
+          <span class="closed__until">{{ until(room) }}<template v-if="room.published">{{ words.lobby.dot }}<a
+            :href="'published/of/' + room.id" target="_blank">{{ words.lobby.readPage }}</a></template></span>
         </li>
       </ul>
     </section>`,

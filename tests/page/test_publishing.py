@@ -168,7 +168,7 @@ def the_host_says_no_before(asha, bilal, host):
     expect(bilal.page.locator(".plan")).to_contain_text(TOLD)
 
 
-def test_once_the_hour_is_over_the_ended_room_leads_to_its_page(visit):
+def test_once_the_hour_is_over_the_ended_room_leads_to_its_page_and_so_does_the_lobby(visit):
     """And who kept a seat, and never asked, is told before the first word."""
     with publishing_party(hour=2_000) as server:
         asha, bilal = server.person("asha"), server.person("bilal")
@@ -186,6 +186,10 @@ def test_once_the_hour_is_over_the_ended_room_leads_to_its_page(visit):
         link = publishing(page).get_by_role("link", name="Read the page")
         expect(link).to_have_attribute("href", f"published/of/{room}")
         expect(publishing(page).get_by_role("button")).to_have_count(0)
+        page.page.goto("./")
+        link = page.page.get_by_role("region", name="Closed lately").get_by_role("link", name="Read the page")
+        expect(link).to_have_count(1)  # not of the room that was not to be published
+        expect(link).to_have_attribute("href", f"published/of/{room}")
 
 
 # Whether the words stand in the header's line, whole, and beside nothing that sticks out of it.
