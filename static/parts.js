@@ -80,7 +80,7 @@ const neighbours = {}; // by room
 
 /**
  * Who has a seat in the room of that card or view, behind those who had one: nobody's colour changes because somebody goes, or
- * another becomes host. When they are too many for the colours, those who have gone lose theirs.
+ * another becomes host. When they are too many for the colours, those who are there are given theirs anew.
  */
 export function neighboursIn(room) {
   const all = new Set([...(neighbours[room.id] ?? []), ...seated(room)]);
