@@ -254,6 +254,8 @@ def offer(app, visitor, view_for):
     from flask import Blueprint, Response, redirect, render_template, send_from_directory
     from werkzeug.exceptions import Gone, InternalServerError, NotFound
 
+    from runtime.commands import tell
+
     published = Blueprint("publisher", __name__, url_prefix="/published")
 
     @published.get("/")
@@ -307,11 +309,7 @@ def offer(app, visitor, view_for):
     @click.argument("room")
     def unpublish(room):
         """Take the page of ROOM away: its id, or the name or the address of the page."""
-        try:
-            for sentence in take_away(room):
-                click.echo(sentence)
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
+        tell(take_away(room))
 
     app.register_blueprint(published)
     app.cli.add_command(unpublish)
