@@ -20,7 +20,6 @@ from party import views
 from party.model import MINUTE
 from party.story import time_of
 from runtime import clock, records, settings
-from runtime.obstacles import ensure_own
 from services import follow, pages
 from services.hooks_file import HooksFile, told_in
 
@@ -413,19 +412,10 @@ def offer(app):
         tell(tested(hook))
 
 
-@contextlib.contextmanager
 def store():
-    """The service's, while it runs. Raises ValueError where it cannot be used."""
     path = settings.store_of(Hooks.name)
-    ensure_own(settings.INSTANCE)
-    if not path.exists():
-        raise ValueError(f"There is no {path} yet: do the services run, and is hooks among PARTY_SERVICES?")
-    try:
-        with contextlib.closing(follow.connection_to(path, "rw", follow.BUSY_SECONDS)) as database:
-            database.row_factory = sqlite3.Row
-            yield database
-    except sqlite3.Error as error:
-        raise ValueError(follow.sentence_of(error, path)) from None
+    missing = f"There is no {path} yet: do the services run, and is hooks among PARTY_SERVICES?"
+    return follow.store_for_owner(Hooks.name, missing)
 
 
 def hook_named(name):

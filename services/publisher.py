@@ -4,7 +4,6 @@ A host says before anybody speaks that a room will be published; an hour after i
 the words stand in a store, and of that these files are made. How they look stands in services/pages.py.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -22,7 +21,6 @@ from party.model import MINUTE, Refused, unread_before
 from runtime import lease, records, settings
 from runtime.clock import now
 from runtime.drafts import draft_of
-from runtime.obstacles import ensure_own
 from services import follow, pages
 
 log = logging.getLogger("party.publisher")
@@ -201,28 +199,20 @@ def files_beside(entries):
 def take_away(given):
     """Let the page of that room, name or address be gone, its words with it; gives sentences, as they become true.
     Whatever is in the way, it can be done again. Raises ValueError with a sentence."""
-    ensure_own(settings.INSTANCE)
-    store = settings.store_of(Publisher.name)
-    if not store.exists():
-        raise ValueError("Nothing was published here.")
     asked = unquote(given.partition("#")[0].rstrip("/").rpartition("/")[2])
     short = pages.NAMED.fullmatch(asked)
-    try:
-        with contextlib.closing(follow.connection_to(store, "rw", follow.BUSY_SECONDS)) as database:
-            database.execute("PRAGMA secure_delete = ON")
-            # By its name it is found once that is gone, too.
-            which = "? IN (room, name) OR (name IS NULL AND substr(room, 1, 8) = ?) ORDER BY name IS NULL"
-            query = f"SELECT room, name FROM pages WHERE {which}"
-            found = database.execute(query, (asked, short and short[1])).fetchone()
-            if found:
-                yield from take_away_from(database, *found)
-            elif short and (stray := settings.PUBLISHED / asked).exists():  # an older store was put back
-                stray.unlink()
-                yield f"{asked} is taken away. The store did not know it."
-            else:
-                raise ValueError(f"Nothing that was published is called {asked}.")
-    except (follow.Unreadable, OSError, sqlite3.Error) as error:
-        raise ValueError(follow.sentence_of(error, store)) from None
+    with follow.store_for_owner(Publisher.name, "Nothing was published here.") as database:
+        # By its name it is found once that is gone, too.
+        which = "? IN (room, name) OR (name IS NULL AND substr(room, 1, 8) = ?) ORDER BY name IS NULL"
+        query = f"SELECT room, name FROM pages WHERE {which}"
+        found = database.execute(query, (asked, short and short[1])).fetchone()
+        if found:
+            yield from take_away_from(database, *found)
+        elif short and (stray := settings.PUBLISHED / asked).exists():  # an older store was put back
+            stray.unlink()
+            yield f"{asked} is taken away. The store did not know it."
+        else:
+            raise ValueError(f"Nothing that was published is called {asked}.")
 
 
 def take_away_from(database, room, name):
