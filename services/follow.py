@@ -95,10 +95,20 @@ def reading(name: str) -> Iterator[sqlite3.Connection | None]:
         yield database if is_begun else None
 
 
+def first_row(name: str, query: str, *values: Any) -> sqlite3.Row | None:
+    """What that store has first for this query. None where it has nothing, and where it cannot be used: of that the
+    service tells the owner."""
+    try:
+        with reading(name) as database:
+            return database and database.execute(query, values).fetchone()
+    except sqlite3.Error:
+        return None
+
+
 @contextlib.contextmanager
 def store_for_owner(name: str, missing: str) -> Iterator[sqlite3.Connection]:
-    """The same for the owner's commands, to write in it too, whether the service runs or not. Raises ValueError with a
-    sentence where it cannot be used; with `missing` where there is none."""
+    """That store for the owner's commands, to write in it too, whether the service runs or not. Raises ValueError with
+    a sentence where it cannot be used; with `missing` where there is none."""
     path = settings.store_of(name)
     ensure_own(settings.INSTANCE)
     if not path.exists():

@@ -281,11 +281,7 @@ def body_for(hook, row):
 
 def words_in(page):
     """What is said in the page of that name; None where the publisher does not have it, or not any more."""
-    try:
-        with follow.reading("publisher") as database:
-            row = database and database.execute("SELECT body FROM pages WHERE name = ?", (page,)).fetchone()
-    except sqlite3.Error:  # of a store that cannot be used the publisher tells
-        row = None
+    row = follow.first_row("publisher", "SELECT body FROM pages WHERE name = ?", page)
     return row and as_long_as_it_may_be(orjson.loads(row["body"])["messages"])
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sqlite3
 import time
 
 from party import views
@@ -144,10 +143,5 @@ def as_seen_by(user, room, kept):
 
 def kept_of(room_id):
     """What the service kept of that room, or None."""
-    try:
-        with follow.reading(Moments.name) as database:
-            query = "SELECT by, looked_at, body FROM moments WHERE room = ?"
-            row = database and database.execute(query, (room_id,)).fetchone()
-    except sqlite3.Error:  # of a store that cannot be used the service tells the owner
-        row = None
+    row = follow.first_row(Moments.name, "SELECT by, looked_at, body FROM moments WHERE room = ?", room_id)
     return row and {"by": row["by"], "looked_at": row["looked_at"], "moments": json.loads(row["body"])}

@@ -268,11 +268,11 @@ def offer(app, visitor, view_for):
     @published.get("/of/<room>")
     def page_of_room(room):
         """To the page of that room, once it is there."""
-        name, is_gone = file_of(room)
-        if is_gone:
+        page = follow.first_row(Publisher.name, "SELECT name, taken_at FROM pages WHERE room = ?", room)
+        if page and page["taken_at"]:
             raise Gone
-        if name:
-            return redirect(f"../{quote(name)}")
+        if page and (settings.PUBLISHED / page["name"]).exists():
+            return redirect(f"../{quote(page['name'])}")
         return render_template("not_yet.html"), 404
 
     @published.get("/preview/<room>")
@@ -314,22 +314,7 @@ def to_be_published(room, user):
     return page, room.publishes_at, publishing.has_words_left(room)
 
 
-def file_of(room):
-    """(the name of that room's page, where it is there; whether it was taken away)"""
-    found = found_in_store("SELECT name, taken_at FROM pages WHERE room = ?", room)
-    name = found and found["name"]
-    return name if name and (settings.PUBLISHED / name).exists() else None, bool(found and found["taken_at"])
-
-
 def was_taken_away(name):
     short = pages.NAMED.fullmatch(name)
     query = "SELECT 1 FROM pages WHERE taken_at IS NOT NULL AND substr(room, 1, 8) = ?"
-    return bool(short and found_in_store(query, short[1]))
-
-
-def found_in_store(query, *values):
-    try:
-        with follow.reading(Publisher.name) as database:
-            return database and database.execute(query, values).fetchone()
-    except sqlite3.Error:  # of a store that cannot be used the service tells the owner
-        return None
+    return bool(short and follow.first_row(Publisher.name, query, short[1]))
