@@ -123,8 +123,7 @@ def voices_of(published):
 
 def voice_of(message, hue, is_host):
     name = clean(message["name"])
-    about = {"hue": hue, "is_host": is_host, "is_guest": message["is_guest"]}
-    return {"name": name, "initial": initial_of(name)} | about
+    return {"name": name, "initial": initial_of(name), "hue": hue, "is_host": is_host, "is_guest": message["is_guest"]}
 
 
 def message_of(message, voices):

@@ -96,7 +96,7 @@ class Publisher:
         made_of = json.dumps([looks, told, [self._made.get(entry["name"]) for entry in told]])
         made_of = hashlib.sha256(made_of.encode()).hexdigest()
         for name, naming in NAMING.items():
-            self._make(database, name, made_of, partial(naming, database, told))
+            self._make(database, name, made_of, partial(naming_in, database, told, naming))
         if self._troubles:
             raise follow.Unreadable(" ".join(sorted(self._troubles)))
         return LOOK_EVERY_SECONDS
@@ -153,29 +153,24 @@ def page_in(database, entry):
     return page and pages.document("page", page, entry["name"])
 
 
-def index_in(database, entries):
-    summaries = [entry["summary"] for entry in with_summaries(database, entries)]
-    return pages.document("index", list(filter(None, summaries)))
+def naming_in(database, entries, naming):
+    """What `naming` makes of these, each with the `summary` of its page; None where that was taken away."""
+    summaries = dict(database.execute("SELECT name, summary FROM files"))
+    return naming([entry | {"summary": json.loads(summaries.get(entry["name"], "null"))} for entry in entries])
 
 
-def feed_in(database, entries):
+def index_of(entries):
+    return pages.document("index", [entry["summary"] for entry in entries if entry["summary"]])
+
+
+def feed_of(entries):
     if settings.PROXIES and not (settings.PUBLISHED_AT or settings.ORIGINS):
         at = settings.published_at()
         log.warning("Pages say they are at %s: set PARTY_PUBLISHED_AT to where they are.", at)
-    return pages.feed_of(with_summaries(database, entries))
+    return pages.feed_of(entries)
 
 
-def sitemap_in(database, entries):
-    return pages.sitemap_of(entries)
-
-
-NAMING = {pages.INDEX: index_in, pages.FEED: feed_in, pages.SITEMAP: sitemap_in}
-
-
-def with_summaries(database, entries):
-    """Each entry with the `summary` of its page, None where that was taken away."""
-    summaries = dict(database.execute("SELECT name, summary FROM files"))
-    return [entry | {"summary": json.loads(summaries.get(entry["name"], "null"))} for entry in entries]
+NAMING = {pages.INDEX: index_of, pages.FEED: feed_of, pages.SITEMAP: pages.sitemap_of}
 
 
 def files_beside(entries):
