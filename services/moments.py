@@ -116,29 +116,23 @@ def offer(app, visitor, view_for):
 
 def given(room_id, user, after, view_for):
     """The moments behind the seq `after` of what this person may read. Refuses who may not read anything there."""
-    kept = kept_of(room_id)
-    seen = view_for(room_id, user, lambda room: as_seen_by(user, room, kept))
-    messages = {one["seq"]: one for one in seen["messages"] if one["seq"] > max(after, seen["unread_before"])}
-    if seen["is_kept"]:
-        by, of, found = kept["by"], kept["looked_at"], kept["moments"]
-    else:
-        by, of = None, how_many(messages.values())
-        found = picking.summarise({"messages": list(messages.values())})
-    there = [one | {"message": messages[one["seq"]]} for one in found if "text" in messages.get(one["seq"], {})]
-    return {"by": by, "of": of, "moments": there}
+    known = kept_of(room_id)
+    kept, messages = view_for(room_id, user, lambda room: as_seen_by(user, room, after, known))
+    if not kept:
+        kept = {"by": None, "looked_at": how_many(messages), "moments": picking.summarise({"messages": messages})}
+    said = {message["seq"]: message for message in messages if "text" in message}
+    there = [one | {"message": said[one["seq"]]} for one in kept["moments"] if one["seq"] in said]
+    return {"by": kept["by"], "of": kept["looked_at"], "moments": there}
 
 
-def as_seen_by(user, room, kept):
-    """The messages that moments are made of: those that were kept of a closed room, or the newest. An AI may have made
-    a sentence of all that was said, so who may not read all of it is not given what was kept."""
+def as_seen_by(user, room, after, kept):
+    """(what was kept of a closed room, or None; the messages behind `after` that it is about, else the newest). An AI
+    may have made a sentence of all that was said, so who may not read all of it is not given what was kept."""
     unread = unread_before(room, user)
-    is_kept = kept is not None and not room.is_live and not unread
-    wanted = [room.messages[one["seq"] - 1] for one in kept["moments"]] if is_kept else room.messages[-LOOKED_AT:]
-    return {
-        "is_kept": is_kept,
-        "unread_before": unread,
-        "messages": [views.quoted(room, message) for message in wanted],
-    }
+    if room.is_live or unread:
+        kept = None
+    wanted = [room.messages[one["seq"] - 1] for one in kept["moments"]] if kept else room.messages[-LOOKED_AT:]
+    return kept, [views.quoted(room, message) for message in wanted if message["seq"] > max(after, unread)]
 
 
 def kept_of(room_id):
