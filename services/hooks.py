@@ -428,13 +428,13 @@ def listed():
     for name in dict.fromkeys([*told, *(row["hook"] for row in rows)]):
         state = "on" if name in told else f"not in {settings.HOOKS}"
         if name in off:
-            state = f"off since {time_of(off[name])}: {off[name]['why']}"
+            state = f"off since {time_of(off[name]['at'])}: {off[name]['why']}"
         mine = [row for row in rows if row["hook"] == name]
         yield f"{name}: {state}; {len(mine)} not out yet"
         for row in mine:
             type, tries = orjson.loads(row["body"])["type"], f"{row['tries']} tries"
-            next = "given up" if row["given_up_at"] else f"again at {time_of({'at': row['due_at']})}"
-            yield "  ".join(["", row["id"], time_of(row), type, tries, next, row["error"] or ""]).rstrip()
+            next = "given up" if row["given_up_at"] else f"again at {time_of(row['due_at'])}"
+            yield "  ".join(["", row["id"], time_of(row["at"]), type, tries, next, row["error"] or ""]).rstrip()
     if not told:
         yield f"{settings.HOOKS} names nobody: docs/services.md says how it does."
 
