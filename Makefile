@@ -96,6 +96,7 @@ $(VENV)/installed: requirements.txt
 	  { echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot make a .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@test ! -L $(VENV) || rm $(VENV) # else what that leads to is emptied
 	$(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing the packages into $(VENV)/, which takes about half a minute."
 	@$(call install,requirements.txt)

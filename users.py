@@ -313,7 +313,7 @@ def invite(address, name, word, source=""):
 
 
 def show(people, address, source):
-    """Print a line for each: name, password, invite link to the party at `address`, or where it listens."""
+    """Print a line for each: name, password, invite link to the party at `address`, or where settings say it is."""
     secret, address = secret_key(), whole(address)
     for name, number in people.items():
         word = password(secret, name, number)
@@ -328,8 +328,8 @@ def show_all(address, source):
 
 
 def whole(address):
-    """The address to put a path behind: this one, or where the party listens."""
-    return (address or settings.addresses()[-1]).rstrip("/") + "/"
+    """The address to put a path behind: this one, or where settings say that the party is."""
+    return (address or settings.party_at()).rstrip("/") + "/"
 
 
 def change(verb, names, address, source):

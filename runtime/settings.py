@@ -209,7 +209,7 @@ def published_at():
     return PUBLISHED_AT or f"{own_address()}published/"
 
 
-def party_beside_published():
-    """Where the party is found by who reads what is published."""
+def party_at():
+    """Where the party is found from outside; its path, too, where what is published lies below that."""
     at = published_at()
     return at.removesuffix("published/") if at.endswith("/published/") else own_address()

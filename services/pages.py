@@ -37,10 +37,12 @@ COMMENTS = 100  # that programs are told in JSON: whoever wants all of a long on
 # What no document may hold: https://infra.spec.whatwg.org/#noncharacter and controls, but for tab and line feed.
 LAST_OF_PLANES = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 NOT_FOR_DOCUMENTS = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{LAST_OF_PLANES}]")
-# As static/feed.js has it: a bracket belongs to an address that has its other half.
+# As static/feed.js has them: a bracket belongs to an address that has its other half, and no address stands in code.
 LINK = re.compile(
     r"""(https?://(?:\([^\s<>"()]*\)|[^\s<>"()])*(?:\([^\s<>"()]*\)|[^\s<>"'.,:;!?()\]]))""", re.IGNORECASE
 )
+CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+A_PIECE_OF_CODE = Markup("<code>{}</code>")
 A_LINK = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
 
 # --- Names and addresses ----------------------------------------------------------------------------------------------
@@ -195,17 +197,26 @@ def clean(text):
 
 
 def marked_up(text):
-    """The text in paragraphs, with its lines and its addresses: escaped, so that a template shows it as it is."""
+    """The text in paragraphs, with its lines, its code and its addresses: escaped, so that a template shows it as it
+    is."""
     paragraphs = (
-        Markup("<br>\n").join(with_links(line) for line in paragraph.split("\n"))
+        Markup("<br>\n").join(with_code(line) for line in paragraph.split("\n"))
         for paragraph in re.split(r"\n(?:\s*\n)+", text.strip("\n"))
     )
     return Markup("\n").join(Markup('<p dir="auto">{}</p>').format(paragraph) for paragraph in paragraphs)
 
 
-def with_links(line):
-    parts = enumerate(LINK.split(line))
-    return Markup().join(A_LINK.format(part) if place % 2 else escape(part) for place, part in parts)
+def with_code(line):
+    return in_turns(line, CODE, A_PIECE_OF_CODE.format, with_links)
+
+
+def with_links(text):
+    return in_turns(text, LINK, A_LINK.format, escape)
+
+
+def in_turns(text, pattern, found, rest):
+    """What `found` makes of each place of the pattern's group, and `rest` of what stands between."""
+    return Markup().join((found if place % 2 else rest)(part) for place, part in enumerate(pattern.split(text)))
 
 
 def shortened(text):
@@ -270,7 +281,7 @@ class Templates:
 
     def document(self, template, **given):
         """What that template makes of it. Raises Mistake."""
-        party = {"name": NAME, "address": settings.party_beside_published(), "feed": FEED}
+        party = {"name": NAME, "address": settings.party_at(), "feed": FEED}
         try:
             return self._environment.get_template(template).render(party=party, **given)
         except Exception as error:
@@ -321,7 +332,7 @@ def templates():
     folders = (*filter(None, [settings.PUBLISHED_TEMPLATES]), OURS)
     files = [(path, path.stat()) for folder in folders for path in sorted(files_below(folder))]
     seen = tuple((path, about.st_mtime_ns, about.st_size) for path, about in files)
-    made_by = f"{settings.VERSION} {settings.published_at()} {settings.party_beside_published()}"
+    made_by = f"{settings.VERSION} {settings.published_at()} {settings.party_at()}"
     return read_templates(folders, seen, made_by)
 
 

@@ -16,11 +16,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from party import publishing, views
-from party.model import MINUTE, Refused, unread_before
+from party import publishing, story, views
+from party.model import MINUTE, unread_before
+from party.state import State
 from runtime import lease, records, settings
 from runtime.clock import now
 from runtime.drafts import draft_of
+from runtime.journal import open_journal
 from services import follow, pages
 
 log = logging.getLogger("party.publisher")
@@ -46,7 +48,7 @@ class Publisher:
     made again whenever one is missing, or would look different now."""
 
     name = "publisher"
-    # Of a page that was taken away nothing stays but that it was.
+    # Of a page that was taken away nothing stays but that it was. One that was stopped before was never published.
     SCHEMA = """
         CREATE TABLE IF NOT EXISTS pages (
             room TEXT PRIMARY KEY, name TEXT, body TEXT, published_at INTEGER, taken_at INTEGER
@@ -138,8 +140,10 @@ class Publisher:
 
 def entries_in(database):
     """All that was published, the newest first."""
-    rows = database.execute("SELECT room, name, published_at, taken_at FROM pages ORDER BY published_at DESC, room")
-    return [dict(zip(("room", "name", "published_at", "taken_at"), row, strict=True)) for row in rows]
+    names = "room", "name", "published_at", "taken_at"
+    which = "published_at IS NOT NULL ORDER BY published_at DESC, room"
+    rows = database.execute(f"SELECT {', '.join(names)} FROM pages WHERE {which}")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def published_in(database, room):
@@ -192,9 +196,10 @@ def files_beside(entries):
 
 
 def take_away(given):
-    """Let the page of that room, name or address be gone, its words with it; gives sentences, as they become true.
-    Whatever is in the way, it can be done again. Raises ValueError with a sentence."""
-    asked = unquote(given.partition("#")[0].rstrip("/").rpartition("/")[2])
+    """Let the page of that room, name or address be gone, its words with it, or never come; gives sentences, as they
+    become true. Whatever is in the way, it can be done again. Raises ValueError with a sentence."""
+    room = re.search(r"#room=(\w+)", given)
+    asked = room[1] if room else unquote(given.partition("#")[0].rstrip("/").rpartition("/")[2])
     short = pages.NAMED.fullmatch(asked)
     with follow.store_for_owner(Publisher.name, "Nothing was published here.") as database:
         # By its name it is found once that is gone, too.
@@ -206,8 +211,27 @@ def take_away(given):
         elif short and (stray := settings.PUBLISHED / asked).exists():  # an older store was put back
             stray.unlink()
             yield f"{asked} is taken away. The store did not know it."
+        elif is_to_be_published(asked):
+            yield from stop(database, asked)
         else:
             raise ValueError(f"Nothing that was published is called {asked}.")
+
+
+def is_to_be_published(room):
+    """Whether the log has a room of this id that is to become a page. Raises Unreadable."""
+    state = State()
+    with follow.asking_the_log():
+        for _, command in open_journal(settings.JOURNAL).replay():
+            story.outcome_of(state, command)
+    return room in state.rooms and state.rooms[room].publish
+
+
+def stop(database, room):
+    """Let there be no page of that room, which has none yet: `take` leaves what stands there as it is."""
+    if database.execute("INSERT OR IGNORE INTO pages VALUES (?, NULL, NULL, NULL, ?)", (room, now())).rowcount:
+        yield f"{room} will not become a page. Those who were there are not told."
+    else:
+        yield from take_away_from(database, room, None)  # just now it became one
 
 
 def take_away_from(database, room, name):
@@ -263,7 +287,7 @@ def offer(app, visitor, view_for):
     @published.get("/of/<room>")
     def page_of_room(room):
         """To the page of that room, once it is there."""
-        page = follow.first_row(Publisher.name, "SELECT name, taken_at FROM pages WHERE room = ?", room)
+        page = known_page(room)
         if page and page["taken_at"]:
             raise Gone
         if page and (settings.PUBLISHED / page["name"]).exists():
@@ -275,9 +299,9 @@ def offer(app, visitor, view_for):
         """How it will look, and what happens when. Who may read a part of it sees that part."""
         who = visitor()
         if not who:
-            raise Refused("signed_out", "You are signed out. Please sign in again.")
+            return redirect(f"../../sign-in#room={quote(room)}")  # there is the way to this page
         found = view_for(room, who[0], lambda room: to_be_published(room, who[0]))
-        if found is None:
+        if found is None or ((stopped := known_page(room)) and stopped["taken_at"]):
             return redirect(f"../of/{quote(room)}")
         page, publishes_at, is_left = found
         left = max(1, math.ceil((publishes_at - now()) / MINUTE)) if is_left else None
@@ -293,7 +317,7 @@ def offer(app, visitor, view_for):
     @click.command()
     @click.argument("room")
     def unpublish(room):
-        """Take the page of ROOM away: its id, or the name or the address of the page."""
+        """Take the page of ROOM away, or let none come: its id or address, or the name or address of the page."""
         tell(take_away(room))
 
     app.register_blueprint(published)
@@ -307,6 +331,11 @@ def to_be_published(room, user):
         return None
     page = views.transcript(room, unread_before(room, user), publishing.left_out(room))
     return page, room.publishes_at, publishing.has_words_left(room)
+
+
+def known_page(room):
+    """Its `name` and `taken_at`; None where the store has none of that room."""
+    return follow.first_row(Publisher.name, "SELECT name, taken_at FROM pages WHERE room = ?", room)
 
 
 def was_taken_away(name):

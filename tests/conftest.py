@@ -92,9 +92,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=turn)
 
 
-def pytest_collection_finish():
+def pytest_collection_finish(session):
     gc.freeze()  # all of this stays to the end
     gc.enable()
+    if session.config.getoption("loadgroup", False):  # else each of them makes everybody wait, wherever it stands
+        alone = [item.nodeid for item in session.items if item.get_closest_marker("alone")]
+        assert all(nodeid.endswith("@alone") for nodeid in alone), "xdist does not group tests under this pytest."
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture

@@ -370,5 +370,14 @@ def test_a_link_into_a_folder_where_we_may_not_look_is_answered_with_that_folder
     assert ended.returncode == 1 and ended.stderr.endswith(f" may not write in {closed}: name another place.\n"), ended
 
 
+def test_what_a_link_in_place_of_venv_leads_to_is_left_alone(tmp_path):
+    for name in ("Makefile", "requirements.txt"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "of another").mkdir()
+    (tmp_path / ".venv").symlink_to("of another")
+    ended = run(["make", "-C", str(tmp_path), "run", "PYTHON=true"], {})  # which would empty nothing
+    assert "true -m venv --clear .venv" in ended.stdout and not (tmp_path / ".venv").is_symlink(), ended
+
+
 if __name__ == "__main__":
     DOCUMENT.write_text(document(what_comes()))

@@ -137,6 +137,21 @@ def test_the_address_is_said_once(run):
     assert "https://elsewhere.example/sign-in#" in run("https://elsewhere.example")
 
 
+@pytest.mark.parametrize(
+    ("given", "at"),
+    [
+        ({"ORIGINS": ["https://party.example", "https://blog.example"]}, "https://party.example/"),
+        ({"PUBLISHED_AT": "https://blog.example/party/published/"}, "https://blog.example/party/"),
+        ({"HOST": "127.0.0.2"}, f"http://127.0.0.2:{settings.PORT}/"),
+    ],
+)
+def test_an_address_that_nobody_said_is_the_one_in_the_settings(given, at, run, monkeypatch):
+    for name, value in given.items():
+        monkeypatch.setattr(settings, name, value)
+    said = run()
+    assert f" {at}sign-in#name=asha" in said and f"{at}insights" in said
+
+
 def test_another_password_is_another_number_whatever_capitals_were_typed(run, instance):
     run("add", "zoe", "max")
     assert users.password(SECRET, "zoe", 2) in run("renew", "ZOE")

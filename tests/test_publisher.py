@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
+from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 from xml.etree import ElementTree
 
@@ -319,6 +320,11 @@ def test_addresses_in_a_text_are_links_and_lines_stay_lines():
         "HTTP://B.example"
     ]
     assert page.count("<br>") == 1 and page.count('<p dir="auto">') == 2
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else():
+    page = page_with("Say `<b> https://b.example` or ``this``, and `\n`")
+    assert '<p dir="auto">Say <code>&lt;b&gt; https://b.example</code> or ``this``, and `<br>\n`</p>' in page
 
 
 def test_people_have_the_colours_that_the_rooms_page_gives_them():
@@ -724,6 +730,30 @@ def test_a_page_that_the_store_does_not_know_is_taken_away_by_its_name(blog):
     assert not stray.exists() and len(blog.names()) == 4
 
 
+def test_a_room_whose_hour_is_not_over_becomes_no_page_where_the_owner_says_so(talk, blog, clock, monkeypatch):
+    monkeypatch.setattr(publisher, "open_journal", lambda _: app.journal)  # no other can read that of this process
+    preview = f"/published/preview/{talk.room}"
+    assert f"{talk.room} will not become a page." in taken_away(f"https://blog.example/#room={talk.room}&ask").output
+    assert browser_of("asha").get(preview).headers["Location"] == f"../of/{talk.room}"
+    assert browser_of("asha").get(f"/published/of/{talk.room}").status_code == 410
+    clock.passes(minutes=61)
+    app.tick()
+    assert app.state.rooms[talk.room].is_published, "the log says it all the same"
+    what_the_log_says(blog)
+    blog.publish(said("Hi"))
+    blog.work()
+    assert len(blog.names()) == 4 and pages.TAKEN_AWAY not in blog.read("feed.xml"), "it never was anywhere"
+    assert SECRET_WORDS.encode() not in everything() and b"Coffee" not in everything()
+    assert taken_away(talk.room).exit_code == 0, "it can be said again"
+
+
+def test_a_room_that_just_became_a_page_when_it_was_to_be_stopped_is_taken_away(blog, monkeypatch):
+    monkeypatch.setattr(publisher, "is_to_be_published", lambda room: blog.publish(said(SECRET_WORDS)))
+    assert "The page of 3fa2b1c4deadbeef is taken away." in taken_away(TEA).output
+    blog.work()
+    assert blog.names() == FILES
+
+
 def test_a_party_that_published_nothing_says_so():
     answer = taken_away(TEA)
     assert (answer.exit_code, answer.output) == (1, "Error: Nothing was published here.\n")
@@ -803,8 +833,14 @@ def test_a_preview_shows_what_will_be_published_and_when(talk, clock, client):
         assert '<meta name="robots" content="noindex">' in answer.text and "canonical" not in answer.text
     spanish = browser_of("asha").get(address, headers={"Accept-Language": "es"})
     assert "Vista previa: dentro de 40 minutos" in spanish.text
-    assert client.get(address).status_code == 401
     assert browser_of("asha").get("/published/preview/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize("below", ["http://party.example/", "https://blog.example/party/"])
+def test_who_is_not_signed_in_comes_from_a_preview_to_the_sign_in_and_then_into_its_room(below, talk, client):
+    answer = client.get(f"/published/preview/{talk.room}", base_url=below)
+    leads_to = urljoin(f"{below}published/preview/{talk.room}", answer.headers["Location"])
+    assert (answer.status_code, leads_to) == (302, f"{below}sign-in#room={talk.room}")
 
 
 def test_a_guest_who_came_late_sees_of_a_preview_what_they_may_read(clean_party, join, clock):
