@@ -154,6 +154,7 @@ def readable(rooms: Iterable[Room], user: str) -> list[View]:
             "host": room.host,
             "closed_at": room.closed_at,
             "gone_at": room.gone_at,
+            "published": room.is_published,
         }
         for room in sorted(mine, key=lambda room: room.closed_at or 0, reverse=True)
     ]

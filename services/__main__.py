@@ -6,6 +6,7 @@ ended.
 
 import argparse
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ import users
 from runtime import records, settings
 from runtime.journal import open_journal
 from services.follow import Follower
+
+log = logging.getLogger("party.services")
 
 ENDINGS = {signal.SIGTERM, signal.SIGINT}
 
@@ -38,9 +41,14 @@ def main():
 
 
 def followers():
-    """One for each of PARTY_SERVICES. Stops with a sentence where that cannot be."""
+    """One for each of PARTY_SERVICES that can be loaded: a mistake in one of them is recorded, and keeps no other from
+    its work. Stops with a sentence where the log cannot be used."""
+    found = []
+    for name in settings.SERVICES:
+        with records.mistakes_recorded(log, f"The service {name} cannot be loaded; the others run."):
+            found.append(services.made(name))
     try:
-        return [Follower(services.made(name), open_journal(settings.JOURNAL)) for name in settings.SERVICES]
+        return [Follower(service, open_journal(settings.JOURNAL)) for service in found]
     except ValueError as error:
         raise SystemExit(f"PARTY_JOURNAL {error}") from None
 

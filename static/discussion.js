@@ -46,7 +46,6 @@ export class Discussion {
   liked = []; // the seqs of those that are one's own
   writers = []; // names of the others who are writing
   absence = null; // the refusal, when the room cannot be entered
-  closedBy = ''; // the name of the host who closed it
   isOnline = false;
   isEntering = false;
   isCurrent = false; // inside, with nothing of the feed missing
@@ -203,8 +202,7 @@ export class Discussion {
     }, GAP_MS);
   }
 
-  onClosed({ reason, by }) {
-    if (reason === 'host' && by) this.closedBy = by;
+  onClosed({ reason }) {
     if (this.view) this.view = { ...this.view, closed: reason };
     this.writers = [];
   }

@@ -186,11 +186,11 @@ export const RoomEnding = {
       return isGuest(this.discussion.user);
     },
     reason() {
-      const { absence, closedBy } = this.discussion;
+      const { absence } = this.discussion;
       const isLost = this.messages.length && absence?.code === 'not_found';
       if (!this.view?.closed && this.isGuest) return words.guest.ended;
       if (!this.view?.closed) return isLost ? words.ending.lost : reasonOf(absence);
-      return closedBy ? fill(words.ending.closedBy, { user: closedBy }) : words.ending[this.view.closed];
+      return fill(words.ending[this.view.closed], { user: this.view.host });
     },
     /** "30 minutes, 64 messages, 9 voices." */
     facts() {

@@ -11,6 +11,7 @@ import {
   isClosingRound,
   isDoorOpen,
   isJustOpened,
+  neighboursIn,
   seated,
   sign,
 } from './parts.js';
@@ -98,17 +99,17 @@ export const LobbyCard = {
   },
   emits: ['ask', 'open'],
   provide() {
-    return { neighbours: () => this.people };
+    return { neighbours: () => neighboursIn(this.card) };
   },
   computed: {
     people() {
       return seated(this.card);
     },
     hue() {
-      return hueOf(this.card.host);
+      return hueOf(this.card.host, neighboursIn(this.card));
     },
     authorHue() {
-      return hueOf(this.card.last.user, this.people);
+      return hueOf(this.card.last.user, neighboursIn(this.card));
     },
     /** Each with what stands behind the name. */
     speakers() {
@@ -144,7 +145,8 @@ const ClosedRooms = {
         <li v-for="room in readable" :key="room.id">
           <a :id="'open-' + room.id" class="closed__topic topic" :href="'#room=' + room.id" dir="auto"
             @click.exact.prevent="$emit('read', room.id)">{{ room.topic }}</a>
-          <span class="closed__until">{{ until(room) }}</span>
+          <span class="closed__until">{{ until(room) }}<template v-if="room.published">{{ words.lobby.dot }}<a
+            :href="'published/of/' + room.id" target="_blank">{{ words.lobby.readPage }}</a></template></span>
         </li>
       </ul>
     </section>`,

@@ -5,7 +5,7 @@
  */
 
 import { ASK_WITHIN_MS, messageAt } from './discussion.js';
-import { SheetDialog, besideOthers, hueOf, isGuest, noteGuests } from './parts.js';
+import { SheetDialog, besideOthers, hueOf, isGuest, isStillWanted, noteGuests } from './parts.js';
 import { SECOND, fill, limits, timeOfDay, words } from './words.js';
 
 const FETCH_MS = 8 * SECOND;
@@ -173,9 +173,11 @@ export const RoomMoments = {
       if (this.isAsking) return;
       if (!this.isOver) {
         this.isAsking = true;
-        const picked = await fetchMoments(this.discussion.id, this.after);
+        const coming = fetchMoments(this.discussion.id, this.after);
+        const isWanted = await isStillWanted(coming);
         this.isAsking = false;
-        if (this.isOver) return;
+        if (this.isOver || !isWanted) return;
+        const picked = await coming;
         if (!picked) return this.$emit('tell', words.connection.notAnswering);
         this.picked = picked;
         if (!this.moments.length) {

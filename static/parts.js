@@ -59,7 +59,7 @@ export function initialOf(name) {
 
 /**
  * A class for the colour of a name: the same on every screen. Of `neighbours`, those who have a seat in the same room, nine
- * have nine colours: who comes later takes the next one that is free.
+ * have nine colours: who comes later takes the next one that is free, and who has no seat yet is seen in it already.
  */
 export function hueOf(name, neighbours = []) {
   const taken = new Set();
@@ -67,9 +67,24 @@ export function hueOf(name, neighbours = []) {
     const wished = hashOf(other) % HUES;
     return Array.from({ length: HUES }, (_, step) => (wished + step) % HUES).find((hue) => !taken.has(hue)) ?? wished;
   };
-  const place = neighbours.indexOf(name);
-  for (const other of neighbours.slice(0, Math.max(place, 0))) taken.add(hueBeside(other));
+  // Where few are free, all who listen would be seen in the same.
+  const before = neighbours.includes(name) || neighbours.length < HUES / 2 ? neighbours : [];
+  for (const other of before) {
+    if (other === name) break;
+    taken.add(hueBeside(other));
+  }
   return `hue-${hueBeside(name)}`;
+}
+
+const neighbours = {}; // by room
+
+/**
+ * Who has a seat in the room of that card or view, behind those who had one: nobody's colour changes because somebody goes, or
+ * another becomes host. When they are too many for the colours, those who have gone lose theirs.
+ */
+export function neighboursIn(room) {
+  const all = new Set([...(neighbours[room.id] ?? []), ...seated(room)]);
+  return (neighbours[room.id] = all.size > HUES ? seated(room) : [...all]);
 }
 
 /** A plain polynomial hash; the hard-coded names have six colours by it. */
@@ -239,6 +254,26 @@ export const SureButton = {
 };
 
 // Sheets
+
+/**
+ * Resolves when what a press asked for is there: to whether it is still wanted. Until then Escape gives it up, and means
+ * nothing else.
+ */
+export async function isStillWanted(coming) {
+  const wish = new AbortController();
+  const giveUp = (event) => {
+    if (event.key !== 'Escape') return;
+    event.preventDefault();
+    wish.abort();
+  };
+  addEventListener('keydown', giveUp, { capture: true, signal: wish.signal });
+  try {
+    await coming;
+    return !wish.signal.aborted;
+  } finally {
+    wish.abort();
+  }
+}
 
 /** A dialog: a sheet from below on a phone, in the middle of a wide screen. Escape, and a tap beside it, close it. */
 export const SheetDialog = {

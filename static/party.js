@@ -7,7 +7,7 @@ import { ask, command, connect, fetchFeedback, isPassing, on, wait } from './con
 import { asksInAddress, doorInAddress, keep, kept, linkTo, pitchName, readAnswers, roomInAddress, takeInvitedName, unsentName } from './kept.js';
 import { LobbyPage } from './lobby.js';
 import { notice, noticeRequests, showUnseen } from './noticing.js';
-import { PageIcon, PersonName, SureButton, growing, loadStyles, namesOf, noteGuests, seated, watchNames } from './parts.js';
+import { PageIcon, PersonName, SureButton, growing, isStillWanted, loadStyles, namesOf, noteGuests, seated, watchNames } from './parts.js';
 import { MINUTE, SECOND, fetchAllWords, fill, limits, reasonOf, words } from './words.js';
 
 const NOTICE_MS = 8000;
@@ -242,11 +242,11 @@ const Party = {
       setTimeout(() => load('ending').catch(() => {}), Math.random() * PREPARE_WITHIN_MS); // asked for again when it is over
     },
 
-    /** Shows something that is not needed at first, once it has come. */
+    /** Shows something that is not needed at first, once it has come, to whoever is still where they wanted it. */
     async showLater(name, show) {
+      const { room } = this;
       try {
-        await load(name);
-        show();
+        if ((await isStillWanted(load(name))) && this.room === room) show();
       } catch {
         this.tell(words.connection.notAnswering);
       }

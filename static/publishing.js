@@ -37,7 +37,7 @@ export const RoomPublishing = {
         <page-icon name="page"></page-icon><span><b>{{ said }}</b> <span v-if="more" class="muted">{{ more }}</span></span>
       </p>
       <div v-if="view.published || isOpen" class="publishing__actions">
-        <a v-if="view.published" class="button button--small" :href="'published/of/' + address" target="_blank">{{ words.publishing.read }}</a>
+        <a v-if="view.published" class="button button--small" :href="'published/of/' + address" target="_blank">{{ words.lobby.readPage }}</a>
         <template v-else>
           <button v-if="hasSpoken" class="button button--small" @click="leaveOut">{{ change }}</button>
           <a v-if="hasSpoken || isHost" class="button button--small" :href="'published/preview/' + address" target="_blank">{{ words.publishing.preview }}</a>

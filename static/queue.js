@@ -4,7 +4,7 @@
  */
 
 import { command } from './connection.js';
-import { PersonFace, hueOf, naming } from './parts.js';
+import { PersonFace, besideOthers, hueOf, naming } from './parts.js';
 import { SECOND, fill, reasonOf, words } from './words.js';
 
 // A denial is told to nobody until then: long enough to notice a slip, short enough not to keep anybody waiting.
@@ -53,6 +53,7 @@ export const RoomQueue = {
       </ol>
     </section>`,
   components: { PersonFace },
+  inject: besideOthers,
   props: {
     view: Object,
     queue: Array,
@@ -70,7 +71,7 @@ export const RoomQueue = {
       return this.queue.map((request) => {
         const id = idOf(request);
         const denial = this.denials[id];
-        return { ...request, id, hue: hueOf(request.user), isDenied: Boolean(denial), mayUndo: Boolean(denial?.mayUndo) };
+        return { ...request, id, hue: hueOf(request.user, this.neighbours()), isDenied: Boolean(denial), mayUndo: Boolean(denial?.mayUndo) };
       });
     },
     shown() {

@@ -20,6 +20,7 @@ import {
   nameOf,
   namesOf,
   naming,
+  neighboursIn,
   seated,
   sign,
 } from './parts.js';
@@ -250,7 +251,7 @@ export const RoomPage = {
   emits: ['carry-on', 'door', 'ends-soon', 'go', 'leave', 'news', 'other-host', 'place', 'planned', 'queue', 'show-out', 'tell', 'tell-us', 'topic'],
 
   provide() {
-    return { neighbours: () => this.people };
+    return { neighbours: () => this.neighbours };
   },
 
   data() {
@@ -285,8 +286,8 @@ export const RoomPage = {
       return this.isAnswered ? words.menu.titleAnswered : words.menu.title;
     },
     hue() {
-      const host = this.view?.host ?? this.card?.host;
-      return host && hueOf(host);
+      const room = this.view ?? this.card;
+      return room && hueOf(room.host, this.neighbours);
     },
     isGuest() {
       return isGuest(this.user);
@@ -313,6 +314,10 @@ export const RoomPage = {
     },
     people() {
       return this.view ? seated(this.view) : [];
+    },
+    neighbours() {
+      const room = this.view ?? this.card;
+      return room ? neighboursIn(room) : [];
     },
     isDoorOpen() {
       return isDoorOpen(this.view);

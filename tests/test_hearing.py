@@ -20,7 +20,7 @@ VIEW = {
 MESSAGE = {"room", "seq", "user", "text", "at", "key"}
 
 PLAN = {"id", "topic", "host", "opens_at", "minutes", "coming", "door", "publish"}
-KEPT = {"id", "topic", "host", "closed_at", "gone_at"}  # a closed room that somebody can still read
+KEPT = {"id", "topic", "host", "closed_at", "gone_at", "published"}  # a closed room that somebody can still read
 
 # event → its fields; what each part may hear of a room, besides the lobby's cards.
 FIELDS = {

@@ -295,7 +295,7 @@ def test_a_new_tab_hears_of_the_closed_rooms_that_its_person_was_inside(asha, bi
     assert [card["id"] for card in lobby["rooms"]] == [live]
     assert lobby["closed"] == [
         {"id": room, "topic": topic, "host": "asha", "closed_at": closed_at[room],
-         "gone_at": closed_at[room] + 120 * 60_000}
+         "gone_at": closed_at[room] + 120 * 60_000, "published": False}
         for room, topic in ((second, "Second"), (first, "First"))
     ]  # fmt: skip
     tab = join("bilal")

@@ -250,6 +250,7 @@ def test_it_names_all_that_a_service_keeps(name):
         store.executescript(services.made(name).SCHEMA)
         tables = [table for (table,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         columns = {(table, row[1]) for table in tables for row in store.execute(f"PRAGMA table_info({table})")}
+    assert name in STORES, "STORES says of each column how the page tells of it"
     assert unsaid(STORES[name], columns) == set()
     assert STORES[name].keys() == columns
 

@@ -27,7 +27,7 @@ import services
 import users
 from runtime import backup, beside, metrics, records, settings
 from runtime.journal import open_journal
-from services import follow
+from services import __main__, follow
 from services.follow import Follower
 
 LOG_LIFE = 16 * 60 * 60_000
@@ -183,6 +183,13 @@ def test_a_mistake_with_one_command_is_recorded_undone_and_passed_over(log, capl
     read_along(log, Clumsy())
     assert taken()[2:] == words(2, 4)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_service_that_cannot_be_loaded_keeps_no_other_from_running(instance, monkeypatch, caplog):
+    monkeypatch.setattr(settings, "JOURNAL", str(instance.parent / "party.db"))
+    monkeypatch.setattr(settings, "SERVICES", ["misspelt", "figures"])
+    assert [follower.path.name for follower in __main__.followers()] == ["figures.db"]
+    assert "The service misspelt cannot be loaded" in caplog.text and "ModuleNotFoundError" in caplog.text
 
 
 def test_what_a_full_disk_refused_is_given_again_when_there_is_room(log, caplog):

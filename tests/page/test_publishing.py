@@ -168,7 +168,7 @@ def the_host_says_no_before(asha, bilal, host):
     expect(bilal.page.locator(".plan")).to_contain_text(TOLD)
 
 
-def test_once_the_hour_is_over_the_ended_room_leads_to_its_page(visit):
+def test_once_the_hour_is_over_the_ended_room_leads_to_its_page_and_so_does_the_lobby(visit):
     """And who kept a seat, and never asked, is told before the first word."""
     with publishing_party(hour=2_000) as server:
         asha, bilal = server.person("asha"), server.person("bilal")
@@ -186,6 +186,10 @@ def test_once_the_hour_is_over_the_ended_room_leads_to_its_page(visit):
         link = publishing(page).get_by_role("link", name="Read the page")
         expect(link).to_have_attribute("href", f"published/of/{room}")
         expect(publishing(page).get_by_role("button")).to_have_count(0)
+        page.page.goto("./")
+        link = page.page.get_by_role("region", name="Closed lately").get_by_role("link", name="Read the page")
+        expect(link).to_have_count(1)  # not of the room that was not to be published
+        expect(link).to_have_attribute("href", f"published/of/{room}")
 
 
 # Whether the words stand in the header's line, whole, and beside nothing that sticks out of it.
@@ -210,7 +214,7 @@ def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, 
             seat(host, speaker, room)
             speaker.message(room, "A word")
         host.message(room, "A word")
-        page = visit("bilal", server.address, **PHONE | {"viewport": {"width": 390, "height": 844}}, locale=language)
+        page = visit("bilal", server.address, **PHONE, locale=language)
         go_ahead = clock_of_its_own(page.page)
         sign_in_as(page, said)
         names = page.page.locator(".card__names")
@@ -223,9 +227,9 @@ def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, 
             for width in widths:
                 page.page.set_viewport_size({"width": width, "height": 844})
                 assert words.evaluate(IS_WHOLE), width
-            for size in ("200%", ""):
-                page.page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
-                assert page.page.evaluate(STICKS_OUT) == []
+                for size in ("200%", ""):
+                    page.page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
+                    assert page.page.evaluate(STICKS_OUT) == [], (width, size)
 
         expect(words).to_be_visible()
         is_read(320, 360, 390)
@@ -240,7 +244,7 @@ def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, 
         is_read(320, 360, 390)
 
         assert_ok(host.close(room))
-        for sizes, share in ((PHONE | {"viewport": {"width": 390, "height": 844}}, 0.45), (DESK, 0.6)):
+        for sizes, share in ((PHONE, 0.45), (ON_ITS_SIDE, 0.75), (DESK, 0.6)):
             asha = visit("asha", server.address, **sizes, locale=language)
             sign_in_as(asha, said, f"#room={room}")
             expect(asha.room.get_by_role("button", name=said["publishing"]["withhold"])).to_be_visible()
@@ -250,6 +254,7 @@ def test_on_a_phone_it_is_read_whole_and_leaves_the_discussion_its_place(visit, 
             assert asha.page.evaluate(STICKS_OUT) == []
 
 
+ON_ITS_SIDE = PHONE | {"viewport": {"width": 844, "height": 390}}
 DESK = {"viewport": {"width": 1280, "height": 800}}
 
 
