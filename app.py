@@ -187,7 +187,7 @@ def rebuild(entries):
         for _, command in entries:
             apply_and_answer(command)
         if command:
-            log.info("The log was taken up; its last command is from %s.", story.time_of(command))
+            log.info("The log was taken up; its last command is from %s.", story.time_of(command["at"]))
         news.stale_cards.update(news.told_cards, state.rooms)
         for tab in presence.tabs.values():
             transport.hang_up(socketio, tab.sid, transport.RESTARTING, "catching up")

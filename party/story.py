@@ -27,7 +27,7 @@ def lines(
         if is_about(room, user, command, outcome):
             details = [f"{name}={value!r}" for name, value in command.items() if name not in hidden]
             who = command["user"] or ("(a stranger)" if command["kind"] == "opened" else "(the party)")
-            start = (time_of(command), str(position), who, command["kind"])
+            start = (time_of(command["at"]), str(position), who, command["kind"])
             end = (f"→ {result(state, command, outcome)}", f"through {command.get('through') or '(none)'}")
             yield "  ".join((*start, *details, *end))
 
@@ -54,6 +54,6 @@ def result(state: State, command: Command, outcome: Outcome) -> str:
     return outcome.get("code") or "ok" + (f" seq={outcome['message']['seq']}" if "message" in outcome else "")
 
 
-def time_of(command: Command) -> str:
+def time_of(at: int) -> str:
     """In UTC, to the millisecond."""
-    return datetime.fromtimestamp(command["at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -366,7 +366,7 @@ def rescue(file):
     if not count:
         raise ValueError(f"Nothing whole is left in {path}. Move it aside, and start, or restore a backup first.")
     aside = path.with_name(f"damaged-{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
-    yield f"{new}: {count:,} commands are whole; the last is from {time_of(last)}."
+    yield f"{new}: {count:,} commands are whole; the last is from {time_of(last['at'])}."
     yield "To put it in its place:"
     yield f"  mkdir -m 700 {shlex.quote(str(aside))} && mv {shlex.quote(str(path))}* {shlex.quote(str(aside))}/"
     yield f"  mv {shlex.quote(str(new))} {shlex.quote(str(path))}"

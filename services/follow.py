@@ -25,7 +25,7 @@ from party.model import Command, Outcome, Refused, Room
 from party.state import State
 from runtime import lease, records, settings
 from runtime.clock import now
-from runtime.obstacles import obstacle
+from runtime.obstacles import ensure_own, obstacle
 
 log = logging.getLogger("party.services")
 
@@ -93,6 +93,40 @@ def reading(name: str) -> Iterator[sqlite3.Connection | None]:
         database.row_factory = sqlite3.Row
         is_begun = database.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'kept'").fetchone()[0]
         yield database if is_begun else None
+
+
+def first_row(name: str, query: str, *values: Any) -> sqlite3.Row | None:
+    """What that store has first for this query. None where it has nothing, and where it cannot be used: of that the
+    service tells the owner."""
+    try:
+        with reading(name) as database:
+            return database and database.execute(query, values).fetchone()
+    except sqlite3.Error:
+        return None
+
+
+@contextlib.contextmanager
+def store_for_owner(name: str, missing: str) -> Iterator[sqlite3.Connection]:
+    """That store for the owner's commands, to write in it too, whether the service runs or not. Raises ValueError with
+    a sentence where it cannot be used; with `missing` where there is none."""
+    path = settings.store_of(name)
+    ensure_own(settings.INSTANCE)
+    if not path.exists():
+        raise ValueError(missing)
+    try:
+        with writing(path) as database:
+            database.row_factory = sqlite3.Row
+            yield database
+    except (Unreadable, OSError, sqlite3.Error) as error:
+        raise ValueError(sentence_of(error, path)) from None
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """A store that is there, to write in it too. What is deleted is overwritten."""
+    with contextlib.closing(connection_to(path, "rw", BUSY_SECONDS)) as database:
+        database.execute("PRAGMA secure_delete = ON")
+        yield database
 
 
 def connection_to(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
@@ -257,7 +291,7 @@ class Follower:
             self._pause = min(2 * self._pause, AGAIN_AT_MOST)
 
     def _follow_on(self, ended):
-        with contextlib.closing(self._open()) as database, self._working():
+        with self._open() as database, self._working():
             reader = self._reader_behind(kept_in(database), database)
             while not ended.is_set() and self._store_is_in_its_place():
                 if some := reader.read():
@@ -267,19 +301,17 @@ class Follower:
                     self._note_caught_up()
                     ended.wait(NEWS_SECONDS)
 
+    @contextlib.contextmanager
     def _open(self):
         """The store, with its tables."""
         self.path.touch(mode=0o600)  # the mode of what SQLite puts beside it follows
-        with contextlib.ExitStack() as if_it_fails:
-            database = connection_to(self.path, "rw", BUSY_SECONDS)
-            if_it_fails.callback(database.close)
+        with writing(self.path) as database:
             # What a power cut takes of the last moment is read again: the position goes with it.
-            for setting in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
-                database.execute(f"PRAGMA {setting}")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
             database.executescript(f"BEGIN; {self.KEPT}; {self._service.SCHEMA}; COMMIT")
             self._number_of_file = self.path.stat().st_ino
-            if_it_fails.pop_all()
-        return database
+            yield database
 
     def _store_is_in_its_place(self):
         """Whether it was not moved away, as by who puts a backup back."""
@@ -321,8 +353,7 @@ class Follower:
                     self._pause_of_work = min(2 * self._pause_of_work, AGAIN_AT_MOST)
 
     def _work_until(self, ended):
-        with contextlib.closing(connection_to(self.path, "rw", BUSY_SECONDS)) as database:
-            database.execute("PRAGMA secure_delete = ON")
+        with writing(self.path) as database:
             while True:
                 self._news.clear()  # and then look: the end comes as news too
                 if ended.is_set():

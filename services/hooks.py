@@ -20,7 +20,6 @@ from party import views
 from party.model import MINUTE
 from party.story import time_of
 from runtime import clock, records, settings
-from runtime.obstacles import ensure_own
 from services import follow, pages
 from services.hooks_file import HooksFile, told_in
 
@@ -282,11 +281,7 @@ def body_for(hook, row):
 
 def words_in(page):
     """What is said in the page of that name; None where the publisher does not have it, or not any more."""
-    try:
-        with follow.reading("publisher") as database:
-            row = database and database.execute("SELECT body FROM pages WHERE name = ?", (page,)).fetchone()
-    except sqlite3.Error:  # of a store that cannot be used the publisher tells
-        row = None
+    row = follow.first_row("publisher", "SELECT body FROM pages WHERE name = ?", page)
     return row and as_long_as_it_may_be(orjson.loads(row["body"])["messages"])
 
 
@@ -413,19 +408,10 @@ def offer(app):
         tell(tested(hook))
 
 
-@contextlib.contextmanager
 def store():
-    """The service's, while it runs. Raises ValueError where it cannot be used."""
     path = settings.store_of(Hooks.name)
-    ensure_own(settings.INSTANCE)
-    if not path.exists():
-        raise ValueError(f"There is no {path} yet: do the services run, and is hooks among PARTY_SERVICES?")
-    try:
-        with contextlib.closing(follow.connection_to(path, "rw", follow.BUSY_SECONDS)) as database:
-            database.row_factory = sqlite3.Row
-            yield database
-    except sqlite3.Error as error:
-        raise ValueError(follow.sentence_of(error, path)) from None
+    missing = f"There is no {path} yet: do the services run, and is hooks among PARTY_SERVICES?"
+    return follow.store_for_owner(Hooks.name, missing)
 
 
 def hook_named(name):
@@ -442,13 +428,13 @@ def listed():
     for name in dict.fromkeys([*told, *(row["hook"] for row in rows)]):
         state = "on" if name in told else f"not in {settings.HOOKS}"
         if name in off:
-            state = f"off since {time_of(off[name])}: {off[name]['why']}"
+            state = f"off since {time_of(off[name]['at'])}: {off[name]['why']}"
         mine = [row for row in rows if row["hook"] == name]
         yield f"{name}: {state}; {len(mine)} not out yet"
         for row in mine:
             type, tries = orjson.loads(row["body"])["type"], f"{row['tries']} tries"
-            next = "given up" if row["given_up_at"] else f"again at {time_of({'at': row['due_at']})}"
-            yield "  ".join(["", row["id"], time_of(row), type, tries, next, row["error"] or ""]).rstrip()
+            next = "given up" if row["given_up_at"] else f"again at {time_of(row['due_at'])}"
+            yield "  ".join(["", row["id"], time_of(row["at"]), type, tries, next, row["error"] or ""]).rstrip()
     if not told:
         yield f"{settings.HOOKS} names nobody: docs/services.md says how it does."
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sqlite3
 import time
 
 from party import views
@@ -14,7 +13,6 @@ from services import follow, picking
 log = logging.getLogger("party.services")
 
 AI_SECONDS = 60  # for all that an AI says of a room: the slowest small machine needs about that
-LANGUAGE = "the language that most of the discussion is in"
 IDLE_SECONDS, AGAIN_SECONDS = 3_600, 60  # the latter while somebody reads, and words cannot go from the disk
 LOOKED_AT = 200  # messages of a room, the newest: the party itself picks from these, within some milliseconds
 
@@ -83,7 +81,7 @@ def said_by_ai(transcript):
     from services import ai
 
     try:
-        return ai.summarise(transcript, LANGUAGE, time.monotonic() + AI_SECONDS)
+        return ai.summarise(transcript, time.monotonic() + AI_SECONDS)
     except ai.Unusable as error:
         log.warning("The AI at PARTY_MOMENTS_AT was of no use for a room, so its messages speak: %s", error)
     except Exception:  # it may be about these words: the next room is another
@@ -117,37 +115,26 @@ def offer(app, visitor, view_for):
 
 def given(room_id, user, after, view_for):
     """The moments behind the seq `after` of what this person may read. Refuses who may not read anything there."""
-    kept = kept_of(room_id)
-    seen = view_for(room_id, user, lambda room: as_seen_by(user, room, kept))
-    messages = {one["seq"]: one for one in seen["messages"] if one["seq"] > max(after, seen["unread_before"])}
-    if seen["is_kept"]:
-        by, of, found = kept["by"], kept["looked_at"], kept["moments"]
-    else:
-        by, of = None, how_many(messages.values())
-        found = picking.summarise({"messages": list(messages.values())})
-    there = [one | {"message": messages[one["seq"]]} for one in found if "text" in messages.get(one["seq"], {})]
-    return {"by": by, "of": of, "moments": there}
+    known = kept_of(room_id)
+    kept, messages = view_for(room_id, user, lambda room: as_seen_by(user, room, after, known))
+    if not kept:
+        kept = {"by": None, "looked_at": how_many(messages), "moments": picking.summarise({"messages": messages})}
+    said = {message["seq"]: message for message in messages if "text" in message}
+    there = [one | {"message": said[one["seq"]]} for one in kept["moments"] if one["seq"] in said]
+    return {"by": kept["by"], "of": kept["looked_at"], "moments": there}
 
 
-def as_seen_by(user, room, kept):
-    """The messages that moments are made of: those that were kept of a closed room, or the newest. An AI may have made
-    a sentence of all that was said, so who may not read all of it is not given what was kept."""
+def as_seen_by(user, room, after, kept):
+    """(what was kept of a closed room, or None; the messages behind `after` that it is about, else the newest). An AI
+    may have made a sentence of all that was said, so who may not read all of it is not given what was kept."""
     unread = unread_before(room, user)
-    is_kept = kept is not None and not room.is_live and not unread
-    wanted = [room.messages[one["seq"] - 1] for one in kept["moments"]] if is_kept else room.messages[-LOOKED_AT:]
-    return {
-        "is_kept": is_kept,
-        "unread_before": unread,
-        "messages": [views.quoted(room, message) for message in wanted],
-    }
+    if room.is_live or unread:
+        kept = None
+    wanted = [room.messages[one["seq"] - 1] for one in kept["moments"]] if kept else room.messages[-LOOKED_AT:]
+    return kept, [views.quoted(room, message) for message in wanted if message["seq"] > max(after, unread)]
 
 
 def kept_of(room_id):
     """What the service kept of that room, or None."""
-    try:
-        with follow.reading(Moments.name) as database:
-            query = "SELECT by, looked_at, body FROM moments WHERE room = ?"
-            row = database and database.execute(query, (room_id,)).fetchone()
-    except sqlite3.Error:  # of a store that cannot be used the service tells the owner
-        row = None
+    row = follow.first_row(Moments.name, "SELECT by, looked_at, body FROM moments WHERE room = ?", room_id)
     return row and {"by": row["by"], "looked_at": row["looked_at"], "moments": json.loads(row["body"])}

@@ -51,7 +51,7 @@ A_LINK = Markup('<a href="{0}" rel="nofollow ugc noopener noreferrer">{0}</a>')
 def name_of(page):
     """The name of its file, for what `views.published` gives: when it was, about what, and by the room's id no other's.
     The same for the same page."""
-    day = datetime.fromtimestamp(page["opened_at"] // 1000, UTC).date().isoformat()
+    day = moment(page["opened_at"]).date().isoformat()
     return "-".join(filter(None, [day, words_of(page["topic"]), page["room"][:8]])) + ".html"
 
 
@@ -119,13 +119,13 @@ def voices_of(published):
     host = published["host"]
     people = {host: {"name": host, "is_guest": False}}
     people |= {message["user"]: message for message in published["messages"] if "text" in message}
-    return {user: voice_of(user, about, list(people), host) for user, about in people.items()}
+    hues = hues_of(people)
+    return {user: voice_of(about, hues[user], user == host) for user, about in people.items()}
 
 
-def voice_of(user, message, users, host):
+def voice_of(message, hue, is_host):
     name = clean(message["name"])
-    about = {"hue": hue_of(user, users), "is_host": user == host, "is_guest": message["is_guest"]}
-    return {"name": name, "initial": initial_of(name)} | about
+    return {"name": name, "initial": initial_of(name), "hue": hue, "is_host": is_host, "is_guest": message["is_guest"]}
 
 
 def message_of(message, voices):
@@ -232,12 +232,12 @@ def initial_of(name):
     return name[:end].upper()
 
 
-def hue_of(user, users):
-    """The colour of somebody, as static/parts.js finds it: of those who came before them, nine have nine colours."""
-    taken = set()
-    for other in users[: users.index(user)]:
-        taken.add(free_hue(other, taken))
-    return free_hue(user, taken)
+def hues_of(users):
+    """The colour of each, as static/parts.js finds it: nine have nine colours, and who comes later takes none away."""
+    hues = {}
+    for user in users:
+        hues[user] = free_hue(user, hues.values())
+    return hues
 
 
 def free_hue(user, taken):

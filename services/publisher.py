@@ -4,7 +4,6 @@ A host says before anybody speaks that a room will be published; an hour after i
 the words stand in a store, and of that these files are made. How they look stands in services/pages.py.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -24,7 +23,6 @@ from runtime import lease, records, settings
 from runtime.clock import now
 from runtime.drafts import draft_of
 from runtime.journal import open_journal
-from runtime.obstacles import ensure_own
 from services import follow, pages
 
 log = logging.getLogger("party.publisher")
@@ -100,7 +98,7 @@ class Publisher:
         made_of = json.dumps([looks, told, [self._made.get(entry["name"]) for entry in told]])
         made_of = hashlib.sha256(made_of.encode()).hexdigest()
         for name, naming in NAMING.items():
-            self._make(database, name, made_of, partial(naming, database, told))
+            self._make(database, name, made_of, partial(naming_in, database, told, naming))
         if self._troubles:
             raise follow.Unreadable(" ".join(sorted(self._troubles)))
         return LOOK_EVERY_SECONDS
@@ -159,29 +157,24 @@ def page_in(database, entry):
     return page and pages.document("page", page, entry["name"])
 
 
-def index_in(database, entries):
-    summaries = [entry["summary"] for entry in with_summaries(database, entries)]
-    return pages.document("index", list(filter(None, summaries)))
+def naming_in(database, entries, naming):
+    """What `naming` makes of these, each with the `summary` of its page; None where that was taken away."""
+    summaries = dict(database.execute("SELECT name, summary FROM files"))
+    return naming([entry | {"summary": json.loads(summaries.get(entry["name"], "null"))} for entry in entries])
 
 
-def feed_in(database, entries):
+def index_of(entries):
+    return pages.document("index", [entry["summary"] for entry in entries if entry["summary"]])
+
+
+def feed_of(entries):
     if settings.PROXIES and not (settings.PUBLISHED_AT or settings.ORIGINS):
         at = settings.published_at()
         log.warning("Pages say they are at %s: set PARTY_PUBLISHED_AT to where they are.", at)
-    return pages.feed_of(with_summaries(database, entries))
+    return pages.feed_of(entries)
 
 
-def sitemap_in(database, entries):
-    return pages.sitemap_of(entries)
-
-
-NAMING = {pages.INDEX: index_in, pages.FEED: feed_in, pages.SITEMAP: sitemap_in}
-
-
-def with_summaries(database, entries):
-    """Each entry with the `summary` of its page, None where that was taken away."""
-    summaries = dict(database.execute("SELECT name, summary FROM files"))
-    return [entry | {"summary": json.loads(summaries.get(entry["name"], "null"))} for entry in entries]
+NAMING = {pages.INDEX: index_of, pages.FEED: feed_of, pages.SITEMAP: pages.sitemap_of}
 
 
 def files_beside(entries):
@@ -205,31 +198,23 @@ def files_beside(entries):
 def take_away(given):
     """Let the page of that room, name or address be gone, its words with it, or never come; gives sentences, as they
     become true. Whatever is in the way, it can be done again. Raises ValueError with a sentence."""
-    ensure_own(settings.INSTANCE)
-    store = settings.store_of(Publisher.name)
-    if not store.exists():
-        raise ValueError("Nothing was published here.")
     room = re.search(r"#room=(\w+)", given)
     asked = room[1] if room else unquote(given.partition("#")[0].rstrip("/").rpartition("/")[2])
     short = pages.NAMED.fullmatch(asked)
-    try:
-        with contextlib.closing(follow.connection_to(store, "rw", follow.BUSY_SECONDS)) as database:
-            database.execute("PRAGMA secure_delete = ON")
-            # By its name it is found once that is gone, too.
-            which = "? IN (room, name) OR (name IS NULL AND substr(room, 1, 8) = ?) ORDER BY name IS NULL"
-            query = f"SELECT room, name FROM pages WHERE {which}"
-            found = database.execute(query, (asked, short and short[1])).fetchone()
-            if found:
-                yield from take_away_from(database, *found)
-            elif short and (stray := settings.PUBLISHED / asked).exists():  # an older store was put back
-                stray.unlink()
-                yield f"{asked} is taken away. The store did not know it."
-            elif is_to_be_published(asked):
-                yield from stop(database, asked)
-            else:
-                raise ValueError(f"Nothing that was published is called {asked}.")
-    except (follow.Unreadable, OSError, sqlite3.Error) as error:
-        raise ValueError(follow.sentence_of(error, store)) from None
+    with follow.store_for_owner(Publisher.name, "Nothing was published here.") as database:
+        # By its name it is found once that is gone, too.
+        which = "? IN (room, name) OR (name IS NULL AND substr(room, 1, 8) = ?) ORDER BY name IS NULL"
+        query = f"SELECT room, name FROM pages WHERE {which}"
+        found = database.execute(query, (asked, short and short[1])).fetchone()
+        if found:
+            yield from take_away_from(database, *found)
+        elif short and (stray := settings.PUBLISHED / asked).exists():  # an older store was put back
+            stray.unlink()
+            yield f"{asked} is taken away. The store did not know it."
+        elif is_to_be_published(asked):
+            yield from stop(database, asked)
+        else:
+            raise ValueError(f"Nothing that was published is called {asked}.")
 
 
 def is_to_be_published(room):
@@ -278,6 +263,8 @@ def offer(app, visitor, view_for):
     from flask import Blueprint, Response, redirect, render_template, send_from_directory
     from werkzeug.exceptions import Gone, InternalServerError, NotFound
 
+    from runtime.commands import tell
+
     published = Blueprint("publisher", __name__, url_prefix="/published")
 
     @published.get("/")
@@ -300,11 +287,11 @@ def offer(app, visitor, view_for):
     @published.get("/of/<room>")
     def page_of_room(room):
         """To the page of that room, once it is there."""
-        name, is_gone = file_of(room)
-        if is_gone:
+        page = known_page(room)
+        if page and page["taken_at"]:
             raise Gone
-        if name:
-            return redirect(f"../{quote(name)}")
+        if page and (settings.PUBLISHED / page["name"]).exists():
+            return redirect(f"../{quote(page['name'])}")
         return render_template("not_yet.html"), 404
 
     @published.get("/preview/<room>")
@@ -314,7 +301,7 @@ def offer(app, visitor, view_for):
         if not who:
             return redirect(f"../../sign-in#room={quote(room)}")  # there is the way to this page
         found = view_for(room, who[0], lambda room: to_be_published(room, who[0]))
-        if found is None or file_of(room)[1]:
+        if found is None or ((stopped := known_page(room)) and stopped["taken_at"]):
             return redirect(f"../of/{quote(room)}")
         page, publishes_at, is_left = found
         left = max(1, math.ceil((publishes_at - now()) / MINUTE)) if is_left else None
@@ -331,11 +318,7 @@ def offer(app, visitor, view_for):
     @click.argument("room")
     def unpublish(room):
         """Take the page of ROOM away, or let none come: its id or address, or the name or address of the page."""
-        try:
-            for sentence in take_away(room):
-                click.echo(sentence)
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
+        tell(take_away(room))
 
     app.register_blueprint(published)
     app.cli.add_command(unpublish)
@@ -350,22 +333,12 @@ def to_be_published(room, user):
     return page, room.publishes_at, publishing.has_words_left(room)
 
 
-def file_of(room):
-    """(the name of that room's page, where it is there; whether it was taken away)"""
-    found = found_in_store("SELECT name, taken_at FROM pages WHERE room = ?", room)
-    name = found and found["name"]
-    return name if name and (settings.PUBLISHED / name).exists() else None, bool(found and found["taken_at"])
+def known_page(room):
+    """Its `name` and `taken_at`; None where the store has none of that room."""
+    return follow.first_row(Publisher.name, "SELECT name, taken_at FROM pages WHERE room = ?", room)
 
 
 def was_taken_away(name):
     short = pages.NAMED.fullmatch(name)
     query = "SELECT 1 FROM pages WHERE taken_at IS NOT NULL AND substr(room, 1, 8) = ?"
-    return bool(short and found_in_store(query, short[1]))
-
-
-def found_in_store(query, *values):
-    try:
-        with follow.reading(Publisher.name) as database:
-            return database and database.execute(query, values).fetchone()
-    except sqlite3.Error:  # of a store that cannot be used the service tells the owner
-        return None
+    return bool(short and follow.first_row(Publisher.name, query, short[1]))

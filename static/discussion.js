@@ -8,6 +8,8 @@ import { keep, kept, listensUnnamed, unsentName } from './kept.js';
 
 // Messages may overtake each other by a moment without any being lost.
 const GAP_MS = 500;
+// A thousand pages see the same end; they should not all ask in the same instant.
+export const ASK_WITHIN_MS = 5000;
 
 /** Both lists as one, in the order of `seq`, each `seq` once. Messages are frozen: Vue need not watch them. */
 function merge(feed, arriving) {

@@ -4,14 +4,12 @@
  * text there too: it can make no heading, link or list, and no line that looks like another person's.
  */
 
-import { messageAt } from './discussion.js';
+import { ASK_WITHIN_MS, messageAt } from './discussion.js';
 import { partsOf } from './feed.js';
 import { draftName, kept, pitchDraftName } from './kept.js';
 import { isGuest, namesOf, naming } from './parts.js';
-import { MINUTE, SECOND, dateOf, fill, reasonOf, timeOfDay, words } from './words.js';
+import { MINUTE, dateOf, fill, reasonOf, timeOfDay, words } from './words.js';
 
-// A thousand pages see the same end; they should not all ask in the same instant.
-const TAKE_WITHIN_MS = 5 * SECOND;
 // Safari reads a download's address only some time after the click.
 const REVOKE_AFTER_MS = MINUTE;
 const LINE_END = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/;
@@ -231,7 +229,7 @@ export const RoomEnding = {
       immediate: true,
       handler(isCurrent) {
         clearTimeout(this.takeTimer);
-        if (isCurrent) this.takeTimer = setTimeout(this.take, Math.random() * TAKE_WITHIN_MS);
+        if (isCurrent) this.takeTimer = setTimeout(this.take, Math.random() * ASK_WITHIN_MS);
       },
     },
   },

@@ -4,13 +4,11 @@
  * Whoever says it, it stays text.
  */
 
-import { messageAt } from './discussion.js';
+import { ASK_WITHIN_MS, messageAt } from './discussion.js';
 import { SheetDialog, besideOthers, hueOf, isGuest, isStillWanted, noteGuests } from './parts.js';
 import { SECOND, fill, limits, timeOfDay, words } from './words.js';
 
 const FETCH_MS = 8 * SECOND;
-// A thousand pages see the same end; they should not all ask in the same instant.
-const ASK_WITHIN_MS = 5 * SECOND;
 // An AI takes its time. Until it has spoken, the party gives what it picks itself.
 const ASK_AGAIN_MS = 20 * SECOND;
 const ASK_AGAIN = 4;

@@ -331,6 +331,10 @@ const IN_COMPOSITION = 229;
 /** Whether the key was for an input method, as an Enter that takes what it offers. */
 export const isInComposition = ({ isComposing, keyCode }) => isComposing || keyCode === IN_COMPOSITION;
 
+/** Whether the key is Escape, and meant nothing nearer than the whole of what is seen. */
+export const isWayOut = (event) =>
+  event.key === 'Escape' && !event.defaultPrevented && !isInComposition(event) && !document.querySelector('dialog[open]');
+
 function fit(field) {
   field.style.blockSize = 'auto';
   field.style.blockSize = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;

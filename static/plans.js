@@ -4,7 +4,7 @@
  */
 
 import { command } from './connection.js';
-import { PersonFace, SheetDialog, hueOf, isDoorOpen, isInComposition, sign } from './parts.js';
+import { PersonFace, SheetDialog, hueOf, isDoorOpen, isWayOut, sign } from './parts.js';
 import { RoomInvitation } from './room.js';
 import { HOUR, dayOf, fill, language, listOf, locale, reasonOf, timeLeft, timeOfDay, words } from './words.js';
 
@@ -209,10 +209,8 @@ export const PlanPage = {
   },
 
   methods: {
-    /** Escape leaves the page, unless it meant something nearer. */
     onKey(event) {
-      const isMeant = !event.defaultPrevented && !isInComposition(event) && !document.querySelector('dialog[open]');
-      if (event.key === 'Escape' && isMeant) this.$emit('leave');
+      if (isWayOut(event)) this.$emit('leave');
     },
 
     /** The host decides there who may come in. */

@@ -16,7 +16,7 @@ import {
   hueOf,
   isDoorOpen,
   isGuest,
-  isInComposition,
+  isWayOut,
   nameOf,
   namesOf,
   naming,
@@ -448,10 +448,8 @@ export const RoomPage = {
       [this.isWide, this.isNarrow] = [WIDE.matches, NARROW.matches];
     },
 
-    /** Escape leaves the room, unless it meant something nearer. */
     onKey(event) {
-      const isMeant = !event.defaultPrevented && !isInComposition(event) && !document.querySelector('dialog[open]');
-      if (event.key === 'Escape' && isMeant && !this.isGuest) this.leave();
+      if (isWayOut(event) && !this.isGuest) this.leave();
     },
 
     /** What others have said. */

@@ -330,8 +330,8 @@ def test_what_stands_between_backticks_is_code_and_nothing_else():
 def test_people_have_the_colours_that_the_rooms_page_gives_them():
     """As static/parts.js reckons: asha, bilal and chen have three, and of nine who speak no two have the same."""
     people = [f"friend {n}" for n in range(9)]
-    assert sorted(pages.hue_of(user, people) for user in people) == list(range(9))
-    assert [pages.hue_of(user, [user]) for user in ("asha", "bilal", "dana")] == [4, 2, 1]
+    assert sorted(pages.hues_of(people).values()) == list(range(9))
+    assert [pages.hues_of([user])[user] for user in ("asha", "bilal", "dana")] == [4, 2, 1]
 
 
 @pytest.mark.parametrize(
