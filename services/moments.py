@@ -13,6 +13,7 @@ from services import follow, picking
 log = logging.getLogger("party.services")
 
 AI_SECONDS = 60  # for all that an AI says of a room: the slowest small machine needs about that
+LANGUAGE = "the language that most of the discussion is in"
 AGAIN_SECONDS = 60  # while somebody reads, and words cannot go from the disk
 LOOKED_AT = 200  # messages of a room, the newest: the party itself picks from these, within some milliseconds
 
@@ -81,7 +82,7 @@ def said_by_ai(transcript):
     from services import ai
 
     try:
-        return ai.summarise(transcript, time.monotonic() + AI_SECONDS)
+        return ai.summarise(transcript, LANGUAGE, time.monotonic() + AI_SECONDS)
     except ai.Unusable as error:
         log.warning("The AI at PARTY_MOMENTS_AT was of no use for a room, so its messages speak: %s", error)
     except Exception:  # it may be about these words: the next room is another

@@ -257,7 +257,7 @@ TRANSCRIPT["messages"][9] = {"seq": 10, "at": 10}  # taken back
 
 def said():
     """What the AI says of that."""
-    return ai.summarise(TRANSCRIPT, time.monotonic() + LATE)
+    return ai.summarise(TRANSCRIPT, "any", time.monotonic() + LATE)
 
 
 def test_of_a_room_that_closed_it_keeps_which_messages_and_none_of_their_words(party, talk):
