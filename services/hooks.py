@@ -20,8 +20,7 @@ from party import views
 from party.model import MINUTE
 from party.story import time_of
 from runtime import clock, records, settings
-from services import follow, pages
-from services.hooks_file import HooksFile, told_in
+from services import follow, hooks_file, pages
 
 log = logging.getLogger("party.services")
 
@@ -58,7 +57,7 @@ class Hooks:
     """
 
     def __init__(self):
-        self._file = HooksFile(settings.HOOKS)
+        self._file = hooks_file.HooksFile(settings.HOOKS)
         self._calls, self._answered = {}, threading.Event()  # hook → who is called, until that is noted
         self._troubles = {}  # hook → what the owner was told of it
         self._is_to_forget = True  # what went, for good
@@ -415,18 +414,18 @@ def store():
 
 
 def hook_named(name):
-    if hook := told_in(settings.HOOKS).hooks.get(name):
+    if hook := hooks_file.read(settings.HOOKS).hooks.get(name):
         return hook
     raise ValueError(f"There is no [hook.{name}] in {settings.HOOKS}.")
 
 
 def listed():
-    told = told_in(settings.HOOKS).hooks
+    hooks = hooks_file.read(settings.HOOKS).hooks
     with store() as database:
         off = {row["hook"]: row for row in database.execute("SELECT * FROM switched_off")}
         rows = database.execute("SELECT * FROM outbox ORDER BY number").fetchall()
-    for name in dict.fromkeys([*told, *(row["hook"] for row in rows)]):
-        state = "on" if name in told else f"not in {settings.HOOKS}"
+    for name in dict.fromkeys([*hooks, *(row["hook"] for row in rows)]):
+        state = "on" if name in hooks else f"not in {settings.HOOKS}"
         if name in off:
             state = f"off since {time_of(off[name]['at'])}: {off[name]['why']}"
         mine = [row for row in rows if row["hook"] == name]
@@ -435,7 +434,7 @@ def listed():
             type, tries = orjson.loads(row["body"])["type"], f"{row['tries']} tries"
             next = "given up" if row["given_up_at"] else f"again at {time_of(row['due_at'])}"
             yield "  ".join(["", row["id"], time_of(row["at"]), type, tries, next, row["error"] or ""]).rstrip()
-    if not told:
+    if not hooks:
         yield f"{settings.HOOKS} names nobody: docs/services.md says how it does."
 
 
@@ -468,7 +467,7 @@ def enabled(name):
 
 def tested(name):
     hook, event = hook_named(name), Event(f"test_{clock.now()}", "hook.test", clock.now(), {})
-    status, why = call(hook, event.id, event.body(hook), told_in(settings.HOOKS).allowed)
+    status, why = call(hook, event.id, event.body(hook), hooks_file.read(settings.HOOKS).allowed)
     if why:
         raise ValueError(f"{name} did not take it: {why}")
     yield f"{name} took it: {status}."

@@ -33,7 +33,7 @@ class Hook(NamedTuple):
 KEYS = Hook._fields[1:]  # that a table may have
 
 
-class Told(NamedTuple):
+class Content(NamedTuple):
     """What the file says."""
 
     hooks: dict = {}  # name → Hook
@@ -67,7 +67,7 @@ class HooksFile:
 
     def _read(self, seen):
         try:
-            self._good, self._wrong = told_in(self._path), None
+            self._good, self._wrong = read(self._path), None
         except ValueError as error:
             self._wrong = str(error)
             log.error("%s%s", error, " What it said before counts." if self._good else "")
@@ -75,14 +75,14 @@ class HooksFile:
             log.warning("%s has secrets in it, and others can read it: `chmod 600 %s`.", self._path, self._path)
 
 
-def told_in(path):
+def read(path):
     """What the file says; nothing where there is none. Raises ValueError with a sentence."""
     import tomllib
 
     try:
-        return told(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        return checked(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
-        return Told()
+        return Content()
     except OSError as error:
         raise ValueError(obstacle(path, error)) from None
     except UnicodeDecodeError:
@@ -96,7 +96,7 @@ def told_in(path):
         raise ValueError(f"{path}: {error}") from None
 
 
-def told(content):
+def checked(content):
     """The same, of what was read. Raises ValueError with a sentence."""
     for key in content.keys() - {"allowed", "hook"}:
         raise ValueError(f"There is no `{key}`: only `allowed`, and tables like [hook.blog].")
@@ -107,7 +107,7 @@ def told(content):
         raise ValueError("A hook is a table like [hook.blog].")
     if len(hooks) > HOOKS:
         raise ValueError(f"{HOOKS} hooks are the most.")
-    return Told({name: hook_in(name, given, allowed) for name, given in hooks.items()}, allowed)
+    return Content({name: hook_in(name, given, allowed) for name, given in hooks.items()}, allowed)
 
 
 def hook_in(name, given, allowed):

@@ -14,7 +14,7 @@ log = logging.getLogger("party.services")
 
 AI_SECONDS = 60  # for all that an AI says of a room: the slowest small machine needs about that
 LANGUAGE = "the language that most of the discussion is in"
-IDLE_SECONDS, AGAIN_SECONDS = 3_600, 60  # the latter while somebody reads, and words cannot go from the disk
+AGAIN_SECONDS = 60  # while somebody reads, and words cannot go from the disk
 LOOKED_AT = 200  # messages of a room, the newest: the party itself picks from these, within some milliseconds
 
 
@@ -52,7 +52,7 @@ class Moments:
                 if sentences:
                     said = settings.AI, how_many(transcript["messages"]), json.dumps(sentences), room
                     database.execute("UPDATE moments SET by = ?, looked_at = ?, body = ? WHERE room = ?", said)
-        return IDLE_SECONDS if follow.forget_for_good(database) else AGAIN_SECONDS
+        return follow.SELDOM_SECONDS if follow.forget_for_good(database) else AGAIN_SECONDS
 
 
 # --- What happened ----------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ export const RoomQueue = {
       this.at = (this.at + 1) % this.requests.length;
     },
 
-    async approve({ user }, { detail: taps } = {}) {
+    async approve({ user }, { detail: taps }) {
       // The second tap of two falls on whoever has moved up.
       if (taps > 1) return;
       await this.decide('approve', user);

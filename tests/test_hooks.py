@@ -583,14 +583,14 @@ def test_the_file_is_read_again_when_it_changes(service, receivers, file):
 def test_a_mistake_in_the_file_is_a_sentence(file, text, sentence):
     file(text)
     with pytest.raises(ValueError) as refused:
-        hooks_file.told_in(settings.HOOKS)
+        hooks_file.read(settings.HOOKS)
     assert str(refused.value).startswith(f"{settings.HOOKS}{sentence}"), refused.value
     assert "bmV3" not in str(refused.value), "no secret is said"
 
 
 def test_an_editor_may_begin_the_file_with_a_mark_that_nobody_sees(file):
     file("\ufeff" + table())
-    assert list(hooks_file.told_in(settings.HOOKS).hooks) == ["blog"]
+    assert list(hooks_file.read(settings.HOOKS).hooks) == ["blog"]
 
 
 def test_of_a_file_with_a_mistake_what_it_said_before_counts(service, receivers, file, caplog):

@@ -81,7 +81,7 @@ READ_HOOKS = """
 from runtime import settings
 from services import hooks_file
 try:
-    hooks_file.told_in(settings.HOOKS)
+    hooks_file.read(settings.HOOKS)
 except ValueError as error:
     raise SystemExit(str(error))
 """
