@@ -291,7 +291,7 @@ class TorturedPublisher(Tortured):
 
     def problems(self, entries, instance):
         yield from set(self.found)
-        rooms = [entry.room for entry in entries if entry.command["kind"] == "publish" and entry.outcome]
+        rooms = [entry.room for entry in entries if entry.command["kind"] == "publish" and entry.outcome and entry.room]
         rooms = {pages.name_of(views.published(room)): room for room in rooms if room.is_published}
         self.counts = Counter(pages=len(rooms))
         should = {*rooms, pages.INDEX, pages.FEED, pages.SITEMAP} if rooms else set()

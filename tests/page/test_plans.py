@@ -249,8 +249,7 @@ def test_plans_stand_below_the_live_rooms_the_next_one_first_and_are_found_by_a_
     host.plan("Sooner", at=now() + DAY)
     live = [host.host(f"Live {n}") for n in range(3)]
     headings = bilal.page.get_by_role("article").get_by_role("heading")
-    expect(headings).to_have_count(5)
-    assert headings.all_inner_texts()[3:] == ["Sooner", "Later"]
+    expect(headings).to_have_text([re.compile("Live"), re.compile("Live"), re.compile("Live"), "Sooner", "Later"])
     for room in live:
         host.close(room)
     expect(headings).to_have_text(["Sooner", "Later"])
