@@ -6,8 +6,8 @@ KILLS ?= 200
 JOURNAL ?= file
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
-# Of the tests with servers and browsers more than twice as many as two cores: they wait more than they work. The others
-# work, and each process first looks for every test.
+# Of the tests with servers and browsers twice as many as two cores: they wait as much as they work. The others work, and
+# each process first looks for every test.
 AT_ONCE := --dist loadgroup --no-loadscope-reorder --numprocesses
 PIP_INSTALL := $(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --retries 2
 # Without a network, pip says that there is no such package.
@@ -39,7 +39,7 @@ test: lint ## install, make sure of a browser, and run every test (ARGS="-k queu
 	sh tests/install_promtool.sh $(VENV)/bin
 	sh benchmarks/install_peer.sh
 	BROWSER_PATH=$$(sh tests/install_browser.sh $(IN_VENV)) && export BROWSER_PATH && \
-	  $(IN_VENV) -m pytest $(AT_ONCE) 5 -m "not engines" $(ARGS)
+	  $(IN_VENV) -m pytest $(AT_ONCE) 4 -m "not engines" $(ARGS)
 
 test-browsers: $(VENV)/installed-tests ## the same page in Firefox and in WebKit, the engine of every iPhone (ARGS="-k webkit" for one)
 	$(IN_VENV) -m runtime.assets

@@ -47,6 +47,7 @@ class Discussion:
             seat_of.line.hang_up()
         visitor.page.goto(f"./#room={self.room}")
         (visitor.writing if speaks else visitor.room.get_by_role("button", name="Ask to speak")).wait_for()
+        visitor.wait_for_all_of_the_room()
         return visitor
 
     def end(self):

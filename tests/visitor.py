@@ -108,10 +108,19 @@ class Visitor:
         self.sheet.get_by_role("button", name="Open the room").click()
         expect(self.room.get_by_role("heading", name=topic)).to_be_visible()
         expect(self.writing).to_be_visible()
+        self.wait_for_all_of_the_room()
 
     def watch(self, topic):
         self.card(topic).get_by_role("link", name=topic, exact=True).click()
         expect(self.room.get_by_role("button", name="Ask to speak")).to_be_visible()
+        self.wait_for_all_of_the_room()
+
+    def wait_for_all_of_the_room(self):
+        """Of what is in each live room, one module comes behind the rest. When its server goes away before that, a page
+        says that it is not whole."""
+        self.page.evaluate("""async () => {
+            await import(new URL('closing.js', document.querySelector('script[type=module]').src))
+        }""")
 
     @property
     def pitch(self):

@@ -99,12 +99,18 @@ def test_every_state_is_accessible_and_nothing_sticks_out(visit, how, narrow):
             trouble[name, "dark"] = violations(page, *OF_COLOURS)
             page.emulate_media(color_scheme="light")
             if is_usual:
-                page.set_viewport_size(size | {"width": narrow})
+                resize(page, size | {"width": narrow})
                 trouble[name, narrow] = violations(page, *OF_WIDTH)
                 trouble |= sideways(page, name, narrow)
-                page.set_viewport_size(size)
+                resize(page, size)
     assert len(trouble) > 30 * 7, "each state must have been looked at"
     assert not [(state, *found) for state, found in trouble.items() if found]
+
+
+def resize(page, size):
+    """And wait until the page has moved what stands elsewhere at that size."""
+    page.set_viewport_size(size)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def sideways(page, name, width, twice=False):

@@ -65,6 +65,7 @@ def come_in(guest, link):
     guest.page.get_by_role("textbox", name="What should we call you?").fill(guest.name)
     guest.page.get_by_role("button", name="Come in and listen").tap()
     expect(guest.room).to_be_visible()
+    guest.wait_for_all_of_the_room()
 
 
 def speak(host, guest, text):

@@ -146,6 +146,7 @@ def test_a_page_never_speaks_for_somebody_else(asha, bilal):
     first, asha.page = asha.page, asha.new_tab()
     asha.page.goto("./")
     sign_out(asha)
+    expect(first.get_by_text("You are signed out.")).to_be_visible()  # else it may load itself anew just as we do
     first.get_by_role("textbox", name="Message").fill("Written by asha")
     asha.page.get_by_label("Name").fill("bilal")
     asha.page.get_by_label("Password").fill(password_of("bilal"))
